@@ -1,0 +1,81 @@
+/**
+ * The one way to PostgreSQL. A transaction is only to be had inside a scope, so a query that forgets its WHERE still
+ * sees one environment, or one organization of it:
+ *
+ *   inEnvironment(env, tx => …)        rows of that environment
+ *   inOrganization(env, org, tx => …)  and, in tables that know organizations, of that organization only
+ *   once(env, tx => statement)         one statement, one round trip
+ *   acrossEnvironments(reason, sql => …)  the loudly named door: environments themselves, migrations, clean-up
+ *
+ * The application connects as a role that owns nothing and cannot bypass row-level security; the door uses the owner.
+ */
+import { inScope, onceInScope, type Tx } from '@tenantry/tenancy'
+import postgres, { type PendingQuery, type Row, type Sql } from 'postgres'
+
+export type { Tx }
+
+export interface Database {
+  inEnvironment<T>(environmentId: string, work: (tx: Tx) => Promise<T>): Promise<T>
+  inOrganization<T>(environmentId: string, organizationId: string, work: (tx: Tx) => Promise<T>): Promise<T>
+  once<R extends readonly Row[]>(environmentId: string, statement: (tx: Tx) => PendingQuery<R & Row[]>): Promise<R>
+  /** Every use names its reason, which goes into the log. */
+  acrossEnvironments<T>(reason: string, work: (sql: Sql) => Promise<T>): Promise<T>
+  /**
+   * Hears of every change to configuration, in any process (LISTEN on a channel that carries an environment's id and
+   * nothing else). `undefined` means that changes may have been missed: forget everything.
+   */
+  onChange(listener: (environmentId: string | undefined) => void): void
+  /** @throws when the server does not answer. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface DatabaseUrls {
+  /** Non-owner role, subject to every policy. */
+  application: string
+  /** Owns the schema: migrations and the door across environments. */
+  owner: string
+}
+
+export interface DatabaseOptions {
+  urls: DatabaseUrls
+  /** Connections of the application role; the owner has two. */
+  poolSize?: number
+  onAcross?: (reason: string) => void
+}
+
+const ENVIRONMENT = 'tenantry.environment_id'
+const ORGANIZATION = 'tenantry.organization_id'
+
+export const connect = (url: string, max: number): Sql =>
+  postgres(url, {
+    max,
+    onnotice: () => {},
+    connect_timeout: 10,
+    // bigint stays exact as text: ids beyond 2^53 must never merge.
+    types: { bigint: { to: 20, from: [20], serialize: String, parse: String } },
+  }) as unknown as Sql
+
+export async function createDatabase({ urls, poolSize = 10, onAcross = () => {} }: DatabaseOptions): Promise<Database> {
+  const application = connect(urls.application, poolSize)
+  const owner = connect(urls.owner, 2)
+  const listeners: ((environmentId: string | undefined) => void)[] = []
+  const tell = (environmentId: string | undefined) => {
+    for (const listener of listeners) listener(environmentId)
+  }
+  // onlisten also runs after a lost connection came back: what happened in between is unknown.
+  await owner.listen('tenantry_changes', tell, () => tell(undefined))
+  return {
+    inEnvironment: (environmentId, work) => inScope(application, { [ENVIRONMENT]: environmentId }, work),
+    inOrganization: (environmentId, organizationId, work) =>
+      inScope(application, { [ENVIRONMENT]: environmentId, [ORGANIZATION]: organizationId }, work),
+    once: (environmentId, statement) => onceInScope(application, { [ENVIRONMENT]: environmentId }, statement),
+    acrossEnvironments: (reason, work) => {
+      onAcross(reason)
+      return work(owner)
+    },
+    onChange: (listener) => void listeners.push(listener),
+    ping: async () => void (await application`select 1`),
+    close: async () => void (await Promise.all([application.end({ timeout: 5 }), owner.end({ timeout: 5 })])),
+  }
+}

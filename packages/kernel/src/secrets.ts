@@ -1,0 +1,69 @@
+/**
+ * Secrets at rest (envelope encryption) and hashes of handles.
+ *
+ * A value is sealed with AES-256-GCM under a key derived from the master key and the purpose (HKDF, RFC 5869), so a
+ * ciphertext of one purpose or environment cannot be moved to another: the context is also authenticated as additional
+ * data. Layout: version (1) | nonce (12) | tag (16) | ciphertext.
+ */
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
+
+export interface Secrets {
+  /** Encrypts for one context such as `env_…/signing-key/abc`; only `open` with the same context gets it back. */
+  seal(context: string, plain: string): Buffer
+  /** @throws Error when the ciphertext was altered, belongs to another context, or the master key is another one. */
+  open(context: string, sealed: Uint8Array): string
+  /** A key for one named purpose (cookies, CSRF, opaque tokens); stable as long as the master key is. */
+  deriveKey(purpose: string): Buffer
+}
+
+const VERSION = 1
+
+/** @param masterKey 32 random bytes; see `TENANTRY_MASTER_KEY`. */
+export function createSecrets(masterKey: Uint8Array): Secrets {
+  if (masterKey.length !== 32) throw new Error(`The master key has ${masterKey.length} bytes; it must have 32.`)
+  const derived = new Map<string, Buffer>()
+  const deriveKey = (purpose: string): Buffer => {
+    let key = derived.get(purpose)
+    if (!key) {
+      key = Buffer.from(hkdfSync('sha256', masterKey, 'tenantry', purpose, 32))
+      derived.set(purpose, key)
+    }
+    return key
+  }
+  return {
+    deriveKey,
+    seal(context, plain) {
+      const nonce = randomBytes(12)
+      const cipher = createCipheriv('aes-256-gcm', deriveKey('secrets-at-rest'), nonce)
+      cipher.setAAD(Buffer.from(context))
+      const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()])
+      return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), body])
+    },
+    open(context, sealed) {
+      const bytes = Buffer.from(sealed)
+      if (bytes[0] !== VERSION) throw new Error(`A secret has the unknown format version ${bytes[0]}.`)
+      const decipher = createDecipheriv('aes-256-gcm', deriveKey('secrets-at-rest'), bytes.subarray(1, 13))
+      decipher.setAAD(Buffer.from(context))
+      decipher.setAuthTag(bytes.subarray(13, 29))
+      return Buffer.concat([decipher.update(bytes.subarray(29)), decipher.final()]).toString('utf8')
+    },
+  }
+}
+
+/** What is stored of a random handle of 256 bits. A plain SHA-256 is enough: there is nothing to guess. */
+export const hashHandle = (handle: string): Buffer => createHash('sha256').update(handle).digest()
+
+/** Compares texts in constant time, whatever their lengths (both sides are hashed under a random key first). */
+export function sameSecret(a: string, b: string): boolean {
+  const key = randomBytes(32)
+  const digest = (text: string) => createHmac('sha256', key).update(text).digest()
+  return timingSafeEqual(digest(a), digest(b))
+}

@@ -1,0 +1,1 @@
+export { inScope, onceInScope, type Scope, type Tx } from './transaction.ts'
