@@ -4,7 +4,7 @@
  */
 
 import { type IncomingHttpHeaders, request as send } from 'node:http'
-import type { Clock } from '@tenantry/kernel/clock.ts'
+import { type Clock, systemClock } from '@tenantry/kernel/clock.ts'
 import { createDatabase, type Database } from '@tenantry/kernel/database/database.ts'
 import { testDatabase } from '@tenantry/kernel/database/testing.ts'
 import { randomText } from '@tenantry/kernel/id.ts'
@@ -44,7 +44,7 @@ export interface MovableClock extends Clock {
 export function movableClock(): MovableClock {
   let offset = 0
   return {
-    now: () => new Date(Date.now() + offset),
+    now: () => new Date(systemClock.now().getTime() + offset),
     advance: (seconds) => {
       offset += seconds * 1000
     },
