@@ -44,7 +44,7 @@ export interface EmbeddedPostgres {
   urls: DatabaseUrls
   /** The server's own log, for messages that point to it. */
   logFile: string
-  /** Fast shutdown; resolves when the server has ended and the directory is free. */
+  /** Fast shutdown; resolves, as often as called, when the server has ended and the directory is free. */
   stop(): Promise<void>
 }
 
@@ -73,7 +73,15 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
       const urls = await completeCluster(postmaster.endpoint, passwords)
       const stop = supervise(place, transport, postmaster, logger)
       logger.info({ data: place.data }, 'PostgreSQL is running')
-      return { urls, logFile: place.log, stop: () => stop().finally(lock.release) }
+      let stopped: Promise<void> | undefined
+      return {
+        urls,
+        logFile: place.log,
+        stop: () => {
+          stopped ??= stop().finally(lock.release)
+          return stopped
+        },
+      }
     } catch (cause) {
       await postmaster.stop()
       throw cause
