@@ -9,6 +9,7 @@ import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { createConfigurationCache } from './configuration-cache.ts'
+import { createOutbox, type MailSetting } from './delivery/outbox.ts'
 import { createEnvironmentResolver } from './environments/environment.ts'
 import { createKeyrings } from './keys/keyring.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
@@ -28,13 +29,15 @@ export interface IdentityDependencies {
   secrets: Secrets
   clock: Clock
   logger: Logger
+  mail: MailSetting
 }
 
 export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
-  const { database, secrets, clock, logger } = deps
+  const { database, secrets, clock, logger, mail } = deps
   const cache = createConfigurationCache(database)
   const keyrings = createKeyrings({ database, cache, secrets })
   const resolveEnvironment = createEnvironmentResolver({ database, cache })
+  const outbox = createOutbox({ secrets, clock, mail })
   const app = createServer({ logger })
 
   app.get('/healthz', async () => ({ status: 'ok' }))
@@ -54,8 +57,8 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         governManagementApi(api, { keyrings, cache, clock })
         await organizations({ database, clock })(api)
         await enabledConnections({ database })(api)
-        await members({ database })(api)
-        await invitations({ database, secrets, clock })(api)
+        await members({ database, clock })(api)
+        await invitations({ database, secrets, clock, outbox })(api)
         await users({ database, clock })(api)
         await roles({ database })(api)
         await resourceServers({ database, clock })(api)
