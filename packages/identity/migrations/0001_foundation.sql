@@ -328,6 +328,8 @@ create table invitations (
 -- Accepting deletes by this key: one statement, one winner.
 create unique index invitations_ticket on invitations (environment_id, ticket_hash);
 create index invitations_organization on invitations (environment_id, organization_id, created_at);
+-- How often an address was invited lately.
+create index invitations_invitee on invitations (environment_id, lower(invitee->>'email'), created_at);
 
 -- Signing in --------------------------------------------------------------------------------------------------------
 
@@ -524,6 +526,15 @@ create table messages (
   primary key (environment_id, id)
 );
 create index messages_waiting on messages (next_attempt_at) where delivered_at is null and next_attempt_at is not null;
+create index messages_recipient on messages (environment_id, lower(recipient), created_at);
+
+-- Wakes whoever delivers. It says nothing about the message: channels are outside row-level security.
+create function announce_mail() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('tenantry_mail', '');
+  return null;
+end $$;
+create trigger announce after insert on messages for each statement execute function announce_mail();
 
 -- Apply the rules to every table ------------------------------------------------------------------------------------
 

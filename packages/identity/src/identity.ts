@@ -10,6 +10,7 @@ import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { ActionRunner } from './actions/actions.ts'
 import { createConfigurationCache } from './configuration-cache.ts'
+import { createOutbox, type MailSetting } from './delivery/outbox.ts'
 import { createEnvironmentResolver } from './environments/environment.ts'
 import { createKeyrings } from './keys/keyring.ts'
 import { createLogin } from './login/login.ts'
@@ -36,15 +37,17 @@ export interface IdentityDependencies {
   secrets: Secrets
   clock: Clock
   logger: Logger
+  mail: MailSetting
   /** Where Actions run; its owner closes it. */
   runner: ActionRunner
 }
 
 export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
-  const { database, secrets, clock, logger, runner } = deps
+  const { database, secrets, clock, logger, mail, runner } = deps
   const cache = createConfigurationCache(database)
   const keyrings = createKeyrings({ database, cache, secrets })
   const resolveEnvironment = createEnvironmentResolver({ database, cache })
+  const outbox = createOutbox({ secrets, clock, mail })
   const configuration = createConfiguration({ database, cache, secrets })
   const postLogin = createPostLogin({ database, cache, secrets, runner, logger })
   const login = createLogin({ database, configuration, secrets, clock, postLogin })
@@ -67,8 +70,8 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         governManagementApi(api, { keyrings, cache, clock })
         await organizations({ database, clock })(api)
         await enabledConnections({ database })(api)
-        await members({ database })(api)
-        await invitations({ database, secrets, clock })(api)
+        await members({ database, clock })(api)
+        await invitations({ database, secrets, clock, outbox })(api)
         await users({ database, clock })(api)
         await roles({ database })(api)
         await resourceServers({ database, clock })(api)

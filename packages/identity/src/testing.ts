@@ -76,7 +76,7 @@ export async function startIdentity(): Promise<TestIdentity> {
   const secrets = createSecrets(Buffer.alloc(32, 7))
   const logLines: string[] = []
   const logger = createLogger({ destination: { write: (line: string) => void logLines.push(line) } })
-  const app = await createIdentity({ database, secrets, clock, logger })
+  const app = await createIdentity({ database, secrets, clock, logger, mail: { kind: 'mailbox' } })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const port = (app.server.address() as { port: number }).port
   const keyrings = createKeyrings({ database, secrets, cache: createConfigurationCache({ onChange: () => {} }) })
