@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { brandTokens } from '../login/branding.ts'
+import { brandTokens } from '../branding.ts'
 import { inert, initials, render, writtenOut } from './render.ts'
 
 const data = {

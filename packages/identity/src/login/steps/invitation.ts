@@ -5,7 +5,7 @@
  */
 import { newId } from '@tenantry/kernel/id.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
-import { longDate } from '../../delivery/dates.ts'
+import { writtenOut } from '../../delivery/render.ts'
 import { INVITATION_REFUSED } from '../../oauth/authorize/checks.ts'
 import type { Connection } from '../../oauth/configuration.ts'
 import { problems as oauthProblems } from '../../oauth/problems.ts'
@@ -93,7 +93,7 @@ const render = (tools: StepTools, visit: Visit, invited: Invited, values: Record
       inviter: invited.row.inviter.name,
       email: invited.row.invitee.email,
       roles: invited.roleNames.join(', '),
-      expires: longDate(invited.row.expires_at),
+      expires: writtenOut(invited.row.expires_at).day,
       known: invited.known,
     },
     status,
@@ -122,7 +122,7 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
     // Whoever opened the link reads that mailbox.
     await store.verifyEmail(tx, userId)
     await members.add(tx, environmentId, organizationId, [userId])
-    await members.addRoles(tx, environmentId, organizationId, userId, redeemed.roles)
+    await invitations.grantRoles(tx, environmentId, redeemed, userId)
     await store.settleInvitation(tx, stateHash)
     return { userId }
   })

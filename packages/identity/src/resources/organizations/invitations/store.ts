@@ -89,12 +89,38 @@ export async function findByTicket(tx: Tx, ticketHash: Uint8Array): Promise<Invi
   return row
 }
 
+/** An invitation by its row's id, which a login keeps instead of the ticket. */
+export async function findById(tx: Tx, id: string): Promise<InvitationRow | undefined> {
+  const [row] = await tx<InvitationRow[]>`select ${columns(tx)} from invitations i where i.id = ${id}`
+  return row
+}
+
 /** Uses the invitation up: of any number of acceptances at once, one gets the row. */
-export async function redeem(tx: Tx, ticketHash: Uint8Array, now: Date): Promise<InvitationRow | undefined> {
+export async function redeem(tx: Tx, id: string, now: Date): Promise<InvitationRow | undefined> {
   const [row] = await tx<InvitationRow[]>`
-    delete from invitations i where i.ticket_hash = ${Buffer.from(ticketHash)} and i.expires_at > ${now}
+    delete from invitations i where i.id = ${id} and i.expires_at > ${now}
     returning ${columns(tx)}`
   return row
+}
+
+/** The names of those roles that still exist. */
+export async function roleNames(tx: Tx, roleIds: string[]): Promise<string[]> {
+  const rows = await tx<{ name: string }[]>`select name from roles where id = any(${roleIds}) order by name`
+  return rows.map(({ name }) => name)
+}
+
+/** Gives an invited member those of the invitation's roles that still exist. */
+export async function grantRoles(
+  tx: Tx,
+  environmentId: string,
+  invitation: InvitationRow,
+  userId: string,
+): Promise<void> {
+  await tx`
+    insert into member_roles (environment_id, organization_id, user_id, role_id)
+    select ${environmentId}, ${invitation.organization_id}, ${userId}, id from roles
+    where id = any(${invitation.roles})
+    on conflict do nothing`
 }
 
 /** @throws Problem `invalid_body` */
