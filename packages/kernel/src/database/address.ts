@@ -10,9 +10,10 @@ export interface Address {
 }
 
 export function parseAddress(text: string): Address {
+  // A URL that names several servers is none to `URL`; the driver reads it by itself.
+  if (!/[?&]host=/.test(text)) return { url: text }
   const url = new URL(text)
-  const host = url.searchParams.get('host')
-  if (!host) return { url: text }
+  const host = url.searchParams.get('host') ?? ''
   const port = Number(url.searchParams.get('port') ?? url.port) || 5432
   url.searchParams.delete('host')
   url.searchParams.delete('port')
