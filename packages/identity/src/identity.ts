@@ -24,12 +24,18 @@ import { clientGrants } from './resources/client-grants/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
 import { governManagementApi } from './resources/management-api.ts'
+import { organizationClientGrants } from './resources/organizations/client-grants/routes.ts'
 import { enabledConnections } from './resources/organizations/enabled-connections/routes.ts'
 import { invitations } from './resources/organizations/invitations/routes.ts'
 import { members } from './resources/organizations/members/routes.ts'
 import { organizations } from './resources/organizations/routes.ts'
 import { resourceServers } from './resources/resource-servers/routes.ts'
+import { rolePermissions } from './resources/roles/permissions/routes.ts'
 import { roles } from './resources/roles/routes.ts'
+import { roleUsers } from './resources/roles/users/routes.ts'
+import { userOrganizations } from './resources/users/organizations/routes.ts'
+import { userPermissions } from './resources/users/permissions/routes.ts'
+import { userRoles } from './resources/users/roles/routes.ts'
 import { users } from './resources/users/routes.ts'
 
 export interface IdentityDependencies {
@@ -70,10 +76,16 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         governManagementApi(api, { keyrings, cache, clock })
         await organizations({ database, clock })(api)
         await enabledConnections({ database })(api)
+        await organizationClientGrants({ database })(api)
         await members({ database, clock })(api)
         await invitations({ database, secrets, clock, outbox })(api)
         await users({ database, clock })(api)
+        await userRoles({ database })(api)
+        await userPermissions({ database })(api)
+        await userOrganizations({ database })(api)
         await roles({ database })(api)
+        await rolePermissions({ database })(api)
+        await roleUsers({ database })(api)
         await resourceServers({ database, clock })(api)
         await clients({ database, secrets, clock })(api)
         await clientGrants({ database, clock })(api)

@@ -3,7 +3,7 @@
  * password, whoever has one signs in with it. Accepting deletes the invitation's row in the same transaction that makes
  * the member, so it happens once or not at all.
  */
-import { newId } from '@tenantry/kernel/id.ts'
+import type { Tx } from '@tenantry/kernel/database/database.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import { writtenOut } from '../../delivery/render.ts'
 import { INVITATION_REFUSED } from '../../oauth/authorize/checks.ts'
@@ -11,9 +11,11 @@ import type { Connection } from '../../oauth/configuration.ts'
 import { problems as oauthProblems } from '../../oauth/problems.ts'
 import type { InvitationRow } from '../../resources/organizations/invitations/store.ts'
 import * as invitations from '../../resources/organizations/invitations/store.ts'
+import { registered } from '../../resources/users/rules.ts'
+import * as users from '../../resources/users/store.ts'
 import * as members from '../../resources/organizations/members/store.ts'
 import { hashPassword } from '../../upstream/database/password.ts'
-import { checkPassword as checkPolicy } from '../../upstream/database/policy.ts'
+import { checkPassword as checkPolicy, minimumLength, type PasswordOptions } from '../../upstream/database/policy.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
 import { checkPassword, refusalText } from '../password-check.ts'
 import * as store from '../store.ts'
@@ -45,7 +47,7 @@ export const invitation: Step = {
     }
     const connection = invited.connections[0]!
     const violation = checkPolicy(connection.options, password, { email, name: invited.organizationName })
-    if (violation) return render(tools, visit, invited, { refused: violation.text }, 400)
+    if (violation) return render(tools, visit, invited, { refused: violation.sentence }, 400)
     return accept(tools, visit, invited, { connection, passwordHash: await hashPassword(password) })
   },
 }
@@ -95,9 +97,17 @@ const render = (tools: StepTools, visit: Visit, invited: Invited, values: Record
       roles: invited.roleNames.join(', '),
       expires: writtenOut(invited.row.expires_at).day,
       known: invited.known,
+      password_rules: passwordRules(invited.connections[0]!.options),
     },
     status,
   )
+
+/** What is asked of a new password, said before it is chosen. */
+function passwordRules(options: PasswordOptions): { text: string; length?: number }[] {
+  const length = minimumLength(options)
+  const rules = [{ text: `At least ${length} characters; three random words work well`, length }]
+  return options.password_no_personal_info?.enable ? [...rules, { text: 'Not your name or your address' }] : rules
+}
 
 const refuse = (tools: StepTools, visit: Visit) =>
   tools.refuseInvitation(visit, oauthProblems.invalid_request({ facts: { reason: INVITATION_REFUSED } }))
@@ -112,13 +122,8 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
   const accepted = await tools.database.inEnvironment(environmentId, async (tx) => {
     const redeemed = await invitations.redeem(tx, invited.row.id, tools.clock.now())
     if (!redeemed) return undefined
-    let userId: string
-    if ('userId' in person) {
-      userId = person.userId
-    } else {
-      userId = `auth0|${newId.databaseUser()}`
-      await invitations.createInvitee(tx, environmentId, userId, person.connection.id, redeemed, person.passwordHash)
-    }
+    const userId =
+      'userId' in person ? person.userId : await createInvitee(tx, environmentId, redeemed, person, tools.clock.now())
     // Whoever opened the link reads that mailbox.
     await store.verifyEmail(tx, userId)
     await members.add(tx, environmentId, organizationId, [userId])
@@ -133,4 +138,17 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
   const connectionId = 'connection' in person ? person.connection.id : person.connectionId!
   const session = await tools.sessions.start(request, reply, { userId: accepted.userId, connectionId, amr: ['pwd'] })
   return tools.proceed({ ...settled, session })
+}
+
+async function createInvitee(
+  tx: Tx,
+  environmentId: string,
+  { invitee, user_metadata, app_metadata }: InvitationRow,
+  { connection, passwordHash }: { connection: Connection; passwordHash: string },
+  now: Date,
+): Promise<string> {
+  const asked = { connection: connection.name, email: invitee.email, password: '', email_verified: true, user_metadata, app_metadata }
+  const user = registered(asked, connection, passwordHash, now)
+  await users.insert(tx, environmentId, user)
+  return user.user_id
 }

@@ -279,7 +279,7 @@ test('of twenty acceptances at once one redeems, and an expired invitation is fo
   const { env, org, body } = await world()
   const made = (await env.manage('POST', `/organizations/${org}/invitations`, body({ ttl_sec: 60 }))).json
   const hash = hashHandle(made.ticket_id)
-  const redeem = (now: Date) => identity.database.inEnvironment(env.id, (tx) => store.redeem(tx, hash, now))
+  const redeem = (now: Date) => identity.database.inEnvironment(env.id, (tx) => store.redeem(tx, made.id, now))
   const late = new Date(identity.clock.now().getTime() + 61_000)
   assert.equal(await redeem(late), undefined)
   const found = await identity.database.inEnvironment(env.id, (tx) => store.findByTicket(tx, hash))
