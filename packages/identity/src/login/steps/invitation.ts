@@ -11,9 +11,9 @@ import type { Connection } from '../../oauth/configuration.ts'
 import { problems as oauthProblems } from '../../oauth/problems.ts'
 import type { InvitationRow } from '../../resources/organizations/invitations/store.ts'
 import * as invitations from '../../resources/organizations/invitations/store.ts'
+import * as members from '../../resources/organizations/members/store.ts'
 import { registered } from '../../resources/users/rules.ts'
 import * as users from '../../resources/users/store.ts'
-import * as members from '../../resources/organizations/members/store.ts'
 import { hashPassword } from '../../upstream/database/password.ts'
 import { checkPassword as checkPolicy, minimumLength, type PasswordOptions } from '../../upstream/database/policy.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
@@ -147,7 +147,14 @@ async function createInvitee(
   { connection, passwordHash }: { connection: Connection; passwordHash: string },
   now: Date,
 ): Promise<string> {
-  const asked = { connection: connection.name, email: invitee.email, password: '', email_verified: true, user_metadata, app_metadata }
+  const asked = {
+    connection: connection.name,
+    email: invitee.email,
+    password: '',
+    email_verified: true,
+    user_metadata,
+    app_metadata,
+  }
   const user = registered(asked, connection, passwordHash, now)
   await users.insert(tx, environmentId, user)
   return user.user_id
