@@ -49,20 +49,3 @@ export function initials(name: string): string {
   const letters = words.length > 1 ? words.slice(0, 2).map((word) => [...word][0]) : [...(words[0] ?? name)].slice(0, 2)
   return letters.join('').toUpperCase()
 }
-
-/** Dates written out, in UTC, since a mail does not know its reader's zone: `Friday, 27 November 2026, 15:40 UTC`. */
-export function writtenOut(date: Date): { day: string; full: string } {
-  const format = new Intl.DateTimeFormat('en-GB', {
-    timeZone: 'UTC',
-    weekday: 'long',
-    day: 'numeric',
-    month: 'long',
-    year: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    hourCycle: 'h23',
-  })
-  const part = Object.fromEntries(format.formatToParts(date).map(({ type, value }) => [type, value]))
-  const day = `${part.weekday}, ${part.day} ${part.month}`
-  return { day, full: `${day} ${part.year}, ${part.hour}:${part.minute} UTC` }
-}

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Liquid } from 'liquidjs'
-import { type BrandTokens, brandTokens } from '../branding.ts'
+import { type BrandTokens, brandTokens } from '../brand-colors.ts'
 import { initials } from '../delivery/render.ts'
 
 const directory = fileURLToPath(new URL('pages/', import.meta.url))

@@ -3,17 +3,15 @@
  * password, whoever has one signs in with it. Accepting deletes the invitation's row in the same transaction that makes
  * the member, so it happens once or not at all.
  */
-import type { Tx } from '@tenantry/kernel/database/database.ts'
+import { newId } from '@tenantry/kernel/id.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
-import { writtenOut } from '../../delivery/render.ts'
+import { shortDate } from '../../delivery/dates.ts'
 import { INVITATION_REFUSED } from '../../oauth/authorize/checks.ts'
 import type { Connection } from '../../oauth/configuration.ts'
 import { problems as oauthProblems } from '../../oauth/problems.ts'
 import type { InvitationRow } from '../../resources/organizations/invitations/store.ts'
 import * as invitations from '../../resources/organizations/invitations/store.ts'
 import * as members from '../../resources/organizations/members/store.ts'
-import { registered } from '../../resources/users/rules.ts'
-import * as users from '../../resources/users/store.ts'
 import { hashPassword } from '../../upstream/database/password.ts'
 import { checkPassword as checkPolicy, minimumLength, type PasswordOptions } from '../../upstream/database/policy.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
@@ -95,7 +93,7 @@ const render = (tools: StepTools, visit: Visit, invited: Invited, values: Record
       inviter: invited.row.inviter.name,
       email: invited.row.invitee.email,
       roles: invited.roleNames.join(', '),
-      expires: writtenOut(invited.row.expires_at).day,
+      expires: shortDate(invited.row.expires_at),
       known: invited.known,
       password_rules: passwordRules(invited.connections[0]!.options),
     },
@@ -122,8 +120,13 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
   const accepted = await tools.database.inEnvironment(environmentId, async (tx) => {
     const redeemed = await invitations.redeem(tx, invited.row.id, tools.clock.now())
     if (!redeemed) return undefined
-    const userId =
-      'userId' in person ? person.userId : await createInvitee(tx, environmentId, redeemed, person, tools.clock.now())
+    let userId: string
+    if ('userId' in person) {
+      userId = person.userId
+    } else {
+      userId = `auth0|${newId.databaseUser()}`
+      await invitations.createInvitee(tx, environmentId, userId, person.connection.id, redeemed, person.passwordHash)
+    }
     // Whoever opened the link reads that mailbox.
     await store.verifyEmail(tx, userId)
     await members.add(tx, environmentId, organizationId, [userId])
@@ -138,24 +141,4 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
   const connectionId = 'connection' in person ? person.connection.id : person.connectionId!
   const session = await tools.sessions.start(request, reply, { userId: accepted.userId, connectionId, amr: ['pwd'] })
   return tools.proceed({ ...settled, session })
-}
-
-async function createInvitee(
-  tx: Tx,
-  environmentId: string,
-  { invitee, user_metadata, app_metadata }: InvitationRow,
-  { connection, passwordHash }: { connection: Connection; passwordHash: string },
-  now: Date,
-): Promise<string> {
-  const asked = {
-    connection: connection.name,
-    email: invitee.email,
-    password: '',
-    email_verified: true,
-    user_metadata,
-    app_metadata,
-  }
-  const user = registered(asked, connection, passwordHash, now)
-  await users.insert(tx, environmentId, user)
-  return user.user_id
 }
