@@ -69,7 +69,11 @@ export async function createDatabase({ urls, poolSize = 10, onAcross = () => {} 
     for (const listener of listeners) listener(environmentId)
   }
   // onlisten also runs after a lost connection came back: what happened in between is unknown.
-  await owner.listen('tenantry_changes', tell, () => tell(undefined))
+  await owner.listen(
+    'tenantry_changes',
+    (environmentId) => tell(environmentId || undefined),
+    () => tell(undefined),
+  )
   return {
     inEnvironment: (environmentId, work) => inScope(application, { [ENVIRONMENT]: environmentId }, work),
     inOrganization: (environmentId, organizationId, work) =>
