@@ -152,15 +152,14 @@ describe("an operator's PostgreSQL server", () => {
     application.pathname = 'postgres'
     await assert.rejects(prepareServer({ ownerUrl, applicationUrl: application.href, secret }), {
       code: 'database_differs',
-      message: `The two database URLs name different databases, ${name} and postgres; they must name the same one.`,
+      message: `DATABASE_URL names the database ${name} and DATABASE_APPLICATION_URL postgres; they must name the same one.`,
     })
   })
 
   test('a server that does not answer is named by host and port, a refusal with its reason, never the password', async () => {
     await assert.rejects(prepareServer({ ownerUrl: 'postgres://me:hunter2@127.0.0.1:9/none', secret }), {
       code: 'database_unreachable',
-      message:
-        'PostgreSQL does not answer at 127.0.0.1:9 (connection refused). Start it, or correct the owner database URL.',
+      message: 'PostgreSQL does not answer at 127.0.0.1:9 (connection refused). Start it, or correct DATABASE_URL.',
     })
     await assert.rejects(prepareServer({ ownerUrl: urlOf(`${name}_owner`, 'hunter2', 'absent'), secret }), (error) => {
       assert.ok(error instanceof Problem)
@@ -172,7 +171,7 @@ describe("an operator's PostgreSQL server", () => {
     for (const ownerUrl of ['localhost', 'mysql://me:hunter2@localhost/x', 'postgres://me:hun:ter2@a b/x']) {
       await assert.rejects(prepareServer({ ownerUrl, secret }), {
         code: 'database_url_invalid',
-        message: 'The owner database URL is not one; it looks like postgres://user:password@host:5432/database.',
+        message: 'DATABASE_URL is not a database URL; it looks like postgres://user:password@host:5432/database.',
       })
     }
   })

@@ -12,15 +12,15 @@ import { connect, type DatabaseUrls } from './database.ts'
 export const problems = defineProblems({
   database_url_invalid: {
     status: 500,
-    title: 'The {role} database URL is not one; it looks like postgres://user:password@host:5432/database.',
+    title: '{variable} is not a database URL; it looks like postgres://user:password@host:5432/database.',
   },
   database_unreachable: {
     status: 500,
-    title: 'PostgreSQL does not answer at {place} ({reason}). Start it, or correct the {role} database URL.',
+    title: 'PostgreSQL does not answer at {place} ({reason}). Start it, or correct {variable}.',
   },
   database_refused: {
     status: 500,
-    title: 'PostgreSQL at {place} refuses user {user}: {reason}. Correct the {role} database URL.',
+    title: 'PostgreSQL at {place} refuses user {user}: {reason}. Correct {variable}.',
   },
   database_too_old: {
     status: 500,
@@ -29,11 +29,12 @@ export const problems = defineProblems({
   database_role_needed: {
     status: 500,
     title:
-      'User {owner} may not manage the application\'s role: {reason}. Either grant it that (alter role "{owner}" createrole), or create a login role without special rights and give its URL as the application database URL.',
+      'User {owner} may not manage the application\'s role: {reason}. Either grant it that (alter role "{owner}" createrole), or create a login role without special rights and set DATABASE_APPLICATION_URL to its URL.',
   },
   database_differs: {
     status: 500,
-    title: 'The two database URLs name different databases, {owner} and {application}; they must name the same one.',
+    title:
+      'DATABASE_URL names the database {owner} and DATABASE_APPLICATION_URL {application}; they must name the same one.',
   },
 })
 
@@ -52,12 +53,15 @@ export interface PreparedServer {
 }
 
 const OLDEST = 150000
+/** The settings that the two URLs come from, for messages. */
+const OWNER = 'DATABASE_URL'
+const APPLICATION = 'DATABASE_APPLICATION_URL'
 
 /** @throws database_… or application_role_unsafe; none of the texts holds a password. */
 export async function prepareServer({ ownerUrl, applicationUrl, secret }: ServerOptions): Promise<PreparedServer> {
-  const { database } = await visit(ownerUrl, 'owner', checkVersion)
+  const { database } = await visit(ownerUrl, OWNER, checkVersion)
   const urls = { owner: ownerUrl, application: applicationUrl ?? (await makeRole(ownerUrl, database, secret)) }
-  return visit(urls.application, 'application', async (sql) => {
+  return visit(urls.application, APPLICATION, async (sql) => {
     await verifyApplication(sql)
     const [here] = await sql<Here[]>`select current_database() as database, current_user as role`
     if (here!.database !== database) {
@@ -90,7 +94,7 @@ async function makeRole(ownerUrl: string, database: string, secret: Uint8Array):
   url.username = encodeURIComponent(role)
   url.password = password
   if (await canLogIn(url.href)) return url.href
-  await visit(ownerUrl, 'owner', async (sql) => {
+  await visit(ownerUrl, OWNER, async (sql) => {
     const [{ owner } = { owner: '' }] = await sql<{ owner: string }[]>`select current_user as owner`
     const exists = (await sql`select from pg_roles where rolname = ${role}`).length > 0
     // Altering names only what a CREATEROLE user may alter; the attributes are verified over the role's own connection.
@@ -132,12 +136,12 @@ function scramVerifier(password: string): string {
 }
 
 /** One connection for `work`; what goes wrong in reaching the server becomes a sentence with host and port. */
-async function visit<T>(text: string, role: string, work: (sql: Sql, place: string) => Promise<T>): Promise<T> {
-  const { place, user } = describe(text, role)
+async function visit<T>(text: string, variable: string, work: (sql: Sql, place: string) => Promise<T>): Promise<T> {
+  const { place, user } = describe(text, variable)
   const sql = connect(text, 1)
   try {
     await sql`select 1`.catch((cause) => {
-      throw unreachable(cause, { place, user, role })
+      throw unreachable(cause, { place, user, variable })
     })
     return await work(sql, place)
   } finally {
@@ -145,7 +149,7 @@ async function visit<T>(text: string, role: string, work: (sql: Sql, place: stri
   }
 }
 
-function describe(text: string, role: string): { place: string; user: string } {
+function describe(text: string, variable: string): { place: string; user: string } {
   try {
     const { host } = parseAddress(text)
     const url = new URL(text)
@@ -153,11 +157,11 @@ function describe(text: string, role: string): { place: string; user: string } {
     return { place: host ?? `${url.hostname}:${url.port || 5432}`, user: decodeURIComponent(url.username) }
   } catch {
     // The cause would quote the URL, and with it the password.
-    throw problems.database_url_invalid({ facts: { role } })
+    throw problems.database_url_invalid({ facts: { variable } })
   }
 }
 
-function unreachable(cause: unknown, facts: { place: string; user: string; role: string }) {
+function unreachable(cause: unknown, facts: { place: string; user: string; variable: string }) {
   const { code = '', message } = cause as { code?: string; message: string }
   // Class 28: authentication; 3D000: no such database; 42501: may not connect; 53300: too many connections.
   if (/^28|^3D|^42501/.test(code)) return problems.database_refused({ facts: { ...facts, reason: message }, cause })
