@@ -19,9 +19,11 @@ export const clients: Slice<{ database: Database; secrets: Secrets; clock: Clock
   ({ database, secrets, clock }) =>
   async (app) => {
     const rendering = ({ environment, callerScopes }: FastifyRequest, always = false) => {
-      const mayRead = always || callerScopes.has('read:client_keys')
-      return (row: store.ClientRow) =>
-        present(shown(row, environment.name, mayRead ? store.openSecret(secrets, environment.id, row) : undefined))
+      const secretOf = ({ client_id, client_secret }: store.ClientRow) =>
+        client_secret && (always || callerScopes.has('read:client_keys'))
+          ? store.openSecret(secrets, environment.id, client_id, client_secret)
+          : undefined
+      return (row: store.ClientRow) => present(shown(row, environment.name, secretOf(row)))
     }
 
     app.get(

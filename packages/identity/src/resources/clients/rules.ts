@@ -22,10 +22,12 @@ const refuse = (reason: string) => problems.invalid_body({ facts: { reason } })
 
 const APP_TYPES = ['spa', 'native', 'regular_web', 'non_interactive']
 const AUTH_METHODS = ['none', 'client_secret_post', 'client_secret_basic']
+/** A picker after the login (post_login_prompt) does not exist. */
+const ORGANIZATION_PROMPTS = ['no_prompt', 'pre_login_prompt']
 const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials']
 
-/** Browsers keep what they are given where others may read it: short lives, and each refresh token is used once. */
-const SPA_REFRESH_TOKENS: RefreshTokenSettings = {
+/** RFC 9700 §2.2.2: nothing but rotation protects the refresh tokens of a client that cannot authenticate. */
+const EXPIRING: RefreshTokenSettings = {
   rotation_type: 'rotating',
   expiration_type: 'expiring',
   leeway: 0,
@@ -34,7 +36,7 @@ const SPA_REFRESH_TOKENS: RefreshTokenSettings = {
   idle_token_lifetime: 1_296_000,
   infinite_idle_token_lifetime: false,
 }
-const OTHER_REFRESH_TOKENS: RefreshTokenSettings = {
+const NON_EXPIRING: RefreshTokenSettings = {
   rotation_type: 'non-rotating',
   expiration_type: 'non-expiring',
   leeway: 0,
@@ -112,6 +114,10 @@ export function changed(row: ClientRow, change: UpdateClient, now: Date): Client
   refuseActive(inert, change)
   refuseActive(inertJwtConfiguration, change.jwt_configuration ?? {}, 'jwt_configuration.')
   const app_type = known('app_type', APP_TYPES, change.app_type) ?? row.app_type
+  const token_endpoint_auth_method =
+    known('token_endpoint_auth_method', AUTH_METHODS, change.token_endpoint_auth_method) ??
+    row.token_endpoint_auth_method
+  const usualTokens = token_endpoint_auth_method === 'none' ? EXPIRING : NON_EXPIRING
   const next: ClientRow = {
     ...row,
     name: change.name ?? row.name,
@@ -124,21 +130,22 @@ export function changed(row: ClientRow, change: UpdateClient, now: Date): Client
     allowed_logout_urls: change.allowed_logout_urls ?? row.allowed_logout_urls,
     initiate_login_uri: text(change.initiate_login_uri, row.initiate_login_uri),
     grant_types: change.grant_types ?? row.grant_types,
-    token_endpoint_auth_method:
-      known('token_endpoint_auth_method', AUTH_METHODS, change.token_endpoint_auth_method) ??
-      row.token_endpoint_auth_method,
+    token_endpoint_auth_method,
     jwt_configuration: {
       alg: 'RS256',
       lifetime_in_seconds: change.jwt_configuration?.lifetime_in_seconds ?? row.jwt_configuration.lifetime_in_seconds,
     },
-    refresh_token: refreshTokens(app_type, row.refresh_token, change.refresh_token),
+    refresh_token: refreshTokens(usualTokens, row.refresh_token, change.refresh_token),
     organization_usage: change.organization_usage ?? row.organization_usage,
-    organization_require_behavior: change.organization_require_behavior ?? row.organization_require_behavior,
+    organization_require_behavior:
+      known('organization_require_behavior', ORGANIZATION_PROMPTS, change.organization_require_behavior) ??
+      row.organization_require_behavior,
     client_metadata: merged(row.client_metadata, change.client_metadata),
     updated_at: now,
   }
   refuseAddresses(next)
   refuseGrantTypes(next)
+  refuseLastingTokens(next)
   return next
 }
 
@@ -158,36 +165,33 @@ function merged(present: Record<string, string>, change: Record<string, string |
   return Object.fromEntries(next)
 }
 
+/** @param usual what holds when nothing was ever asked */
 function refreshTokens(
-  appType: string | null,
+  usual: RefreshTokenSettings,
   present: RefreshTokenSettings | null,
   asked: RefreshTokenInput | null | undefined,
 ): RefreshTokenSettings {
-  const usual = appType === 'spa' ? SPA_REFRESH_TOKENS : OTHER_REFRESH_TOKENS
-  refuseActive(inertRefreshToken, asked ?? {}, 'refresh_token.')
-  const { policies: _, ...given } = (asked ?? {}) as RefreshTokenInput
-  // A kind of expiry that is asked for anew brings its own lifetimes, not those that the other kind left behind.
-  const base =
-    asked === null || present === null || (asked && asked.expiration_type !== present.expiration_type) ? usual : present
-  const limits =
-    given.expiration_type === undefined || given.expiration_type === base.expiration_type
-      ? {}
-      : given.expiration_type === 'expiring'
-        ? SPA_REFRESH_TOKENS
-        : OTHER_REFRESH_TOKENS
-  const next = { ...base, ...limits, ...given } as RefreshTokenSettings
-  if (appType === 'spa' && (next.rotation_type !== 'rotating' || next.expiration_type !== 'expiring')) {
+  if (asked === undefined) return present ?? usual
+  if (asked === null) return usual
+  refuseActive(inertRefreshToken, asked, 'refresh_token.')
+  const { policies: _, ...given } = asked
+  // Another kind of expiry brings its own lifetimes, not those that the other kind left behind.
+  const standard = asked.expiration_type === 'expiring' ? EXPIRING : NON_EXPIRING
+  const base = present?.expiration_type === asked.expiration_type ? present : standard
+  const next = { ...base, ...given }
+  if (next.infinite_token_lifetime || next.infinite_idle_token_lifetime) return next
+  if (given.idle_token_lifetime !== undefined && given.idle_token_lifetime > next.token_lifetime) {
+    throw refuse("'refresh_token.idle_token_lifetime' must not exceed 'token_lifetime'.")
+  }
+  return { ...next, idle_token_lifetime: Math.min(next.idle_token_lifetime, next.token_lifetime) }
+}
+
+/** Browsers keep what they are given where others may read it. */
+function refuseLastingTokens({ app_type, refresh_token }: ClientRow): void {
+  if (app_type !== 'spa') return
+  if (refresh_token?.rotation_type !== 'rotating' || refresh_token.expiration_type !== 'expiring') {
     throw refuse("'refresh_token' of a single page application must be rotating and expiring.")
   }
-  if (next.expiration_type === 'expiring' && next.infinite_token_lifetime && next.infinite_idle_token_lifetime) {
-    throw refuse("'refresh_token' is expiring, but both of its lifetimes are infinite.")
-  }
-  if (!next.infinite_token_lifetime && !next.infinite_idle_token_lifetime) {
-    if (next.idle_token_lifetime > next.token_lifetime) {
-      throw refuse("'refresh_token.idle_token_lifetime' must not exceed 'token_lifetime'.")
-    }
-  }
-  return next
 }
 
 function refuseAddresses(client: ClientRow): void {

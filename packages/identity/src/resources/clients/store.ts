@@ -21,7 +21,7 @@ export interface ClientRow {
   initiate_login_uri: string | null
   grant_types: string[]
   token_endpoint_auth_method: string
-  /** Sealed; see `openSecret`. */
+  /** Sealed; see `sealSecret`. */
   client_secret: Uint8Array | null
   jwt_configuration: JwtConfiguration
   refresh_token: RefreshTokenSettings | null
@@ -49,12 +49,8 @@ const values = (tx: Tx, row: ClientRow) => ({
 export const sealSecret = (secrets: Secrets, environmentId: string, clientId: string, secret: string): Buffer =>
   secrets.seal(secretContext(environmentId, clientId), secret)
 
-export const openSecret = (
-  secrets: Secrets,
-  environmentId: string,
-  row: Pick<ClientRow, 'client_id' | 'client_secret'>,
-): string | undefined =>
-  row.client_secret ? secrets.open(secretContext(environmentId, row.client_id), row.client_secret) : undefined
+export const openSecret = (secrets: Secrets, environmentId: string, clientId: string, sealed: Uint8Array): string =>
+  secrets.open(secretContext(environmentId, clientId), sealed)
 
 const secretContext = (environmentId: string, clientId: string): string => `${environmentId}/client-secret/${clientId}`
 

@@ -14,7 +14,7 @@ export const problems = defineProblems({
   user_exists: { status: 409, title: 'The user already exists.' },
   unknown_connection: { status: 400, title: 'The connection does not exist.' },
   // The first words are Auth0's, which clients look for.
-  weak_password: { status: 400, title: 'PasswordStrengthError: Password is too weak. {sentence}' },
+  weak_password: { status: 400, title: 'PasswordStrengthError: Password is too weak. {text}' },
   invalid_body: { status: 400, title: 'Payload validation error: {reason}' },
 })
 const refuse = (reason: string) => problems.invalid_body({ facts: { reason } })
@@ -108,7 +108,7 @@ export const endsAccess = (change: UpdateUser): boolean => change.password !== u
 /** @throws Problem `weak_password` with the sentence for the person who chose it */
 export function refuseWeak(connection: ConnectionRow, password: string, person: Person): void {
   const violation = checkPassword(connection.options, password, person)
-  if (violation) throw problems.weak_password({ facts: { sentence: violation.sentence }, internal: violation.code })
+  if (violation) throw problems.weak_password({ facts: { text: violation.text }, internal: violation.code })
 }
 
 function refuseTexts(asked: { email?: string | undefined; picture?: string | null | undefined }): void {

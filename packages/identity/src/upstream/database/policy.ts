@@ -21,7 +21,7 @@ export interface Person {
 export interface Violation {
   code: 'too_short' | 'too_long' | 'too_simple' | 'repeated_characters' | 'personal_information' | 'forbidden_character'
   /** A sentence for the person who chose the password. */
-  sentence: string
+  text: string
 }
 
 /** Argon2 takes any length; a limit keeps a request from buying more work than one hash. */
@@ -51,15 +51,15 @@ export function checkPassword(options: PasswordOptions, plain: string, person: P
   const minimum = minimumLength(options)
   const characters = [...plain]
   if (plain.includes('\0')) {
-    return { code: 'forbidden_character', sentence: 'Use letters, digits and symbols; a NUL character is not allowed.' }
+    return { code: 'forbidden_character', text: 'Use letters, digits and symbols; a NUL character is not allowed.' }
   }
   if (characters.length > MAXIMUM_CHARACTERS || Buffer.byteLength(plain) > MAXIMUM_BYTES) {
-    return { code: 'too_long', sentence: `Use at most ${MAXIMUM_CHARACTERS} characters.` }
+    return { code: 'too_long', text: `Use at most ${MAXIMUM_CHARACTERS} characters.` }
   }
   if (characters.length < minimum) {
     return {
       code: 'too_short',
-      sentence:
+      text:
         minimum === 1
           ? 'Enter a password.'
           : `Use at least ${minimum} characters.${minimum < 12 ? '' : ' Three random words work well.'}`,
@@ -68,10 +68,10 @@ export function checkPassword(options: PasswordOptions, plain: string, person: P
   const simple = tooSimple(level.kinds, plain)
   if (simple) return simple
   if (!level.repeats && /(.)\1\1/su.test(plain)) {
-    return { code: 'repeated_characters', sentence: 'Use no more than two identical characters in a row.' }
+    return { code: 'repeated_characters', text: 'Use no more than two identical characters in a row.' }
   }
   if (options.password_no_personal_info?.enable && holdsPersonalInformation(plain, person)) {
-    return { code: 'personal_information', sentence: 'Leave your name and email address out of the password.' }
+    return { code: 'personal_information', text: 'Leave your name and email address out of the password.' }
   }
   return undefined
 }
@@ -82,12 +82,12 @@ function tooSimple(kinds: 'any' | 'three' | 'letters and digit', plain: string):
   const digit = /\p{Nd}/u.test(plain)
   const symbol = /[^\p{Ll}\p{Lu}\p{Nd}]/u.test(plain)
   if (kinds === 'letters and digit' && !(lower && upper && digit)) {
-    return { code: 'too_simple', sentence: 'Use lower-case letters, upper-case letters and digits.' }
+    return { code: 'too_simple', text: 'Use lower-case letters, upper-case letters and digits.' }
   }
   if (kinds === 'three' && [lower, upper, digit, symbol].filter(Boolean).length < 3) {
     return {
       code: 'too_simple',
-      sentence: 'Use at least three of: lower-case letters, upper-case letters, digits, symbols.',
+      text: 'Use at least three of: lower-case letters, upper-case letters, digits, symbols.',
     }
   }
   return undefined

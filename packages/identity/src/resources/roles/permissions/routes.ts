@@ -49,7 +49,7 @@ export const rolePermissions: Slice<{ database: Database }> =
           tags,
           params: RoleId,
           body: Permissions,
-          response: { 201: Type.Null(), ...refusals(400, 404) },
+          response: { 201: Type.Object({}), ...refusals(400, 404) },
         },
       },
       async (request, reply) => {
@@ -58,7 +58,7 @@ export const rolePermissions: Slice<{ database: Database }> =
           await roles.lock(tx, [params.id])
           await store.insert(tx, environment.id, params.id, canonical(environment, body.permissions))
         })
-        return reply.code(201).send(null)
+        return reply.code(201).send({})
       },
     )
 

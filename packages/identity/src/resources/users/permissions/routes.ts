@@ -51,7 +51,7 @@ export const userPermissions: Slice<{ database: Database }> =
           tags,
           params: UserId,
           body: Permissions,
-          response: { 201: Type.Null(), ...refusals(400, 404) },
+          response: { 201: Type.Object({}), ...refusals(400, 404) },
         },
       },
       async (request, reply) => {
@@ -60,7 +60,7 @@ export const userPermissions: Slice<{ database: Database }> =
           await users.lockAll(tx, [params.id])
           await store.insert(tx, environment.id, params.id, canonical(environment, body.permissions))
         })
-        return reply.code(201).send(null)
+        return reply.code(201).send({})
       },
     )
 
