@@ -47,8 +47,8 @@ export function createConfiguration(deps: {
       remember(environmentId, ['client', clientId], async () => {
         const [row] = await database.once(environmentId, (tx) => store.client(tx, clientId))
         if (!row) return undefined
-        const { client_secret: _sealed, ...rest } = row
-        return { ...rest, secret: openSecret(secrets, environmentId, row) }
+        const { client_secret: sealed, ...rest } = row
+        return { ...rest, secret: sealed ? openSecret(secrets, environmentId, clientId, sealed) : undefined }
       }),
     resourceServer: (environment, audience) =>
       remember(environment.id, ['resource-server', audience], async () => {

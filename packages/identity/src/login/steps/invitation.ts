@@ -45,7 +45,7 @@ export const invitation: Step = {
     }
     const connection = invited.connections[0]!
     const violation = checkPolicy(connection.options, password, { email, name: invited.organizationName })
-    if (violation) return render(tools, visit, invited, { refused: violation.sentence }, 400)
+    if (violation) return render(tools, visit, invited, { refused: violation.text }, 400)
     return accept(tools, visit, invited, { connection, passwordHash: await hashPassword(password) })
   },
 }
