@@ -9,6 +9,7 @@ import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { createConfigurationCache } from './configuration-cache.ts'
+import { mailbox } from './delivery/mailbox.ts'
 import { createOutbox, type MailSetting } from './delivery/outbox.ts'
 import { createEnvironmentResolver } from './environments/environment.ts'
 import { createKeyrings } from './keys/keyring.ts'
@@ -68,6 +69,12 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
       },
       { prefix: '/api/v2' },
     )
+
+    if (mail.kind === 'mailbox') {
+      await scope.register(async (instance) => {
+        await mailbox({ database, secrets })(instance as unknown as Api)
+      })
+    }
   })
   return app
 }
