@@ -138,6 +138,20 @@ export async function roleNames(tx: Tx, roleIds: string[]): Promise<string[]> {
   return rows.map((role) => role.name)
 }
 
+/** Gives the new member those of the invitation's roles that still exist. */
+export async function grantRoles(
+  tx: Tx,
+  environmentId: string,
+  invitation: InvitationRow,
+  userId: string,
+): Promise<void> {
+  await tx`
+    insert into member_roles (environment_id, organization_id, user_id, role_id)
+    select ${environmentId}, ${invitation.organization_id}, ${userId}, id from roles
+    where id = any(${invitation.roles})
+    on conflict do nothing`
+}
+
 /** @throws Problem `invalid_body` */
 export async function loginRoute(tx: Tx, clientId: string): Promise<LoginRoute> {
   const [client] = await tx<LoginRoute[]>`
