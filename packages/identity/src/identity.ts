@@ -10,6 +10,7 @@ import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { ActionRunner } from './actions/actions.ts'
 import { createConfigurationCache } from './configuration-cache.ts'
+import { mailbox } from './delivery/mailbox.ts'
 import { createOutbox, type MailSetting } from './delivery/outbox.ts'
 import { createEnvironmentResolver } from './environments/environment.ts'
 import { createKeyrings } from './keys/keyring.ts'
@@ -105,6 +106,14 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
       await login.routes(pages)
       await logout({ configuration, keyrings, sessions: login.sessions, secrets, clock })(pages)
     })
+
+    if (mail.kind === 'mailbox') {
+      await scope.register(async (instance) => {
+        const pages = instance as unknown as Api
+        governPages(pages, { clock })
+        await mailbox({ database, secrets })(pages)
+      })
+    }
   })
   return app
 }

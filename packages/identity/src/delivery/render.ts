@@ -49,3 +49,9 @@ export function initials(name: string): string {
   const letters = words.length > 1 ? words.slice(0, 2).map((word) => [...word][0]) : [...(words[0] ?? name)].slice(0, 2)
   return letters.join('').toUpperCase()
 }
+
+/** A page of this folder, made like mail: data only, escaped. */
+export function page(name: string): (data: object) => Promise<string> {
+  const template = html.parse(read(name))
+  return (data) => html.render(template, data)
+}
