@@ -10,6 +10,7 @@ import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { ActionRunner } from './actions/actions.ts'
 import { createConfigurationCache } from './configuration-cache.ts'
+import { mailbox } from './delivery/mailbox.ts'
 import { createOutbox, type MailSetting } from './delivery/outbox.ts'
 import { createEnvironmentResolver } from './environments/environment.ts'
 import { createKeyrings } from './keys/keyring.ts'
@@ -24,12 +25,18 @@ import { clientGrants } from './resources/client-grants/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
 import { governManagementApi } from './resources/management-api.ts'
+import { organizationClientGrants } from './resources/organizations/client-grants/routes.ts'
 import { enabledConnections } from './resources/organizations/enabled-connections/routes.ts'
 import { invitations } from './resources/organizations/invitations/routes.ts'
 import { members } from './resources/organizations/members/routes.ts'
 import { organizations } from './resources/organizations/routes.ts'
 import { resourceServers } from './resources/resource-servers/routes.ts'
+import { rolePermissions } from './resources/roles/permissions/routes.ts'
 import { roles } from './resources/roles/routes.ts'
+import { roleUsers } from './resources/roles/users/routes.ts'
+import { userOrganizations } from './resources/users/organizations/routes.ts'
+import { userPermissions } from './resources/users/permissions/routes.ts'
+import { userRoles } from './resources/users/roles/routes.ts'
 import { users } from './resources/users/routes.ts'
 
 export interface IdentityDependencies {
@@ -70,10 +77,16 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         governManagementApi(api, { keyrings, cache, clock })
         await organizations({ database, clock })(api)
         await enabledConnections({ database })(api)
+        await organizationClientGrants({ database })(api)
         await members({ database, clock })(api)
         await invitations({ database, secrets, clock, outbox })(api)
         await users({ database, clock })(api)
+        await userRoles({ database })(api)
+        await userPermissions({ database })(api)
+        await userOrganizations({ database })(api)
         await roles({ database })(api)
+        await rolePermissions({ database })(api)
+        await roleUsers({ database })(api)
         await resourceServers({ database, clock })(api)
         await clients({ database, secrets, clock })(api)
         await clientGrants({ database, clock })(api)
@@ -93,6 +106,14 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
       await login.routes(pages)
       await logout({ configuration, keyrings, sessions: login.sessions, secrets, clock })(pages)
     })
+
+    if (mail.kind === 'mailbox') {
+      await scope.register(async (instance) => {
+        const pages = instance as unknown as Api
+        governPages(pages, { clock })
+        await mailbox({ database, secrets })(pages)
+      })
+    }
   })
   return app
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { brandTokens } from '../login/branding.ts'
-import { inert, initials, render, writtenOut } from './render.ts'
+import { brandTokens } from '../brand-colors.ts'
+import { longDate, shortDate } from './dates.ts'
+import { inert, initials, render } from './render.ts'
 
 const data = {
   subject: 'Anna Reed invited you to Blue Kite',
@@ -10,7 +11,8 @@ const data = {
   inviter: 'Anna Reed',
   roles: 'Warehouse lead',
   url: 'https://app.example.test/login?invitation=abc&organization=org_1',
-  expires: writtenOut(new Date('2026-11-27T15:40:00Z')),
+  expires: longDate(new Date('2026-11-27T15:40:00Z')),
+  expires_day: shortDate(new Date('2026-11-27T15:40:00Z')),
   brand: brandTokens('#ffffff'),
 }
 
@@ -52,8 +54,6 @@ test('a name that looks like an address is no link', () => {
 
 test('tiles show two letters, dates are written out in UTC', () => {
   assert.deepEqual(['Blue Kite', 'stockroom', 'a-b-c', '!'].map(initials), ['BK', 'ST', 'AB', '!'])
-  assert.deepEqual(writtenOut(new Date('2026-03-01T00:05:00Z')), {
-    day: 'Sunday, 1 March',
-    full: 'Sunday, 1 March 2026, 00:05 UTC',
-  })
+  assert.equal(longDate(new Date('2026-03-01T00:05:00Z')), 'Sunday, 1 March 2026, 00:05 UTC')
+  assert.equal(shortDate(new Date('2026-03-01T00:05:00Z')), 'Sunday, 1 March')
 })

@@ -50,19 +50,8 @@ export function initials(name: string): string {
   return letters.join('').toUpperCase()
 }
 
-/** Dates written out, in UTC, since a mail does not know its reader's zone: `Friday, 27 November 2026, 15:40 UTC`. */
-export function writtenOut(date: Date): { day: string; full: string } {
-  const format = new Intl.DateTimeFormat('en-GB', {
-    timeZone: 'UTC',
-    weekday: 'long',
-    day: 'numeric',
-    month: 'long',
-    year: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    hourCycle: 'h23',
-  })
-  const part = Object.fromEntries(format.formatToParts(date).map(({ type, value }) => [type, value]))
-  const day = `${part.weekday}, ${part.day} ${part.month}`
-  return { day, full: `${day} ${part.year}, ${part.hour}:${part.minute} UTC` }
+/** A page of this folder, made like mail: data only, escaped. */
+export function page(name: string): (data: object) => Promise<string> {
+  const template = html.parse(read(name))
+  return (data) => html.render(template, data)
 }

@@ -86,10 +86,3 @@ export async function markFailed(
       next_attempt_at = case when ${failure.given_up} then null else next_attempt_at end
     where environment_id = ${message.environment_id} and id = ${message.id}`
 }
-
-/** When the next message is due, or undefined when none waits. */
-export async function nextDue(sql: Sql): Promise<Date | undefined> {
-  const [row] = await sql<{ due: Date | null }[]>`
-    select min(next_attempt_at) as due from messages where delivered_at is null and next_attempt_at is not null`
-  return row?.due ?? undefined
-}

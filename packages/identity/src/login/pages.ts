@@ -8,7 +8,8 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Liquid } from 'liquidjs'
-import { brandStyle } from './branding.ts'
+import { type BrandTokens, brandTokens } from '../brand-colors.ts'
+import { initials } from '../delivery/render.ts'
 
 const directory = fileURLToPath(new URL('pages/', import.meta.url))
 const liquid = new Liquid({
@@ -78,20 +79,21 @@ export async function sendPage(reply: FastifyReply, page: PageName, options: Pag
     .send(html)
 }
 
+/** The brand's values for both themes; they come from a validated colour, so nothing can end the style element. */
+function brandStyle(primary: string | undefined): string {
+  if (primary === undefined) return ''
+  const { light, dark } = brandTokens(primary)
+  const values = (tokens: BrandTokens) =>
+    `--brand:${tokens.brand};--brand-hover:${tokens.brandHover};--brand-on:${tokens.brandOn};` +
+    `--brand-edge:${tokens.brandEdge};--brand-text:${tokens.brandText};--focus:${tokens.focus}`
+  return `:root{${values(light)}}@media (prefers-color-scheme:dark){:root{${values(dark)}}}`
+}
+
 /** An application's own scheme has no origin; the scheme itself is what may be named then. */
 function originOf(uri: string): string {
   const { origin, protocol } = new URL(uri)
   return origin === 'null' ? protocol : origin
 }
-
-/** Up to two letters for the tile, from any script. */
-export const initials = (name: string): string =>
-  name
-    .split(/\s+/)
-    .filter(Boolean)
-    .slice(0, 2)
-    .map((word) => [...word][0]!.toUpperCase())
-    .join('')
 
 /** A dead end that names what happened and what to do, with a reference that finds the log entry. */
 export function sendErrorPage(

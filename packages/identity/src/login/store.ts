@@ -88,6 +88,9 @@ export const settleInvitation = (tx: Tx, stateHash: Buffer) => tx`
 export const endTransaction = (tx: Tx, stateHash: Buffer) => tx`
   delete from login_transactions where state_hash = ${stateHash}`
 
+/** The driver has no arrays of bytes; they travel as hexadecimal text. */
+const hex = (hashes: Buffer[]): string[] => hashes.map((hash) => hash.toString('hex'))
+
 /**
  * Counts a try in every bucket before it is evaluated, so that parallel guesses cannot outrun the limit
  * (CVE-2024-4629).
@@ -98,14 +101,16 @@ export const countTry = (tx: Tx, environmentId: string, buckets: Buffer[], now: 
   { bucket: Uint8Array; failures: number }[]
 >`
   insert into login_failures as f (environment_id, bucket, failures, window_ends_at)
-  select ${environmentId}, b, 1, ${windowEndsAt} from unnest(${buckets}::bytea[]) as b order by b
+  select ${environmentId}, decode(b, 'hex'), 1, ${windowEndsAt} from unnest(${hex(buckets)}::text[]) as b order by b
   on conflict (environment_id, bucket) do update set
     failures = case when f.window_ends_at <= ${now} then 1 else f.failures + 1 end,
     window_ends_at = case when f.window_ends_at <= ${now} then excluded.window_ends_at else f.window_ends_at end
   returning bucket, failures`
 
 export const forgetTries = (tx: Tx, cleared: Buffer[], decreased: Buffer) => tx`
-  with gone as (delete from login_failures where bucket = any(${cleared}::bytea[]))
+  with gone as (
+    delete from login_failures
+    where bucket in (select decode(b, 'hex') from unnest(${hex(cleared)}::text[]) as b))
   update login_failures set failures = greatest(failures - 1, 0) where bucket = ${decreased}`
 
 export interface Credentials {

@@ -47,11 +47,8 @@ export function createConfiguration(deps: {
       remember(environmentId, ['client', clientId], async () => {
         const [row] = await database.once(environmentId, (tx) => store.client(tx, clientId))
         if (!row) return undefined
-        const { client_secret, ...rest } = row
-        return {
-          ...rest,
-          secret: client_secret ? openSecret(secrets, environmentId, clientId, client_secret) : undefined,
-        }
+        const { client_secret: sealed, ...rest } = row
+        return { ...rest, secret: sealed ? openSecret(secrets, environmentId, clientId, sealed) : undefined }
       }),
     resourceServer: (environment, audience) =>
       remember(environment.id, ['resource-server', audience], async () => {

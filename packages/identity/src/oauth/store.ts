@@ -1,5 +1,6 @@
 /** The protocol's SQL. Reads of configuration first; grants, codes and refresh tokens are in grant-store.ts. */
 import type { Tx } from '@tenantry/kernel/database/database.ts'
+import type { PasswordOptions } from '../upstream/database/policy.ts'
 
 export interface ClientRow {
   client_id: string
@@ -87,7 +88,8 @@ export interface Connection {
   id: string
   name: string
   strategy: string
-  options: Record<string, unknown>
+  /** Of a database connection: what it demands of passwords. */
+  options: PasswordOptions
   metadata: Record<string, unknown>
   assign_membership_on_login: boolean
 }

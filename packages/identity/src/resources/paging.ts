@@ -54,16 +54,25 @@ export interface Found<Row> {
   total: number
 }
 
-/** Renders a page. `key` is the column that a checkpoint continues after; the store must order by it. */
-export function answer<Row, Name extends string>(name: Name, page: Page, found: Found<Row>, key: (row: Row) => string) {
-  if (page.kind === 'array') return found.rows.slice(0, page.limit)
-  if (page.kind === 'totals') {
-    const rows = found.rows.slice(0, page.limit)
-    return { start: page.offset, limit: page.limit, length: rows.length, total: found.total, [name]: rows }
-  }
+/**
+ * Renders a page. `key` is the column that a checkpoint continues after; the store must order by it. `show` turns a row
+ * into what the wire shows of it.
+ */
+export function answer<Row, Name extends string, Shown = Row>(
+  name: Name,
+  page: Page,
+  found: Found<Row>,
+  key: (row: Row) => string,
+  show: (row: Row) => Shown = (row) => row as unknown as Shown,
+) {
   const rows = found.rows.slice(0, page.limit)
+  const items = rows.map(show)
+  if (page.kind === 'array') return items
+  if (page.kind === 'totals') {
+    return { start: page.offset, limit: page.limit, length: items.length, total: found.total, [name]: items }
+  }
   const more = found.rows.length > page.limit
-  return { [name]: rows, ...(more ? { next: encodeCheckpoint(key(rows.at(-1)!)) } : {}) }
+  return { [name]: items, ...(more ? { next: encodeCheckpoint(key(rows.at(-1)!)) } : {}) }
 }
 
 /** The answer's schema: an array, or one of the envelopes around it. */

@@ -5,7 +5,7 @@
  */
 import { newId } from '@tenantry/kernel/id.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
-import { longDate } from '../../delivery/dates.ts'
+import { shortDate } from '../../delivery/dates.ts'
 import { INVITATION_REFUSED } from '../../oauth/authorize/checks.ts'
 import type { Connection } from '../../oauth/configuration.ts'
 import { problems as oauthProblems } from '../../oauth/problems.ts'
@@ -13,7 +13,7 @@ import type { InvitationRow } from '../../resources/organizations/invitations/st
 import * as invitations from '../../resources/organizations/invitations/store.ts'
 import * as members from '../../resources/organizations/members/store.ts'
 import { hashPassword } from '../../upstream/database/password.ts'
-import { checkPassword as checkPolicy } from '../../upstream/database/policy.ts'
+import { checkPassword as checkPolicy, minimumLength, type PasswordOptions } from '../../upstream/database/policy.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
 import { checkPassword, refusalText } from '../password-check.ts'
 import * as store from '../store.ts'
@@ -93,11 +93,19 @@ const render = (tools: StepTools, visit: Visit, invited: Invited, values: Record
       inviter: invited.row.inviter.name,
       email: invited.row.invitee.email,
       roles: invited.roleNames.join(', '),
-      expires: longDate(invited.row.expires_at),
+      expires: shortDate(invited.row.expires_at),
       known: invited.known,
+      password_rules: passwordRules(invited.connections[0]!.options),
     },
     status,
   )
+
+/** What is asked of a new password, said before it is chosen. */
+function passwordRules(options: PasswordOptions): { text: string; length?: number }[] {
+  const length = minimumLength(options)
+  const rules = [{ text: `At least ${length} characters; three random words work well`, length }]
+  return options.password_no_personal_info?.enable ? [...rules, { text: 'Not your name or your address' }] : rules
+}
 
 const refuse = (tools: StepTools, visit: Visit) =>
   tools.refuseInvitation(visit, oauthProblems.invalid_request({ facts: { reason: INVITATION_REFUSED } }))
@@ -122,7 +130,7 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
     // Whoever opened the link reads that mailbox.
     await store.verifyEmail(tx, userId)
     await members.add(tx, environmentId, organizationId, [userId])
-    await members.addRoles(tx, environmentId, organizationId, userId, redeemed.roles)
+    await invitations.grantRoles(tx, environmentId, redeemed, userId)
     await store.settleInvitation(tx, stateHash)
     return { userId }
   })

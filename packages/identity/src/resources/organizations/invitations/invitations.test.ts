@@ -38,8 +38,9 @@ async function world(): Promise<World> {
   return { env, fixture, org, body }
 }
 
-const mails = (env: TestEnvironment) =>
-  identity.database.inEnvironment(env.id, (tx) => messages.list(tx, { limit: 100 }))
+const mails = async (env: TestEnvironment) => [
+  ...(await identity.database.inEnvironment(env.id, (tx) => messages.list(tx, { limit: 100 }))),
+]
 
 test('an invitation has a link, a week to live, and a mail in the outbox', async () => {
   const { env, org, fixture, body } = await world()
@@ -279,7 +280,7 @@ test('of twenty acceptances at once one redeems, and an expired invitation is fo
   const { env, org, body } = await world()
   const made = (await env.manage('POST', `/organizations/${org}/invitations`, body({ ttl_sec: 60 }))).json
   const hash = hashHandle(made.ticket_id)
-  const redeem = (now: Date) => identity.database.inEnvironment(env.id, (tx) => store.redeem(tx, hash, now))
+  const redeem = (now: Date) => identity.database.inEnvironment(env.id, (tx) => store.redeem(tx, made.id, now))
   const late = new Date(identity.clock.now().getTime() + 61_000)
   assert.equal(await redeem(late), undefined)
   const found = await identity.database.inEnvironment(env.id, (tx) => store.findByTicket(tx, hash))
@@ -290,4 +291,25 @@ test('of twenty acceptances at once one redeems, and an expired invitation is fo
     won.filter(Boolean).map((row) => row?.id),
     [made.id],
   )
+})
+
+test('who accepts without an account gets one with the proven address and the metadata of the invitation', async () => {
+  const { env, org, fixture, body } = await world()
+  const role = await fixture.role('Warehouse lead')
+  const metadata = { app_metadata: { desk: 4 }, user_metadata: { lang: 'pt' } }
+  const made = (await env.manage('POST', `/organizations/${org}/invitations`, body({ roles: [role], ...metadata })))
+    .json
+  const create = (userId: string) =>
+    identity.database.inEnvironment(env.id, async (tx) => {
+      const row = (await store.findById(tx, made.id))!
+      assert.deepEqual(await store.roleNames(tx, [...row.roles, 'rol_gone']), ['Warehouse lead'])
+      return store.createInvitee(tx, env.id, userId, fixture.connectionId, row, 'hash')
+    })
+  await create('auth0|new')
+  const [user] = await identity.database.inEnvironment(
+    env.id,
+    (tx) => tx`select email, email_verified, app_metadata, user_metadata from users where user_id = 'auth0|new'`,
+  )
+  assert.deepEqual({ ...user }, { email: 'Maria@example.test', email_verified: true, ...metadata })
+  await assert.rejects(create('auth0|second'), { code: 'invitation_unusable', status: 400 })
 })

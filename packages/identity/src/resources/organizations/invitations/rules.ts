@@ -3,10 +3,11 @@ import { bodyProblems } from '@tenantry/kernel/http/body.ts'
 import { newId, randomHandle } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { hashHandle, type Secrets } from '@tenantry/kernel/secrets.ts'
+import { brandTokens, DEFAULT_BRAND } from '../../../brand-colors.ts'
+import { longDate, shortDate } from '../../../delivery/dates.ts'
 import type { Mail } from '../../../delivery/outbox.ts'
-import { inert, initials, render, writtenOut } from '../../../delivery/render.ts'
+import { inert, initials, render } from '../../../delivery/render.ts'
 import type { RequestEnvironment } from '../../../environments/environment.ts'
-import { brandTokens, DEFAULT_BRAND } from '../../../login/branding.ts'
 import { comparableEmail, isEmailAddress } from '../../email-address.ts'
 import { present } from '../../wire.ts'
 import type { OrganizationRow } from '../store.ts'
@@ -126,7 +127,8 @@ export async function invitationMail(given: {
     organization: { name, initials: initials(organization.display_name) },
     roles: roleNames.map(inert).join(', '),
     url,
-    expires: writtenOut(invitation.expires_at),
+    expires: longDate(invitation.expires_at),
+    expires_day: shortDate(invitation.expires_at),
     brand: brandTokens(organization.branding?.colors?.primary ?? DEFAULT_BRAND),
   })
   return { recipient: invitation.invitee.email, template: 'organization_invitation', subject, ...body }

@@ -2,6 +2,7 @@ import { addSeconds } from '@tenantry/kernel/clock.ts'
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { JSONValue } from 'postgres'
 import * as messages from '../../../delivery/store.ts'
+import { violates } from '../../constraint.ts'
 import { comparableEmail } from '../../email-address.ts'
 import { type Found, fetchLimit, type Page } from '../../paging.ts'
 import { INVITATIONS_PER_HOUR, type LoginRoute, problems, refuse } from './rules.ts'
@@ -89,12 +90,66 @@ export async function findByTicket(tx: Tx, ticketHash: Uint8Array): Promise<Invi
   return row
 }
 
-/** Uses the invitation up: of any number of acceptances at once, one gets the row. */
-export async function redeem(tx: Tx, ticketHash: Uint8Array, now: Date): Promise<InvitationRow | undefined> {
-  const [row] = await tx<InvitationRow[]>`
-    delete from invitations i where i.ticket_hash = ${Buffer.from(ticketHash)} and i.expires_at > ${now}
-    returning ${columns(tx)}`
+/** The invitation of a login under way, expired or not. */
+export async function findById(tx: Tx, id: string): Promise<InvitationRow | undefined> {
+  const [row] = await tx<InvitationRow[]>`select ${columns(tx)} from invitations i where i.id = ${id}`
   return row
+}
+
+/** Uses the invitation up: of any number of acceptances at once, one gets the row. */
+export async function redeem(tx: Tx, id: string, now: Date): Promise<InvitationRow | undefined> {
+  const [row] = await tx<InvitationRow[]>`
+    delete from invitations i where i.id = ${id} and i.expires_at > ${now} returning ${columns(tx)}`
+  return row
+}
+
+/**
+ * The account of somebody who accepts and has none. The address counts as proven: the link came through it.
+ *
+ * @throws Problem `invitation_unusable` when somebody else took the address in the meantime
+ */
+export async function createInvitee(
+  tx: Tx,
+  environmentId: string,
+  userId: string,
+  connectionId: string,
+  invitation: InvitationRow,
+  passwordHash: string,
+): Promise<void> {
+  const { email } = invitation.invitee
+  await tx`insert into users ${tx({
+    environment_id: environmentId,
+    user_id: userId,
+    connection_id: connectionId,
+    email,
+    email_verified: true,
+    name: email,
+    nickname: email.slice(0, email.indexOf('@')),
+    password_hash: passwordHash,
+    app_metadata: tx.json(invitation.app_metadata as JSONValue),
+    user_metadata: tx.json(invitation.user_metadata as JSONValue),
+  })}`.catch(violates('users_email', problems.invitation_unusable))
+}
+
+/** Names of those roles that still exist, in the order of the invitation. */
+export async function roleNames(tx: Tx, roleIds: string[]): Promise<string[]> {
+  const rows = await tx<{ name: string }[]>`
+    select name from roles where id = any(${roleIds}) order by array_position(${roleIds}::text[], id)`
+  return rows.map((role) => role.name)
+}
+
+/** Gives the new member those of the invitation's roles that still exist. */
+export async function grantRoles(
+  tx: Tx,
+  environmentId: string,
+  invitation: InvitationRow,
+  userId: string,
+): Promise<void> {
+  await tx`
+    insert into member_roles (environment_id, organization_id, user_id, role_id)
+    select ${environmentId}, ${invitation.organization_id}, ${userId}, id from roles
+    where id = any(${invitation.roles})
+    on conflict do nothing`
 }
 
 /** @throws Problem `invalid_body` */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { brandTokens, contrast } from './branding.ts'
+import { brandTokens, contrast } from './brand-colors.ts'
 
 const GROUNDS = {
   light: ['#f5f7f7', '#ffffff', '#eef2f2', '#f0f4f4'],

@@ -1,0 +1,7 @@
+export const applyPostLogin = (_: any): any => ({
+  idTokenClaims: {},
+  accessTokenClaims: {},
+  scopes: { add: [], remove: [] },
+  userMetadata: {},
+  appMetadata: {},
+})
