@@ -5,7 +5,7 @@
 
 import { mkdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { createActionRunner } from '@tenantry/identity/actions/actions.ts'
+import { createActionRunner } from '@tenantry/identity/actions/runner.ts'
 import { startBackground } from '@tenantry/identity/background.ts'
 import { createIdentity } from '@tenantry/identity/identity.ts'
 import { systemClock } from '@tenantry/kernel/clock.ts'
