@@ -328,6 +328,8 @@ create table invitations (
 -- Accepting deletes by this key: one statement, one winner.
 create unique index invitations_ticket on invitations (environment_id, ticket_hash);
 create index invitations_organization on invitations (environment_id, organization_id, created_at);
+-- How often an address was invited lately.
+create index invitations_invitee on invitations (environment_id, lower(invitee->>'email'), created_at);
 
 -- Signing in --------------------------------------------------------------------------------------------------------
 
@@ -371,7 +373,8 @@ create table grants (
   user_id         text not null,
   client_id       text not null,
   organization_id text,
-  audience        text,
+  audience        text,                              -- as asked; what `aud` will say
+  resource_server_identifier text,                   -- the API it names, by its first name
   scope           text[] not null,                   -- the ceiling; cut again with the user's permissions at each mint
   session_id      text,
   connection_id   text,
@@ -480,6 +483,31 @@ create table action_bindings (
   constraint action_bound_once unique (environment_id, trigger_id, action_id)
 );
 
+-- What a person may do -----------------------------------------------------------------------------------------------
+
+-- Read at every mint, so that a refresh follows changes. Inside an organization only the roles that the person holds
+-- there count: a role in one organization must never work in another, and neither does one held outside of all.
+create function permissions_of(person text, organization text, audience text) returns text[] language sql stable as $$
+  select coalesce(array_agg(distinct permission_name order by permission_name), '{}') from (
+    select rp.permission_name from role_permissions rp
+    where rp.resource_server_identifier = audience and rp.role_id in (
+      select mr.role_id from member_roles mr where mr.organization_id = organization and mr.user_id = person
+      union all
+      select ur.role_id from user_roles ur where organization is null and ur.user_id = person)
+    union all
+    select up.permission_name from user_permissions up
+    where organization is null and up.user_id = person and up.resource_server_identifier = audience
+  ) as permitted
+$$;
+
+create function roles_of(person text, organization text) returns text[] language sql stable as $$
+  select coalesce(array_agg(r.name order by r.name), '{}') from roles r
+  where r.id in (
+    select mr.role_id from member_roles mr where mr.organization_id = organization and mr.user_id = person
+    union all
+    select ur.role_id from user_roles ur where organization is null and ur.user_id = person)
+$$;
+
 -- Mail --------------------------------------------------------------------------------------------------------------
 
 -- The outbox: written in the same transaction as its cause, so a mail is sent if and only if the cause was kept.
@@ -498,6 +526,15 @@ create table messages (
   primary key (environment_id, id)
 );
 create index messages_waiting on messages (next_attempt_at) where delivered_at is null and next_attempt_at is not null;
+create index messages_recipient on messages (environment_id, lower(recipient), created_at);
+
+-- Wakes whoever delivers. It says nothing about the message: channels are outside row-level security.
+create function announce_mail() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('tenantry_mail', '');
+  return null;
+end $$;
+create trigger announce after insert on messages for each statement execute function announce_mail();
 
 -- Apply the rules to every table ------------------------------------------------------------------------------------
 

@@ -8,9 +8,19 @@ import { createServer } from '@tenantry/kernel/http/server.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
+import type { ActionRunner } from './actions/actions.ts'
 import { createConfigurationCache } from './configuration-cache.ts'
+import { mailbox } from './delivery/mailbox.ts'
+import { createOutbox, type MailSetting } from './delivery/outbox.ts'
 import { createEnvironmentResolver } from './environments/environment.ts'
 import { createKeyrings } from './keys/keyring.ts'
+import { createLogin } from './login/login.ts'
+import { governPages } from './login/page-errors.ts'
+import { createPostLogin } from './login/post-login.ts'
+import { authorize } from './oauth/authorize/authorize.ts'
+import { createConfiguration } from './oauth/configuration.ts'
+import { logout } from './oauth/logout.ts'
+import { oauth } from './oauth/oauth.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
@@ -34,13 +44,20 @@ export interface IdentityDependencies {
   secrets: Secrets
   clock: Clock
   logger: Logger
+  mail: MailSetting
+  /** Where Actions run; its owner closes it. */
+  runner: ActionRunner
 }
 
 export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
-  const { database, secrets, clock, logger } = deps
+  const { database, secrets, clock, logger, mail, runner } = deps
   const cache = createConfigurationCache(database)
   const keyrings = createKeyrings({ database, cache, secrets })
   const resolveEnvironment = createEnvironmentResolver({ database, cache })
+  const outbox = createOutbox({ secrets, clock, mail })
+  const configuration = createConfiguration({ database, cache, secrets })
+  const postLogin = createPostLogin({ database, cache, secrets, runner, logger })
+  const login = createLogin({ database, configuration, secrets, clock, postLogin })
   const app = createServer({ logger })
 
   app.get('/healthz', async () => ({ status: 'ok' }))
@@ -61,8 +78,8 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await organizations({ database, clock })(api)
         await enabledConnections({ database })(api)
         await organizationClientGrants({ database })(api)
-        await members({ database })(api)
-        await invitations({ database, secrets, clock })(api)
+        await members({ database, clock })(api)
+        await invitations({ database, secrets, clock, outbox })(api)
         await users({ database, clock })(api)
         await userRoles({ database })(api)
         await userPermissions({ database })(api)
@@ -77,6 +94,26 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
       },
       { prefix: '/api/v2' },
     )
+
+    await scope.register(async (instance) => {
+      await oauth({ database, configuration, keyrings, secrets, clock, postLogin })(instance as unknown as Api)
+    })
+
+    await scope.register(async (instance) => {
+      const pages = instance as unknown as Api
+      governPages(pages, { clock })
+      await authorize({ database, configuration, clock, login })(pages)
+      await login.routes(pages)
+      await logout({ configuration, keyrings, sessions: login.sessions, secrets, clock })(pages)
+    })
+
+    if (mail.kind === 'mailbox') {
+      await scope.register(async (instance) => {
+        const pages = instance as unknown as Api
+        governPages(pages, { clock })
+        await mailbox({ database, secrets })(pages)
+      })
+    }
   })
   return app
 }

@@ -10,6 +10,7 @@ import { testDatabase } from '@tenantry/kernel/database/testing.ts'
 import { randomText } from '@tenantry/kernel/id.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
+import { createActionRunner } from './actions/actions.ts'
 import { createConfigurationCache } from './configuration-cache.ts'
 import type { Environment } from './environments/environment.ts'
 import { seedEnvironment } from './environments/seed.ts'
@@ -75,8 +76,16 @@ export async function startIdentity(): Promise<TestIdentity> {
   const clock = movableClock()
   const secrets = createSecrets(Buffer.alloc(32, 7))
   const logLines: string[] = []
-  const logger = createLogger({ destination: { write: (line: string) => void logLines.push(line) } })
-  const app = await createIdentity({ database, secrets, clock, logger })
+  const logger = createLogger({
+    destination: {
+      write: (line: string) => {
+        logLines.push(line)
+        if (process.env.DEBUG_TEST && !line.includes('"request"')) process.stderr.write(line)
+      },
+    },
+  })
+  const runner = createActionRunner({ logger })
+  const app = await createIdentity({ database, secrets, clock, logger, mail: { kind: 'mailbox' }, runner })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const port = (app.server.address() as { port: number }).port
   const keyrings = createKeyrings({ database, secrets, cache: createConfigurationCache({ onChange: () => {} }) })
@@ -121,6 +130,7 @@ export async function startIdentity(): Promise<TestIdentity> {
     environment,
     close: async () => {
       await app.close()
+      await runner.close()
       await database.close()
     },
   }

@@ -13,7 +13,6 @@ export function createLogger(options: { level?: string; destination?: Destinatio
     'access_token',
     'refresh_token',
     'id_token',
-    'code',
     'code_verifier',
     'ticket',
     'secret',
@@ -21,10 +20,12 @@ export function createLogger(options: { level?: string; destination?: Destinatio
     'cookie',
     'private_key',
   ]
+  // Errors have a code, too, and theirs is wanted; an authorization code arrives in a query or a body.
+  const codes = ['query.code', 'body.code', '*.query.code', '*.body.code']
   const settings = {
     level: options.level ?? 'info',
     base: null,
-    redact: { paths: names.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
+    redact: { paths: [...names.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), ...codes], censor: '[redacted]' },
   }
   return options.destination ? pino(settings, options.destination) : pino(settings)
 }

@@ -79,3 +79,11 @@ export async function createEnvironment(
   await database.acrossEnvironments('create an environment', (sql) => store.insert(sql, environment))
   return environment
 }
+
+/** The first environment that was made; a local installation has only that one. */
+export const oldestEnvironment = (database: Database): Promise<Environment | undefined> =>
+  database.acrossEnvironments('find the local environment', (sql) => store.oldest(sql))
+
+/** Lets an environment answer at other origins, and its Management API be known by the first of them. */
+export const moveEnvironment = (database: Database, environment: Environment, origins: string[]): Promise<void> =>
+  database.acrossEnvironments('move an environment to other origins', (sql) => store.move(sql, environment, origins))

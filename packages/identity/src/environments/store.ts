@@ -21,12 +21,14 @@ export const insert = (sql: Sql, environment: Environment): Promise<void> =>
     }
   }) as Promise<unknown> as Promise<void>
 
-/** A second process may come with other ports: the environment's origins are replaced as a whole. */
-export const setOrigins = (sql: Sql, id: string, origins: string[]): Promise<void> =>
+export const move = (sql: Sql, { id, origins: old }: Environment, origins: string[]): Promise<void> =>
   sql.begin(async (tx) => {
     await tx`delete from environment_origins where environment_id = ${id}`
     for (const origin of origins) await tx`insert into environment_origins ${tx({ origin, environment_id: id })}`
     await tx`update environments set origins = ${origins} where id = ${id}`
+    await tx`
+      update resource_servers set identifier = ${`${origins[0]}/api/v2/`}
+      where environment_id = ${id} and is_system and identifier = ${`${old[0]}/api/v2/`}`
   }) as Promise<unknown> as Promise<void>
 
 export async function oldest(sql: Sql): Promise<Environment | undefined> {

@@ -6,6 +6,8 @@
  * an unverified token says (GHSA-869p-cjfg-cm3x).
  */
 
+// @peculiar/x509 resolves its parts through decorators' metadata and does not load without it.
+import 'reflect-metadata'
 import {
   createHash,
   createPrivateKey,

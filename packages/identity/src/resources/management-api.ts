@@ -6,7 +6,7 @@
  */
 
 import { STATUS_CODES } from 'node:http'
-import type { Clock } from '@tenantry/kernel/clock.ts'
+import { type Clock, epochSeconds } from '@tenantry/kernel/clock.ts'
 import { logProblem, toProblem } from '@tenantry/kernel/http/server.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import { defineProblems, type Problem } from '@tenantry/kernel/problem.ts'
@@ -109,9 +109,21 @@ export function governManagementApi(app: Api, { keyrings, cache, clock }: Manage
     const problem = toProblem(error)
     logProblem(request.log, problem)
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
+    if (typeof problem.facts.retryAfter === 'number') reply.headers(rateLimitHeaders(problem, clock.now()))
     return reply.code(problem.status).send(renderRefusal(problem))
   })
   app.setNotFoundHandler((_request, reply) => reply.code(404).send(renderRefusal(problems.not_found())))
+}
+
+/** Auth0's headers of a 429. Its SDKs wait until `x-ratelimit-reset`. */
+function rateLimitHeaders({ facts }: Problem, now: Date): Record<string, string> {
+  const retryAfter = facts.retryAfter as number
+  return {
+    'retry-after': String(retryAfter),
+    'x-ratelimit-limit': String(facts.limit),
+    'x-ratelimit-remaining': '0',
+    'x-ratelimit-reset': String(epochSeconds(now) + retryAfter),
+  }
 }
 
 export const renderRefusal = (problem: Problem) => ({

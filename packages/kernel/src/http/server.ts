@@ -4,7 +4,7 @@
  */
 import { Ajv } from 'ajv'
 import formats from 'ajv-formats'
-import Fastify, { type FastifyBaseLogger, type FastifyError } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify'
 import { randomText } from '../id.ts'
 import { Problem } from '../problem.ts'
 import { bodyProblems, parseForm, parseJson } from './body.ts'
@@ -21,7 +21,7 @@ export function createServer({ logger, bodyLimit = 256 * 1024 }: ServerOptions):
   const app = Fastify({
     loggerInstance: logger,
     bodyLimit,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomText(20),
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
   }) as unknown as Api
@@ -108,7 +108,7 @@ function describe(error: FastifyError): string {
 
 /** Writes the internal side of a refusal to the log: 5xx loudly, 4xx quietly, never the request's content. */
 export function logProblem(logger: FastifyBaseLogger, problem: Problem): void {
-  const entry = { code: problem.code, status: problem.status, internal: problem.internal }
+  const entry = { problem: problem.code, status: problem.status, internal: problem.internal }
   if (problem.status >= 500) logger.error({ ...entry, err: problem.cause ?? problem }, problem.message)
   else logger.info(entry, 'refused')
 }

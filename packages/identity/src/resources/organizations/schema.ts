@@ -1,8 +1,8 @@
 import { Exact, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
 
-/** Auth0's rule: 1 to 50 of a-z, 0-9, - and _, starting with a letter or digit. Names are never accepted as ids. */
-export const OrganizationName = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,49}$' })
+/** Auth0's rule: 1 to 50 of a-z, 0-9, - and _, starting with a letter or digit; not like an id. */
+export const OrganizationName = Type.String({ pattern: '^(?!org_)[a-z0-9][a-z0-9_-]{0,49}$' })
 
 /** Hostile input: it is rendered on login pages, escaped and under a strict CSP. */
 const Color = Type.String({ pattern: '^#[0-9a-fA-F]{6}$' })

@@ -27,7 +27,12 @@ const MAXIMUM_METADATA_BYTES = 64 * 1024
  *
  * @throws Problem `operation_not_supported`, `invalid_body`
  */
-export function registered(asked: CreateUser, connection: ConnectionRow, passwordHash: string, now: Date): UserRow {
+export function registered(
+  asked: CreateUser,
+  connection: Pick<ConnectionRow, 'id' | 'strategy'>,
+  passwordHash: string,
+  now: Date,
+): UserRow {
   refuseCreation(asked)
   return {
     user_id: `${connection.strategy}|${asked.user_id ?? newId.databaseUser()}`,

@@ -1,0 +1,1 @@
+export const openActionSecrets = (..._: any[]): any => ({})
