@@ -14,7 +14,7 @@ export function isEmailAddress(text: string): boolean {
   if (text.length > 254) return false
   const [local, domain, ...more] = text.split('@')
   if (local === undefined || domain === undefined || more.length > 0) return false
-  if (local.length > 64 || !LOCAL_PART.test(local) || /^=\?.*\?=$/.test(local)) return false
+  if (local.length > 64 || !LOCAL_PART.test(local) || local.includes('=?')) return false
   const labels = domain.split('.')
   if (labels.length < 2 || !labels.every((label) => label.length <= 63 && LABEL.test(label))) return false
   if (/^\d+$/.test(labels.at(-1)!)) return false
