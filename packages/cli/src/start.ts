@@ -127,6 +127,7 @@ async function bringUp(
     database: opened,
     caFile: certificate.caFile,
     logFile,
+    adminRole: seeded.roles.admin,
   })
   closers.push(stockroom.close)
   const gateway = await startGateway(settings, { quickstart, services: stockroom.services, clock, logger })
