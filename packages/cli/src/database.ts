@@ -1,11 +1,11 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { grantApplication } from '@tenantry/kernel/database/application-role.ts'
 import { connect, type DatabaseUrls } from '@tenantry/kernel/database/database.ts'
 import { startEmbedded } from '@tenantry/kernel/database/embedded.ts'
 import { migrate } from '@tenantry/kernel/database/migrate.ts'
 import { prepareServer } from '@tenantry/kernel/database/server.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Settings } from './settings.ts'
 
 const migrations = fileURLToPath(new URL('../../identity/migrations', import.meta.url))
@@ -38,7 +38,11 @@ export async function openDatabase(
 }
 
 async function bringUpToDate(url: string, role: string, progress: (step: string) => void): Promise<void> {
-  const applied = await migrate({ url, directory: migrations, progress: (name) => progress(`Applying migration ${name}`) })
+  const applied = await migrate({
+    url,
+    directory: migrations,
+    progress: (name) => progress(`Applying migration ${name}`),
+  })
   if (applied.length === 0) return
   const owner = connect(url, 1)
   try {

@@ -1,13 +1,13 @@
-import type { Clock } from '@tenantry/kernel/clock.ts'
-import { epochSeconds } from '@tenantry/kernel/clock.ts'
-import type { Database } from '@tenantry/kernel/database/database.ts'
-import type { Secrets } from '@tenantry/kernel/secrets.ts'
-import { seedEnvironment } from '@tenantry/identity/environments/seed.ts'
 import { moveEnvironment, oldestEnvironment } from '@tenantry/identity/environments/environment.ts'
+import { seedEnvironment } from '@tenantry/identity/environments/seed.ts'
 import { signJwt } from '@tenantry/identity/keys/jwt.ts'
 import { createKeyrings } from '@tenantry/identity/keys/keyring.ts'
 import { managementAudience } from '@tenantry/identity/resources/management-api.ts'
 import { managementScopes } from '@tenantry/identity/resources/management-scopes.ts'
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import { epochSeconds } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Secrets } from '@tenantry/kernel/secrets.ts'
 
 export interface OpenedEnvironment {
   id: string
@@ -28,7 +28,10 @@ export async function openEnvironment(
   return {
     id: environment.id,
     async managementToken() {
-      const uncached = { forget: () => {}, remember: <T>(_id: string, _key: readonly string[], load: () => Promise<T>) => load() }
+      const uncached = {
+        forget: () => {},
+        remember: <T>(_id: string, _key: readonly string[], load: () => Promise<T>) => load(),
+      }
       const keyring = await createKeyrings({ ...deps, cache: uncached })(environment.id)
       const now = epochSeconds(deps.clock.now())
       const claims = { iss: `${origins[0]}/`, sub: 'quickstart@clients', aud: managementAudience(origins[0]!) }

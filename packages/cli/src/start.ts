@@ -2,14 +2,16 @@
  * `tenantry start`: database, identity, gateway and the sample SaaS, in the order in which they need one another, and
  * stopped in the opposite one. What fails to start takes down what is already there.
  */
+
+import { mkdirSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { createActionRunner } from '@tenantry/identity/actions/runner.ts'
+import { startBackground } from '@tenantry/identity/background.ts'
+import { createIdentity } from '@tenantry/identity/identity.ts'
 import { systemClock } from '@tenantry/kernel/clock.ts'
 import { createDatabase } from '@tenantry/kernel/database/database.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
-import { createActionRunner } from '@tenantry/identity/actions/actions.ts'
-import { createIdentity } from '@tenantry/identity/identity.ts'
-import { mkdirSync } from 'node:fs'
-import { join, relative } from 'node:path'
 import pino from 'pino'
 import { openDatabase } from './database.ts'
 import { openEnvironment } from './environment.ts'
@@ -19,9 +21,9 @@ import { ensureLocalCertificate } from './local-certificate.ts'
 import { keepMasterKey } from './master-key.ts'
 import { seedQuickstart } from './quickstart.ts'
 import { writeQuickstart } from './quickstart-file.ts'
+import { printReady } from './ready.ts'
 import { startSample } from './sample.ts'
 import { definitions, type Settings } from './settings.ts'
-import { printReady } from './ready.ts'
 import { step } from './terminal.ts'
 
 export interface StartOptions {
@@ -45,7 +47,12 @@ export async function start(settings: Settings, options: StartOptions): Promise<
   }
 }
 
-async function bringUp(settings: Settings, options: StartOptions, closers: (() => Promise<void>)[], startedAt: number): Promise<void> {
+async function bringUp(
+  settings: Settings,
+  options: StartOptions,
+  closers: (() => Promise<void>)[],
+  startedAt: number,
+): Promise<void> {
   const say = options.json ? () => {} : step
   const { dataDirectory, host } = settings
   mkdirSync(dataDirectory, { recursive: true })
@@ -63,7 +70,10 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
     ensureLocalCertificate({ directory: join(dataDirectory, 'tls'), clock }),
   ])
   closers.push(opened.close)
-  const database = await createDatabase({ urls: opened.urls, onAcross: (reason) => logger.debug({ reason }, 'across environments') })
+  const database = await createDatabase({
+    urls: opened.urls,
+    onAcross: (reason) => logger.debug({ reason }, 'across environments'),
+  })
   closers.push(database.close)
 
   const runner = createActionRunner({ logger })
@@ -73,6 +83,11 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
     : { kind: 'mailbox' as const }
   const app = await createIdentity({ database, secrets, clock, logger, mail, runner })
   closers.push(() => app.close())
+
+  const background = startBackground({ ownerUrl: opened.urls.owner, database, secrets, clock, logger, mail })
+  // Not awaited: nothing of it is needed to be ready.
+  background.catch((err: unknown) => logger.error({ err }, 'background work could not be started'))
+  closers.push(async () => (await background.catch(() => undefined))?.stop())
 
   const origins = { https: `https://localhost:${settings.httpsPort}`, http: `http://localhost:${settings.httpPort}` }
   const environment = await openEnvironment({ database, secrets, clock }, [origins.https, origins.http])
@@ -87,7 +102,11 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
     apiAudience: 'https://api.stockroom.example',
     tenantClaim: 'https://stockroom.example/tenantId',
   }
-  const seeded = await seedQuickstart(app, { origin: origins.https, token: await environment.managementToken() }, sample)
+  const seeded = await seedQuickstart(
+    app,
+    { origin: origins.https, token: await environment.managementToken() },
+    sample,
+  )
   const quickstart = {
     issuer: `${origins.https}/`,
     httpIssuer: `${origins.http}/`,
@@ -103,13 +122,24 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   const file = writeQuickstart(dataDirectory, quickstart)
 
   say('Starting the sample SaaS')
-  const stockroom = await startSample(settings, { quickstartFile: file, database: opened, caFile: certificate.caFile, logFile })
+  const stockroom = await startSample(settings, {
+    quickstartFile: file,
+    database: opened,
+    caFile: certificate.caFile,
+    logFile,
+  })
   closers.push(stockroom.close)
   const gateway = await startGateway(settings, { quickstart, services: stockroom.services, clock, logger })
   closers.push(gateway.close)
 
   const seconds = (performance.now() - startedAt) / 1000
-  printReady({ quickstart, seconds, logFile: relative(process.cwd(), logFile), quickstartFile: relative(process.cwd(), file), json: options.json })
+  printReady({
+    quickstart,
+    seconds,
+    logFile: relative(process.cwd(), logFile),
+    quickstartFile: relative(process.cwd(), file),
+    json: options.json,
+  })
 }
 
 /** The first signal stops everything in order; a second one gives up waiting. */

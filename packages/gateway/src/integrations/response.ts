@@ -1,22 +1,21 @@
 import type { Dispatcher } from 'undici'
 import { type Answer, answers } from '../answers.ts'
 import { answer, type Exchange, finish } from '../exchange.ts'
+import type { Deadlines } from './deadlines.ts'
 
 export interface Relay {
   readonly handler: Dispatcher.DispatchHandler
   /** Ends the exchange with an answer of the gateway, or by closing when the upstream's has begun. */
   abandon(reply: Answer): void
-  expireAfter(ms: number): void
 }
 
 // Up to this size an answer leaves as one string with its head: one write instead of two, and no copy worth naming.
 const oneWriteBytes = 16 * 1024
 
 /** Passes an upstream's answer to the client of an exchange, with back-pressure, and ends both sides together. */
-export function relayResponse(exchange: Exchange, onFault: (error: unknown) => void): Relay {
+export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault: (error: unknown) => void): Relay {
   const { response } = exchange
   let controller: Dispatcher.DispatchController | null = null
-  let timer: NodeJS.Timeout | undefined
   let isOver = false
   let status = 0
   let fields: string[] = []
@@ -26,7 +25,7 @@ export function relayResponse(exchange: Exchange, onFault: (error: unknown) => v
 
   const end = (): void => {
     isOver = true
-    clearTimeout(timer)
+    deadlines.remove(deadline)
   }
   const abandon = (reply: Answer): void => {
     if (isOver) return
@@ -38,6 +37,8 @@ export function relayResponse(exchange: Exchange, onFault: (error: unknown) => v
       finish(exchange, status, bytes)
     } else answer(exchange, reply)
   }
+  const deadline = { at: 0, expire: () => abandon(answers.integrationTooSlow) }
+  deadlines.add(deadline)
   const writeHead = (): void => {
     if (!response.headersSent) response.writeHead(status, fields)
   }
@@ -57,9 +58,6 @@ export function relayResponse(exchange: Exchange, onFault: (error: unknown) => v
 
   return {
     abandon,
-    expireAfter: (ms) => {
-      timer = setTimeout(abandon, ms, answers.integrationTooSlow)
-    },
     handler: {
       onRequestStart: (started) => {
         controller = started
