@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { parseAddress } from '@tenantry/kernel/database/address.ts'
 import type { DatabaseUrls } from '@tenantry/kernel/database/database.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { definitions, type Settings } from './settings.ts'
@@ -43,7 +44,10 @@ export async function startSample(
       PATH: process.env.PATH,
       NODE_EXTRA_CA_CERTS: given.caFile,
       STOCKROOM_QUICKSTART: given.quickstartFile,
-      STOCKROOM_DATABASE: JSON.stringify(given.database.urls),
+      STOCKROOM_DATABASE: JSON.stringify({
+        application: driverOptions(given.database.urls.application),
+        owner: driverOptions(given.database.urls.owner),
+      }),
       STOCKROOM_PORTS: JSON.stringify(ports),
       STOCKROOM_ADMIN_ROLE: given.adminRole,
       STOCKROOM_SETTINGS: JSON.stringify({ usersBelongToOneTenant: settings.oneTenantOnly }),
@@ -56,6 +60,20 @@ export async function startSample(
     await end(child, ended)
     const reason = `${(error as Error).message} Its ports are those from ${definitions.appPort.variable} on.`
     throw problems.sample_failed({ facts: { reason, logFile: given.logFile }, cause: error })
+  }
+}
+
+/** A Unix socket cannot be said in a URL that every driver reads alike, so the sample gets its parts. */
+function driverOptions(text: string): object | string {
+  const { url, host, port } = parseAddress(text)
+  if (host === undefined) return text
+  const { username, password, pathname } = new URL(url)
+  return {
+    host,
+    port,
+    username: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: decodeURIComponent(pathname.slice(1)),
   }
 }
 
