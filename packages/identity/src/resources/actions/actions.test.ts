@@ -114,16 +114,18 @@ test('ten deployments at once leave one deployed version and no number twice', a
   )
 })
 
-test('code that does not load is not deployed, and what ran before still runs', async () => {
+test('code that does not load or has no handler is not deployed, and what ran before still runs', async () => {
   const env = await identity.environment()
   const { id } = await create(env)
   const version = (await deploy(env, id)).json
   await bind(env, { ref: { type: 'action_id', value: id } })
-  await env.manage('PATCH', `/actions/actions/${id}`, { code: 'exports.onExecutePostLogin = (' })
-  const refused = await deploy(env, id)
-  assert.equal(refused.status, 400)
-  assert.equal(refused.json.errorCode, 'invalid_action_code')
-  assert.match(refused.json.message, /^The code cannot be deployed: /)
+  for (const code of ['exports.onExecutePostLogin = (', 'exports.somethingElse = 1', "require('node:fs')", '']) {
+    await env.manage('PATCH', `/actions/actions/${id}`, { code })
+    const refused = await deploy(env, id)
+    assert.equal(refused.status, 400, code)
+    assert.equal(refused.json.errorCode, 'invalid_action_code')
+    assert.match(refused.json.message, /^The code cannot be deployed: ./)
+  }
   assert.deepEqual(
     (await running(env)).map((action) => action.versionId),
     [version.id],
