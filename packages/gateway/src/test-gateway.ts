@@ -49,7 +49,7 @@ components:
         jwtConfiguration: { issuer: "\${stageVariables.issuer}", audience: ["https://api.example.test"] }
   x-amazon-apigateway-integrations:
     exact: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/base/pets/{id}", timeoutInMillis: 500 }
-    whole: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/base/{proxy}", timeoutInMillis: 500 }
+    whole: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/base/{proxy}", timeoutInMillis: 2000 }
     todos: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/todos", timeoutInMillis: 500 }
 paths:
   /pets/{id}:
