@@ -16,7 +16,7 @@ export interface Bench {
   readonly logLines: Record<string, unknown>[]
   readonly clock: { now(): Date; advance(seconds: number): void }
   send(options: Send): Promise<Received>
-  /** Writes bytes to a fresh connection and collects all that comes back until it closes or falls silent. */
+  /** Writes bytes to a fresh connection and collects all that comes back until it closes (or 5 silent seconds pass). */
   raw(bytes: string | Buffer): Promise<string>
   load(document: string): ReturnType<typeof loadOpenApi>
   close(): Promise<void>
@@ -143,7 +143,7 @@ function raw(port: number, bytes: string | Buffer): Promise<string> {
       socket.destroy()
       resolve(Buffer.concat(chunks).toString('latin1'))
     }
-    socket.setTimeout(400, done)
+    socket.setTimeout(5_000, done)
     socket.on('data', (chunk) => chunks.push(chunk))
     socket.on('close', done)
     socket.on('error', done)

@@ -164,14 +164,14 @@ describe('the HTTP proxy integration', () => {
   })
 
   it('N214 refuses Upgrade, CONNECT and TRACE', async () => {
-    const upgrade = 'connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n'
-    const websocket = 'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: eA==\r\n'
+    const upgrade = 'connection: close, upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n'
+    const websocket = 'connection: close, upgrade\r\nupgrade: websocket\r\nsec-websocket-key: eA==\r\n'
     for (const headers of [upgrade, websocket]) {
       const answer = await bench.raw(`GET /open/a HTTP/1.1\r\nhost: a\r\n${headers}\r\n`)
       assert.match(answer, /^HTTP\/1\.1 400 /)
     }
     assert.match(await bench.raw('CONNECT other.test:443 HTTP/1.1\r\nhost: a\r\n\r\n'), /^HTTP\/1\.1 404 /)
-    assert.match(await bench.raw('TRACE /open/a HTTP/1.1\r\nhost: a\r\n\r\n'), /^HTTP\/1\.1 404 /)
+    assert.match(await bench.raw('TRACE /open/a HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'), /^HTTP\/1\.1 404 /)
     assert.equal(bench.upstream.seen.length, 0)
   })
 
@@ -229,13 +229,13 @@ describe('N213 an integration URI', () => {
       'http://u:p@up.test/',
       'file:///etc/passwd',
       'http://up.test/#{proxy}',
-      'http://${other}/',
+      `http://\${other}/`,
       'http://',
     ]
     for (const uri of [...hosts, ...others]) assert.throws(() => compile(uri), Error, uri)
-    assert.throws(() => compile('http://${stageVariables.up}/', undefined, { up: 'evil.test/{proxy}' }), /braces/)
+    assert.throws(() => compile(`http://\${stageVariables.up}/`, undefined, { up: 'evil.test/{proxy}' }), /braces/)
     assert.throws(() => compile('http://up.test/{id}'), /\{id\}/)
-    assert.throws(() => compile('http://${stageVariables.up}/'), /"up" has no value/)
+    assert.throws(() => compile(`http://\${stageVariables.up}/`), /"up" has no value/)
   })
 
   it('keeps its origin whatever the parameters hold', () => {
