@@ -5,14 +5,14 @@
 
 import { type IncomingHttpHeaders, request as send } from 'node:http'
 import { type Clock, systemClock } from '@tenantry/kernel/clock.ts'
-import { createDatabase, type Database } from '@tenantry/kernel/database/database.ts'
+import { createDatabase, type Database, type DatabaseUrls } from '@tenantry/kernel/database/database.ts'
 import { testDatabase } from '@tenantry/kernel/database/testing.ts'
 import { randomText } from '@tenantry/kernel/id.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
-import { createActionRunner } from './actions/actions.ts'
+import { createActionRunner } from './actions/runner.ts'
 import { createConfigurationCache } from './configuration-cache.ts'
-import type { Environment } from './environments/environment.ts'
+import type { Environment, EnvironmentSettings } from './environments/environment.ts'
 import { seedEnvironment } from './environments/seed.ts'
 import { createIdentity } from './identity.ts'
 import { signJwt } from './keys/jwt.ts'
@@ -67,12 +67,20 @@ export interface TestIdentity {
   port: number
   secrets: ReturnType<typeof createSecrets>
   logLines: string[]
-  environment(): Promise<TestEnvironment>
+  environment(settings?: EnvironmentSettings): Promise<TestEnvironment>
+  /** Asks this server for any host, also for one whose environment another server has made. */
+  ask(host: string, path: string, ask?: Ask): Promise<Answer>
   close(): Promise<void>
 }
 
-export async function startIdentity(): Promise<TestIdentity> {
-  const database = await createDatabase({ urls: testDatabase(), poolSize: 8 })
+export async function startIdentity({
+  urls = testDatabase(),
+  poolSize = 8,
+}: {
+  urls?: DatabaseUrls
+  poolSize?: number
+} = {}): Promise<TestIdentity> {
+  const database = await createDatabase({ urls, poolSize })
   const clock = movableClock()
   const secrets = createSecrets(Buffer.alloc(32, 7))
   const logLines: string[] = []
@@ -90,10 +98,10 @@ export async function startIdentity(): Promise<TestIdentity> {
   const port = (app.server.address() as { port: number }).port
   const keyrings = createKeyrings({ database, secrets, cache: createConfigurationCache({ onChange: () => {} }) })
 
-  const environment = async (): Promise<TestEnvironment> => {
+  const environment = async (settings: EnvironmentSettings = {}): Promise<TestEnvironment> => {
     const host = `${randomText(10).toLowerCase()}.example.test:${port}`
     const origin = `http://${host}`
-    const seeded = await seedEnvironment({ database, secrets, clock }, { name: 'Test', origins: [origin] })
+    const seeded = await seedEnvironment({ database, secrets, clock }, { name: 'Test', origins: [origin], settings })
     const request = (path: string, ask: Ask = {}) => ask_(port, host, path, ask)
     const managementToken = async (scopes: readonly string[] = managementScopes) => {
       const now = Math.floor(clock.now().getTime() / 1000)
@@ -128,6 +136,7 @@ export async function startIdentity(): Promise<TestIdentity> {
     secrets,
     logLines,
     environment,
+    ask: (host, path, ask = {}) => ask_(port, host, path, ask),
     close: async () => {
       await app.close()
       await runner.close()

@@ -43,8 +43,8 @@ export function compileHttpProxy(config: HttpProxyIntegration, upstream: Upstrea
   const deadlines = createDeadlines(config.timeoutMs)
   return (exchange, head, path) => {
     const { request, response } = exchange
-    const relay = relayResponse(exchange, deadlines, (error) => deps.onFault(exchange, error))
-    const body = cappedBody(request, head, () => relay.abandon(answers.bodyTooLarge))
+    const handler = relayResponse(exchange, deadlines, (error) => deps.onFault(exchange, error))
+    const body = cappedBody(request, head, () => exchange.abandon(answers.bodyTooLarge))
     if (body !== null && exchange.awaitsContinue) response.writeContinue()
     pool.dispatch(
       {
@@ -53,7 +53,7 @@ export function compileHttpProxy(config: HttpProxyIntegration, upstream: Upstrea
         headers: upstreamFields(head, request.socket, body !== null && !head.isChunked),
         body,
       },
-      relay.handler,
+      handler,
     )
   }
 }

@@ -3,17 +3,18 @@ import { type Answer, answers } from '../answers.ts'
 import { answer, type Exchange, finish } from '../exchange.ts'
 import type { Deadlines } from './deadlines.ts'
 
-export interface Relay {
-  readonly handler: Dispatcher.DispatchHandler
-  /** Ends the exchange with an answer of the gateway, or by closing when the upstream's has begun. */
-  abandon(reply: Answer): void
-}
-
 // Up to this size an answer leaves as one string with its head: one write instead of two, and no copy worth naming.
 const oneWriteBytes = 16 * 1024
 
-/** Passes an upstream's answer to the client of an exchange, with back-pressure, and ends both sides together. */
-export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault: (error: unknown) => void): Relay {
+/**
+ * Passes an upstream's answer to the client of an exchange, with back-pressure, and ends both sides together. From here
+ * on `exchange.abandon` stops both, closing when the upstream's answer has begun.
+ */
+export function relayResponse(
+  exchange: Exchange,
+  deadlines: Deadlines,
+  onFault: (error: unknown) => void,
+): Dispatcher.DispatchHandler {
   const { response } = exchange
   let controller: Dispatcher.DispatchController | null = null
   let isOver = false
@@ -39,6 +40,7 @@ export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault:
   }
   const deadline = { at: 0, expire: () => abandon(answers.integrationTooSlow) }
   deadlines.add(deadline)
+  exchange.abandon = abandon
   const writeHead = (): void => {
     if (!response.headersSent) response.writeHead(status, fields)
   }
@@ -57,38 +59,35 @@ export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault:
   })
 
   return {
-    abandon,
-    handler: {
-      onRequestStart: (started) => {
-        controller = started
-        if (isOver) started.abort(new Error('the exchange was abandoned'))
-      },
-      onResponseStart: (_controller, code, headers) => {
-        if (isOver || code < 200) return
-        status = code
-        const length = headers['content-length']
-        declared = typeof length === 'string' ? Number(length) : -1
-        fields = responseFields(exchange, headers)
-      },
-      onResponseData: (_controller, chunk) => {
-        if (isOver) return
-        bytes += chunk.length
-        if (held === null && bytes === declared && bytes <= oneWriteBytes && !response.headersSent) held = chunk
-        else write(chunk)
-      },
-      onResponseEnd: () => {
-        if (isOver) return
-        end()
-        writeHead()
-        if (held === null) response.end()
-        else response.end(held.toString('latin1'), 'latin1')
-        finish(exchange, status, bytes)
-      },
-      onResponseError: (_controller, error) => {
-        if (isOver) return
-        onFault(error)
-        abandon(answers.integrationUnreachable)
-      },
+    onRequestStart: (started) => {
+      controller = started
+      if (isOver) started.abort(new Error('the exchange was abandoned'))
+    },
+    onResponseStart: (_controller, code, headers) => {
+      if (isOver || code < 200) return
+      status = code
+      const length = headers['content-length']
+      declared = typeof length === 'string' ? Number(length) : -1
+      fields = responseFields(exchange, headers)
+    },
+    onResponseData: (_controller, chunk) => {
+      if (isOver) return
+      bytes += chunk.length
+      if (held === null && bytes === declared && bytes <= oneWriteBytes && !response.headersSent) held = chunk
+      else write(chunk)
+    },
+    onResponseEnd: () => {
+      if (isOver) return
+      end()
+      writeHead()
+      if (held === null) response.end()
+      else response.end(held.toString('latin1'), 'latin1')
+      finish(exchange, status, bytes)
+    },
+    onResponseError: (_controller, error) => {
+      if (isOver) return
+      onFault(error)
+      abandon(answers.integrationUnreachable)
     },
   }
 }

@@ -4,7 +4,8 @@ import type { RunnerCall } from './runner/messages.ts'
 import { type ActionLogger, type CallResult, type RunnerProcess, startRunnerProcess } from './runner-process.ts'
 
 export interface Pool {
-  call(environmentId: string, call: Omit<RunnerCall, 'id'>): Promise<CallResult>
+  /** Waits at most `patienceMs` for a process to come up. */
+  call(environmentId: string, call: Omit<RunnerCall, 'id'>, patienceMs: number): Promise<CallResult>
   /** The process ids that are up now, for the operator's diagnosis. */
   pids(): number[]
   close(): Promise<void>
@@ -16,21 +17,22 @@ interface Slot {
   failures: number
 }
 
+/** How long an environment whose action ruined a process runs apart from the others. */
+const APART_MS = 10 * 60_000
 const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 5_000
 
 /**
  * A fixed number of places for runner processes, started when first needed. An environment always uses the same place:
- * what breaks a process touches only the environments that share it. A process that fails again and again is restarted
- * more and more slowly.
+ * what breaks a process touches only the environments that share it, and whose action broke one runs in a place apart for
+ * a while. A process that fails again and again is restarted more and more slowly.
  */
 export function createPool(deps: { logger: ActionLogger; processes: number }): Pool {
   const launch = planLaunch()
-  const slots: Slot[] = Array.from({ length: deps.processes }, () => ({
-    current: undefined,
-    running: undefined,
-    failures: 0,
-  }))
+  const newSlot = (): Slot => ({ current: undefined, running: undefined, failures: 0 })
+  const slots = Array.from({ length: deps.processes }, newSlot)
+  const apart = newSlot()
+  const apartUntil = new Map<string, number>()
   let warned = false
   let closed = false
   let nextId = 1
@@ -49,6 +51,13 @@ export function createPool(deps: { logger: ActionLogger; processes: number }): P
     return slot.running
   }
 
+  /** Once per process, however many calls notice. */
+  const giveUp = (slot: Slot, which: Promise<RunnerProcess>): void => {
+    if (slot.current !== which) return
+    slot.current = undefined
+    slot.failures++
+  }
+
   const acquire = async (slot: Slot): Promise<RunnerProcess> => {
     for (;;) {
       slot.current ??= start(slot)
@@ -57,40 +66,56 @@ export function createPool(deps: { logger: ActionLogger; processes: number }): P
         const runner = await starting
         if (runner.usable()) return runner
       } catch (error) {
-        slot.failures++
-        if (slot.current === starting) slot.current = undefined
+        giveUp(slot, starting)
         throw error
       }
-      if (slot.current === starting) slot.current = undefined
+      giveUp(slot, starting)
     }
   }
 
   const slotOf = (environmentId: string): Slot => {
+    const until = apartUntil.get(environmentId)
+    if (until !== undefined && until > performance.now()) return apart
+    apartUntil.delete(environmentId)
     const hash = createHash('sha256').update(environmentId).digest().readUInt32BE(0)
     return slots[hash % slots.length]!
   }
 
   return {
-    async call(environmentId, call) {
+    async call(environmentId, call, patienceMs) {
       const slot = slotOf(environmentId)
+      const deadline = performance.now() + patienceMs
       for (let attempt = 1; ; attempt++) {
         let runner: RunnerProcess
         try {
-          runner = await acquire(slot)
+          runner = await within(deadline - performance.now(), acquire(slot))
         } catch (error) {
           if (!closed) deps.logger.error({ error }, 'a runner process for Actions cannot be started')
-          return { lost: true, retryable: false, detail: 'No runner process could be started.' }
+          return { lost: true, retryable: false, guilty: false, detail: 'No runner process could be started.' }
         }
         const result = await runner.call({ ...call, id: nextId++ })
-        if (!result.lost) slot.failures = 0
-        else if (!runner.usable()) slot.failures++
+        if (result.lost ? result.guilty : result.reply.tainted)
+          apartUntil.set(environmentId, performance.now() + APART_MS)
+        if (!result.lost && !result.reply.tainted) slot.failures = 0
         if (!result.lost || !result.retryable || attempt === 2 || closed) return result
       }
     },
-    pids: () => slots.flatMap((slot) => (slot.running?.usable() ? [slot.running.pid] : [])),
+    pids: () => [...slots, apart].flatMap((slot) => (slot.running?.usable() ? [slot.running.pid] : [])),
     async close() {
       closed = true
-      await Promise.all(slots.map(async (slot) => (await slot.current?.catch(() => undefined))?.close()))
+      await Promise.all([...slots, apart].map(async (slot) => (await slot.current?.catch(() => undefined))?.close()))
     },
+  }
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('no runner process was ready in time')), ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -9,8 +9,13 @@ export interface ActionLogger {
   error(facts: Record<string, unknown>, message: string): void
 }
 
-/** `retryable`: the call never began, or was cut off because another call ruined the process. */
-export type CallResult = { lost: false; reply: RunnerReply } | { lost: true; retryable: boolean; detail: string }
+/**
+ * `retryable`: the call never began, or was cut off because another call ruined the process. `guilty`: this call is the
+ * one that ruined it.
+ */
+export type CallResult =
+  | { lost: false; reply: RunnerReply }
+  | { lost: true; retryable: boolean; guilty: boolean; detail: string }
 
 export interface RunnerProcess {
   readonly pid: number
@@ -87,7 +92,7 @@ export function startRunnerProcess(launch: Launch, logger: ActionLogger): Promis
             logger.error({ pid: child.pid }, 'a runner process fell silent and is killed')
             guilty = call.id
             kill()
-            finish(call.id, { lost: true, retryable: false, detail: 'The runner process fell silent.' })
+            finish(call.id, { lost: true, retryable: false, guilty: true, detail: 'The runner process fell silent.' })
           }, call.limits.wallMs + GRACE_MS)
           pending.set(call.id, { started: false, settle, timer })
           sendLine(child.stdin, call)
@@ -146,6 +151,7 @@ export function startRunnerProcess(launch: Launch, logger: ActionLogger): Promis
         const innocent = guilty !== undefined && guilty !== id
         finish(id, {
           lost: true,
+          guilty: guilty === id,
           retryable: innocent || !call.started,
           detail: `The runner process ended (${signal ?? code}).`,
         })

@@ -137,13 +137,17 @@ export function createActionRunner(deps: {
     if (Buffer.byteLength(payload) > limits.eventBytes) {
       return refuse('error', `The event is larger than ${limits.eventBytes} bytes.`)
     }
-    const result = await pool.call(invocation.environmentId, {
-      mode: 'run',
-      isolateKey: isolateKey(invocation.environmentId, action),
-      code: action.code,
-      payload,
-      limits: callLimits(wallMs),
-    })
+    const result = await pool.call(
+      invocation.environmentId,
+      {
+        mode: 'run',
+        isolateKey: isolateKey(invocation.environmentId, action),
+        code: action.code,
+        payload,
+        limits: callLimits(wallMs),
+      },
+      limits.triggerWallMs,
+    )
     if (result.lost) return refuse('runner_lost', result.detail)
     const { reply } = result
     const lines = parseLogs(reply.logs, secrets, { lines: limits.logLines, chars: limits.logChars })
@@ -191,13 +195,17 @@ export function createActionRunner(deps: {
       if (Buffer.byteLength(code) > limits.codeBytes) {
         return { ok: false, message: `The code is longer than ${limits.codeBytes} bytes.` }
       }
-      const result = await pool.call('', {
-        mode: 'check',
-        isolateKey: `check ${randomUUID()}`,
-        code,
-        payload: payloadOf(trigger, {}, []),
-        limits: callLimits(limits.wallMs),
-      })
+      const result = await pool.call(
+        '',
+        {
+          mode: 'check',
+          isolateKey: `check ${randomUUID()}`,
+          code,
+          payload: payloadOf(trigger, {}, []),
+          limits: callLimits(limits.wallMs),
+        },
+        limits.triggerWallMs,
+      )
       if (result.lost) return { ok: false, message: 'The code could not be checked: its runner process was lost.' }
       return result.reply.status === 'ok' ? { ok: true } : { ok: false, message: safeDetail(result.reply.detail, []) }
     },

@@ -12,7 +12,7 @@
  * out of turn leads to the one whose turn it is.
  */
 
-import { parseParameters } from '@tenantry/kernel/http/body.ts'
+import { parseQuery } from '@tenantry/kernel/http/body.ts'
 import { logProblem, toProblem } from '@tenantry/kernel/http/server.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { Problem } from '@tenantry/kernel/problem.ts'
@@ -106,6 +106,7 @@ export function createLogin(deps: LoginDependencies): Login {
       status,
       look: lookOf(client, found),
       redirectUri: transaction.request.redirect_uri,
+      inPopup: transaction.request.response_mode === 'web_message',
       values: {
         ...values,
         organization: shown,
@@ -218,7 +219,7 @@ export function createLogin(deps: LoginDependencies): Login {
       }
       for (const step of STEPS) {
         app.get(`/u/${step.name}`, async (request, reply) => {
-          const visit = await resume(request, reply, parseParameters(request.raw.url?.split('?')[1] ?? '').state)
+          const visit = await resume(request, reply, parseQuery(request.raw.url ?? '').state)
           return isOpen(step, visit) ? step.show(tools, visit) : proceed(visit)
         })
         app.post(`/u/${step.name}`, { bodyLimit: 16 * 1024 }, async (request, reply) => {

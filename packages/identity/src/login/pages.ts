@@ -45,6 +45,8 @@ export interface PageOptions {
   look: PageLook
   /** Where a form's answer may lead: browsers apply form-action to the redirect after a post as well. */
   redirectUri?: string | undefined
+  /** The page may stand in a window that the application opened and waits for: it then keeps its opener. */
+  inPopup?: boolean
   values: Record<string, unknown>
 }
 
@@ -61,22 +63,25 @@ export async function sendPage(reply: FastifyReply, page: PageName, options: Pag
     js: assets[1]!.href,
   })
   const formTarget = options.redirectUri ? ` ${originOf(options.redirectUri)}` : ''
-  const image = options.look.logo ? ` ${new URL(options.look.logo).origin}` : ''
-  return reply
-    .code(options.status ?? 200)
-    .type('text/html; charset=utf-8')
-    .header('cache-control', 'no-store')
-    .header('referrer-policy', 'no-referrer')
-    .header('x-content-type-options', 'nosniff')
-    .header('x-frame-options', 'DENY')
-    .header('cross-origin-opener-policy', 'same-origin')
-    .header('permissions-policy', 'camera=(), microphone=(), geolocation=()')
-    .header(
-      'content-security-policy',
-      `default-src 'none'; style-src 'self' 'nonce-${nonce}'; script-src 'self'; img-src 'self' data:${image}; ` +
-        `form-action 'self'${formTarget}; base-uri 'none'; frame-ancestors 'none'`,
-    )
-    .send(html)
+  const image = options.look.logo ? ` ${originOf(options.look.logo)}` : ''
+  return (
+    reply
+      .code(options.status ?? 200)
+      .type('text/html; charset=utf-8')
+      .header('cache-control', 'no-store')
+      // Not `no-referrer`: a browser then sends `Origin: null` with the form, and the check of its origin fails.
+      .header('referrer-policy', 'same-origin')
+      .header('x-content-type-options', 'nosniff')
+      .header('x-frame-options', 'DENY')
+      .header('cross-origin-opener-policy', options.inPopup ? 'unsafe-none' : 'same-origin')
+      .header('permissions-policy', 'camera=(), microphone=(), geolocation=()')
+      .header(
+        'content-security-policy',
+        `default-src 'none'; style-src 'self' 'nonce-${nonce}'; script-src 'self'; img-src 'self' data:${image}; ` +
+          `form-action 'self'${formTarget}; base-uri 'none'; frame-ancestors 'none'`,
+      )
+      .send(html)
+  )
 }
 
 /** The brand's values for both themes; they come from a validated colour, so nothing can end the style element. */
@@ -89,10 +94,14 @@ function brandStyle(primary: string | undefined): string {
   return `:root{${values(light)}}@media (prefers-color-scheme:dark){:root{${values(dark)}}}`
 }
 
-/** An application's own scheme has no origin; the scheme itself is what may be named then. */
+/**
+ * An application's own scheme has no origin; the scheme itself is what may be named then. A host may hold what separates
+ * parts of a policy (`https://a;b` is an address); such a one is not named at all.
+ */
 function originOf(uri: string): string {
+  if (!URL.canParse(uri)) return ''
   const { origin, protocol } = new URL(uri)
-  return origin === 'null' ? protocol : origin
+  return origin === 'null' ? protocol : /[;,'*]/.test(origin) ? '' : origin
 }
 
 /** A dead end that names what happened and what to do, with a reference that finds the log entry. */

@@ -107,11 +107,16 @@ export const countTry = (tx: Tx, environmentId: string, buckets: Buffer[], now: 
     window_ends_at = case when f.window_ends_at <= ${now} then excluded.window_ends_at else f.window_ends_at end
   returning bucket, failures`
 
+/** Rows are locked in the order of `countTry`, or parallel sign-ins of one person would wait for each other for ever. */
 export const forgetTries = (tx: Tx, cleared: Buffer[], decreased: Buffer) => tx`
-  with gone as (
-    delete from login_failures
-    where bucket in (select decode(b, 'hex') from unnest(${hex(cleared)}::text[]) as b))
-  update login_failures set failures = greatest(failures - 1, 0) where bucket = ${decreased}`
+  with locked as materialized (
+    select bucket from login_failures
+    where bucket in (select decode(b, 'hex') from unnest(${hex([...cleared, decreased])}::text[]) as b)
+    order by bucket for update
+  ), gone as (
+    delete from login_failures where bucket in (select bucket from locked where bucket <> ${decreased}))
+  update login_failures set failures = greatest(failures - 1, 0)
+  where bucket in (select bucket from locked where bucket = ${decreased})`
 
 export interface Credentials {
   user_id: string
@@ -133,15 +138,11 @@ export const recordLogin = (tx: Tx, userId: string, now: Date, ip: string) => tx
 export const replacePasswordHash = (tx: Tx, userId: string, hash: string) => tx`
   update users set password_hash = ${hash} where user_id = ${userId}`
 
-export const writeMetadata = (
-  tx: Tx,
-  userId: string,
-  user: Record<string, unknown>,
-  app: Record<string, unknown>,
-) => tx`
+/** Replaces the metadata that is given, and leaves the other. */
+export const writeMetadata = (tx: Tx, userId: string, user: object | undefined, app: object | undefined) => tx`
   update users set
-    user_metadata = jsonb_strip_nulls(user_metadata || ${tx.json(user as JSONValue)}),
-    app_metadata = jsonb_strip_nulls(app_metadata || ${tx.json(app as JSONValue)}),
+    user_metadata = coalesce(${user ? tx.json(user as JSONValue) : null}, user_metadata),
+    app_metadata = coalesce(${app ? tx.json(app as JSONValue) : null}, app_metadata),
     updated_at = now()
   where user_id = ${userId}`
 

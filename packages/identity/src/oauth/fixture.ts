@@ -1,6 +1,7 @@
 /** What the protocol's tests start from: a browser that keeps cookies, and an environment in which somebody can sign in. */
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
+import type { EnvironmentSettings } from '../environments/environment.ts'
 import type { Answer, Ask, TestEnvironment, TestIdentity } from '../testing.ts'
 
 export interface Browser {
@@ -57,8 +58,15 @@ export interface Person {
   email: string
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: tests read members of any shape
+type Made = any
+
 export interface World {
   env: TestEnvironment
+  /** POST to the Management API, which must answer as said (201 if nothing is). */
+  make(path: string, body: object, ...statuses: number[]): Promise<Made>
+  /** Another client of this environment, with its secret. */
+  client(settings: object): Promise<{ client_id: string; client_secret: string }>
   spa: string
   connection: { id: string; name: string }
   /** Reads and creates items. */
@@ -74,6 +82,8 @@ export interface World {
     person: Person,
     parameters?: Record<string, string>,
   ): Promise<{ code: string; verifier: string; answer: Answer }>
+  /** A whole sign-in in a browser of its own, up to the tokens. */
+  tokens(person: Person, parameters?: Record<string, string>): Promise<Made>
   exchange(code: string, verifier: string, more?: Record<string, string>): Promise<Answer>
   refresh(token: string, more?: Record<string, string>): Promise<Answer>
 }
@@ -83,8 +93,12 @@ export interface AuthorizeRequest {
   verifier: string
 }
 
-export async function createWorld(identity: TestIdentity, spaSettings: object = {}): Promise<World> {
-  const env = await identity.environment()
+export async function createWorld(
+  identity: TestIdentity,
+  spaSettings: object = {},
+  environmentSettings: EnvironmentSettings = {},
+): Promise<World> {
+  const env = await identity.environment(environmentSettings)
   const make = async (path: string, body: object, ...statuses: number[]) => {
     const answer = await env.manage('POST', path, body)
     assert.ok(
@@ -132,6 +146,8 @@ export async function createWorld(identity: TestIdentity, spaSettings: object = 
 
   const world: World = {
     env,
+    make,
+    client: (settings) => make('/clients', { name: 'Another', callbacks: [REDIRECT], ...settings }),
     spa: spa.client_id,
     connection,
     admin,
@@ -182,6 +198,12 @@ export async function createWorld(identity: TestIdentity, spaSettings: object = 
       assert.ok(code, `no code came back: ${target.href}`)
       return { code, verifier, answer }
     },
+    tokens: async (person, parameters = {}) => {
+      const { code, verifier } = await world.signIn(openBrowser(env), person, parameters)
+      const answer = await world.exchange(code, verifier)
+      assert.equal(answer.status, 200, answer.text)
+      return answer.json
+    },
     exchange: (code, verifier, more = {}) =>
       env.request('/oauth/token', {
         form: {
@@ -199,6 +221,13 @@ export async function createWorld(identity: TestIdentity, spaSettings: object = 
       }),
   }
   return world
+}
+
+/** What an answer tells the client at its redirect URI. */
+export function toldClient(answer: Answer): Record<string, string> {
+  const target = new URL(answer.headers.location ?? `page:${answer.status}`)
+  assert.equal(target.origin + target.pathname, REDIRECT, `${answer.status} ${answer.text.slice(0, 200)}`)
+  return Object.fromEntries(target.searchParams)
 }
 
 /** A token's payload, unverified: for looking at what was minted. */

@@ -168,7 +168,8 @@ export const readRefreshToken = (tx: Tx, tokenHash: Buffer) => tx<RefreshTokenRo
 
 /**
  * Exchanges a token for its successor. It succeeds when the token was never exchanged, or was exchanged less than
- * `leewaySeconds` ago and its successor has not been used since (two tabs at once). Everything else returns no row.
+ * `leewaySeconds` ago and its successor has not been used since (two tabs at once). Everything else returns no row. No
+ * leeway means none: `now` may lie before the first exchange, if that was made by a process whose clock is ahead.
  */
 export const rotateRefreshToken = (
   tx: Tx,
@@ -182,7 +183,7 @@ export const rotateRefreshToken = (
     set rotated_at = coalesce(rotated_at, ${now}), last_exchanged_at = ${now}
     where t.id = ${tokenId}
       and (t.rotated_at is null
-        or (t.rotated_at > ${new Date(now.getTime() - leewaySeconds * 1000)} and not exists (
+        or (${leewaySeconds > 0} and t.rotated_at > ${new Date(now.getTime() - leewaySeconds * 1000)} and not exists (
           select from refresh_tokens n where n.previous_id = t.id and n.rotated_at is not null)))
       and exists (select from grants g where g.id = t.grant_id and g.revoked_at is null)
     returning environment_id, id, grant_id

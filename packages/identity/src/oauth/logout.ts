@@ -6,7 +6,7 @@
 
 import { createHmac } from 'node:crypto'
 import type { Clock } from '@tenantry/kernel/clock.ts'
-import { parseParameters } from '@tenantry/kernel/http/body.ts'
+import { parseQuery } from '@tenantry/kernel/http/body.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { sameSecret } from '@tenantry/kernel/secrets.ts'
@@ -70,7 +70,7 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
   }
 }
 
-const queryOf = (request: FastifyRequest): Parameters => parseParameters(request.raw.url?.split('?')[1] ?? '')
+const queryOf = (request: FastifyRequest): Parameters => parseQuery(request.raw.url ?? '')
 
 async function allowedTargets(
   { configuration }: Dependencies,

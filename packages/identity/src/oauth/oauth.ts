@@ -21,7 +21,7 @@ export const oauth = (deps: TokenDependencies) => async (app: Api) => {
     return reply.code(problem.status).header('cache-control', 'no-store').send(toOAuthError(problem))
   })
   app.setNotFoundHandler(() => {
-    throw problems.invalid_request({ facts: { reason: 'There is no such endpoint.' } })
+    throw problems.not_found()
   })
   await discovery(app)
   await jwks(deps)(app)

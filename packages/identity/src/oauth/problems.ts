@@ -7,6 +7,7 @@ import { defineProblems, type Problem } from '@tenantry/kernel/problem.ts'
 
 export const problems = defineProblems({
   invalid_request: { status: 400, title: '{reason}' },
+  not_found: { status: 404, title: 'There is no such endpoint.' },
   invalid_scope: { status: 400, title: '{reason}' },
   unsupported_response_type: { status: 400, title: 'The response type {type} is not supported. Use code.' },
   unsupported_grant_type: { status: 400, title: 'Unsupported grant type: {type}' },

@@ -42,6 +42,8 @@ export const client = (tx: Tx, clientId: string) => tx<ClientRow[]>`
 
 export interface ResourceServer {
   identifier: string
+  /** The Management API. */
+  is_system: boolean
   name: string | null
   scopes: { value: string }[]
   allow_offline_access: boolean
@@ -52,7 +54,7 @@ export interface ResourceServer {
 }
 
 export const resourceServer = (tx: Tx, identifier: string) => tx<ResourceServer[]>`
-  select identifier, name, scopes, allow_offline_access, token_lifetime, token_lifetime_for_web, enforce_policies,
+  select identifier, name, is_system, scopes, allow_offline_access, token_lifetime, token_lifetime_for_web, enforce_policies,
     token_dialect
   from resource_servers where identifier = ${identifier}`
 

@@ -8,7 +8,10 @@ export const bodyProblems = defineProblems({
 
 const refuse = (reason: string) => bodyProblems.invalid_body({ facts: { reason } })
 
-/** @throws Problem `invalid_body` for bytes that are no UTF-8, no JSON, or hold a NUL (PostgreSQL has no such text). */
+/**
+ * @throws Problem `invalid_body` for bytes that are no UTF-8, no JSON, or hold a NUL or half a surrogate pair (PostgreSQL
+ * has no such text)
+ */
 export function parseJson(bytes: Buffer): unknown {
   if (bytes.length === 0) throw refuse('The body is empty; JSON is expected.')
   if (!isUtf8(bytes)) throw refuse('The body is not valid UTF-8.')
@@ -29,10 +32,16 @@ export function parseJson(bytes: Buffer): unknown {
  */
 export function parseForm(bytes: Buffer): Record<string, string> {
   if (!isUtf8(bytes)) throw refuse('The body is not valid UTF-8.')
-  return parseParameters(bytes.toString('latin1'))
+  return parseParameters(bytes.toString('utf8'))
 }
 
-/** The same rules for a query string (without its question mark). */
+/** The query of a request's address, under the same rules: all that stands behind the first question mark. */
+export function parseQuery(url: string): Record<string, string> {
+  const at = url.indexOf('?')
+  return at < 0 ? Object.create(null) : parseParameters(url.slice(at + 1))
+}
+
+/** The same rules for pairs that stand alone. */
 export function parseParameters(text: string): Record<string, string> {
   const record: Record<string, string> = Object.create(null)
   for (const pair of text.split('&')) {
@@ -56,14 +65,16 @@ function decode(text: string): string {
   return plain
 }
 
-/** NUL in any text, nesting that exhausts a stack, and the keys that pollute prototypes. */
+/** NUL and lone surrogates in any text, nesting that exhausts a stack, and the keys that pollute prototypes. */
 function refuseHostile(value: unknown, depth: number): void {
   if (depth > 32) throw refuse('The body is nested more than 32 levels deep.')
   if (typeof value === 'string') {
     if (value.includes('\0')) throw refuse('A text in the body holds a NUL character.')
+    if (!value.isWellFormed()) throw refuse('A text in the body holds half a surrogate pair.')
   } else if (value !== null && typeof value === 'object') {
     for (const [key, member] of Object.entries(value)) {
-      if (key === '__proto__' || key.includes('\0')) throw refuse('The body holds a member name that is not allowed.')
+      if (key === '__proto__' || key.includes('\0') || !key.isWellFormed())
+        throw refuse('The body holds a member name that is not allowed.')
       refuseHostile(member, depth + 1)
     }
   }

@@ -13,12 +13,10 @@ export function guest(): (operation: string, argument: string) => string {
   const { construct, apply, defineProperty, deleteProperty } = Reflect
   const TypeErrorHere = TypeError
   const ErrorHere = Error
-  const PromiseHere = Promise
   const text = String
   const now = Date.now
   const max = Math.max
   const isFiniteNumber = Number.isFinite
-  const then = PromiseHere.prototype.then
   const keysOf = Object.keys
   const slice = String.prototype.slice
   const replaceAll = String.prototype.replaceAll
@@ -177,20 +175,20 @@ export function guest(): (operation: string, argument: string) => string {
   const missing = (): string => `The action exports no function ${payload!.handler}.`
 
   const start = (): void => {
-    const handler = handlerOf()
-    if (typeof handler !== 'function') {
+    if (typeof handlerOf() !== 'function') {
       state = 'failed'
       failure = missing()
       return
     }
     state = 'pending'
-    const finished = (): void => {
-      if (state === 'pending') state = 'done'
-    }
+    void settle()
+  }
+
+  /** `await` of a native promise does not look up `then`, which the action may have patched. */
+  const settle = async (): Promise<void> => {
     try {
-      const result: unknown = apply(handler, module.exports, [payload!.event, buildApi(payload!)])
-      // A real promise of this realm, whatever the action returned, and not through a patched `then`.
-      apply(then, new PromiseHere((resolve) => resolve(result)), [finished, fail])
+      await apply(handlerOf() as () => unknown, module.exports, [payload!.event, buildApi(payload!)])
+      if (state === 'pending') state = 'done'
     } catch (thrown) {
       fail(thrown)
     }

@@ -4,7 +4,7 @@
  *   client and redirect URI -> channel -> checks -> is a page needed? -> login, or a code at once
  */
 
-import { parseParameters } from '@tenantry/kernel/http/body.ts'
+import { parseQuery } from '@tenantry/kernel/http/body.ts'
 import { logProblem, toProblem } from '@tenantry/kernel/http/server.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -22,9 +22,7 @@ import {
 import { respond } from './respond.ts'
 
 export const authorize = (deps: CheckDependencies & { login: Login }) => async (app: Api) => {
-  app.get('/authorize', async (request, reply) =>
-    handle(request, reply, parseParameters(request.raw.url?.split('?')[1] ?? '')),
-  )
+  app.get('/authorize', async (request, reply) => handle(request, reply, parseQuery(request.raw.url ?? '')))
   app.post('/authorize', async (request, reply) => handle(request, reply, readParameters(request.body)))
 
   async function handle(request: FastifyRequest, reply: FastifyReply, parameters: Parameters) {

@@ -10,6 +10,7 @@ import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import * as invitations from '../../resources/organizations/invitations/store.ts'
 import type { Client, Configuration } from '../configuration.ts'
+import { namedOrganization } from '../organization.ts'
 import { problems } from '../problems.ts'
 import { parseScope } from '../tokens/scope.ts'
 import type { AuthorizationRequest } from './request.ts'
@@ -83,6 +84,9 @@ const scopeAndAudience: Check = async ({ deps, environment, parameters }) => {
   const api = audience ? await deps.configuration.resourceServer(environment, audience) : undefined
   if (audience && !api)
     throw problems.access_denied({ facts: { reason: `Service not found: ${audience.slice(0, 200)}` } })
+  // It has no role-based access for people, so any of them could ask for every scope it has.
+  if (api?.is_system)
+    throw problems.access_denied({ facts: { reason: 'The Management API is for machines. Use client_credentials.' } })
   return { scope, audience, resource_server_identifier: api?.identifier }
 }
 
@@ -104,8 +108,6 @@ const unsupported: Check = ({ parameters }) => {
   return {}
 }
 
-const ORGANIZATION_ID = /^org_[A-Za-z0-9]{16}$/
-
 /** Which organization, by the client's rules; the texts are Auth0's. */
 const organization: Check = async ({ deps, environment, client, parameters }) => {
   const asked = parameters.organization || undefined
@@ -116,12 +118,7 @@ const organization: Check = async ({ deps, environment, client, parameters }) =>
     return { organization_id: undefined }
   }
   if (client.organization_usage === 'deny') throw refuse('parameter organization is not allowed for this client')
-  const isId = ORGANIZATION_ID.test(asked)
-  if (!isId && !environment.settings.allow_organization_name_in_authentication_api) {
-    throw refuse('authorization request parameter organization must be an organization id')
-  }
-  const found = await deps.configuration.organization(environment.id, isId ? asked : asked.toLowerCase())
-  if (!found) throw refuse(`parameter organization is invalid: ${asked.slice(0, 64)}`)
+  const found = await namedOrganization(deps.configuration, environment, asked)
   return { organization_id: found.organization_id }
 }
 

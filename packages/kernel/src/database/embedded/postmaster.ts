@@ -193,9 +193,7 @@ async function endOrphan(place: Place): Promise<void> {
 
 /** Fast shutdown first; a server that hangs gets an immediate one, after which the next start recovers from its log. */
 async function interrupt(place: Place, pid: number, isRunning: () => boolean): Promise<void> {
-  if (process.platform === 'win32') {
-    return runToEnd(place, 'pg_ctl', ['stop', '-D', place.data, '-m', 'fast', '-w', '-t', '60'], 'Stopping PostgreSQL')
-  }
+  if (process.platform === 'win32') return runPgCtlStop(place)
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
     send(pid, signal)
     for (let waited = 0; waited < STOP_PATIENCE_MS; waited += 20) {
@@ -204,6 +202,10 @@ async function interrupt(place: Place, pid: number, isRunning: () => boolean): P
     }
   }
 }
+
+/** Windows has no signals between processes; pg_ctl speaks to the server through a named pipe instead. */
+const runPgCtlStop = (place: Place): Promise<void> =>
+  runToEnd(place, 'pg_ctl', ['stop', '-D', place.data, '-m', 'fast', '-w', '-t', '60'], 'Stopping PostgreSQL')
 
 function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {

@@ -1,6 +1,7 @@
 /** client_credentials (RFC 6749 §4.4): a machine gets what its client grant says, and for which organizations. */
 
 import type { ClientGrant } from '../../configuration.ts'
+import { invalidOrganization, namedOrganization } from '../../organization.ts'
 import { problems } from '../../problems.ts'
 import { issueForClient } from '../../tokens/issue.ts'
 import { parseScope } from '../../tokens/scope.ts'
@@ -61,11 +62,8 @@ async function organizationOf(deps: TokenDependencies, { environment, parameters
   if (grant.organization_usage === 'deny') {
     throw problems.invalid_request({ facts: { reason: 'parameter organization is not allowed for this client' } })
   }
-  const organization = await deps.configuration.organization(environment.id, asked)
-  const allowed =
-    organization && (grant.allow_any_organization || grant.organizations.includes(organization.organization_id))
-  // Not existing and not allowed look alike.
-  if (!allowed)
-    throw problems.invalid_request({ facts: { reason: `parameter organization is invalid: ${asked.slice(0, 64)}` } })
+  const organization = await namedOrganization(deps.configuration, environment, asked)
+  const allowed = grant.allow_any_organization || grant.organizations.includes(organization.organization_id)
+  if (!allowed) throw invalidOrganization(asked)
   return { id: organization.organization_id, name: organization.name }
 }

@@ -83,8 +83,10 @@ const isOver = (token: RefreshTokenRow, now: Date): boolean =>
   (token.expires_at !== null && token.expires_at <= now) ||
   (token.idle_expires_at !== null && token.idle_expires_at <= now)
 
-const withinLeeway = (client: Client, rotatedAt: Date, now: Date): boolean =>
-  now.getTime() - rotatedAt.getTime() < refreshPolicy(client).leeway * 1000
+function withinLeeway(client: Client, rotatedAt: Date, now: Date): boolean {
+  const { leeway } = refreshPolicy(client)
+  return leeway > 0 && now.getTime() - rotatedAt.getTime() < leeway * 1000
+}
 
 /** A refresh may ask for less than was granted, never for more, nor for another API or organization. */
 function narrowed(token: RefreshTokenRow, parameters: Readonly<Record<string, string>>): string[] {
