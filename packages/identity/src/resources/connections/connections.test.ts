@@ -88,6 +88,9 @@ test('options of a configuration export are taken, and those that nothing obeys 
     { customScripts: { login: 'function () {}' } },
     { authentication_methods: { passkey: { enabled: true } } },
     { authentication_methods: { password: { enabled: false } } },
+    { authentication_methods: { email_otp: { enabled: true } } },
+    { authentication_methods: 'password' },
+    { password_history: 'off' },
   ]
   for (const options of active) {
     for (const [method, path, body] of [

@@ -90,7 +90,7 @@ test('settings are changed one by one; the lifetime in browsers never exceeds th
 
 test('the Management API is listed under every name, and can be neither changed, deleted nor registered again', async () => {
   const env = await identity.environment()
-  const alias = 'https://login.alias.test'
+  const alias = `https://${env.id.slice(4).toLowerCase()}.alias.test`
   await identity.database.acrossEnvironments('test: a second origin', async (sql) => {
     await sql`update environments set origins = array_append(origins, ${alias}) where id = ${env.id}`
     await sql`insert into environment_origins (origin, environment_id) values (${alias}, ${env.id})`
@@ -128,6 +128,34 @@ test('a scope that an API drops is taken from roles, users and client grants at 
   assert.deepEqual(await names(`/roles/${role.id}/permissions`), ['write:items'])
   assert.deepEqual(await names(at), ['write:items'])
   assert.deepEqual((await env.manage('GET', `/client-grants/${grant.id}`)).json.scope, ['write:items'])
+})
+
+test('whoever hands out a scope while the API drops it leaves nobody with it', async () => {
+  const env = await identity.environment()
+  const { api, role, user, machine } = await createNouns(env)
+  const second = (await env.manage('POST', '/resource-servers', { identifier: 'urn:race' })).json
+  const at = `/resource-servers/${second.id}`
+  const asked = { permissions: [permission('read:race', second.identifier)] }
+  const grant = { client_id: machine.client_id, audience: second.identifier, scope: ['read:race'] }
+  for (let round = 0; round < 8; round++) {
+    await env.manage('PATCH', at, { scopes: [{ value: 'read:race' }] })
+    const answers = await Promise.all([
+      env.manage('POST', `/roles/${role.id}/permissions`, asked),
+      env.manage('PATCH', at, { scopes: [] }),
+      env.manage('POST', `/users/${encodeURIComponent(user.user_id)}/permissions`, asked),
+      env.manage('POST', '/client-grants', grant),
+    ])
+    for (const { status, text } of answers) assert.ok([200, 201, 400, 409].includes(status), text)
+    assert.deepEqual((await env.manage('GET', `/roles/${role.id}/permissions`)).json, [])
+    assert.deepEqual((await env.manage('GET', `/users/${encodeURIComponent(user.user_id)}/permissions`)).json, [])
+    const grants = (await env.manage('GET', `/client-grants?audience=${second.identifier}`)).json
+    assert.deepEqual(
+      grants.flatMap((row: { scope: string[] }) => row.scope),
+      [],
+    )
+    for (const { id } of grants) await env.manage('DELETE', `/client-grants/${id}`)
+  }
+  assert.equal((await env.manage('GET', `/resource-servers/${api.id}`)).json.scopes.length, 2)
 })
 
 test('a deleted API takes permissions and client grants along', async () => {
