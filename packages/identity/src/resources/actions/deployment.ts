@@ -5,17 +5,21 @@
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { newId } from '@tenantry/kernel/id.ts'
+import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { problems } from './rules.ts'
 import * as store from './store.ts'
 
 /** Loads code in the sandbox and looks for its handler; `message` tells the author what is wrong. */
 export type CheckCode = (code: string) => Promise<{ ok: true } | { ok: false; message: string }>
 
-interface Dependencies {
+export interface ActionsDependencies {
   database: Database
+  secrets: Secrets
   clock: Clock
   checkCode: CheckCode
 }
+
+type Dependencies = Omit<ActionsDependencies, 'secrets'>
 
 interface Deployed {
   action: store.ActionRow

@@ -3,28 +3,18 @@
  * snapshot of it, and only a deployed snapshot ever runs. Bindings (bindings/) say which run at a trigger, and in what
  * order.
  */
-import type { Clock } from '@tenantry/kernel/clock.ts'
-import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import { newId } from '@tenantry/kernel/id.ts'
-import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import Type from 'typebox'
 import { problems as apiProblems, refusals } from '../management-api.ts'
 import { pageOf } from '../paging.ts'
 import { FreeForm } from '../wire.ts'
-import { type CheckCode, deployDraft } from './deployment.ts'
+import { type ActionsDependencies, deployDraft } from './deployment.ts'
 import { checkAction, createShow, draft, problems, sealActionSecrets } from './rules.ts'
 import { Action, ActionId, CreateAction, ListActions, UpdateAction, Version } from './schema.ts'
 import * as store from './store.ts'
 
 const tags = ['actions']
-
-export interface ActionsDependencies {
-  database: Database
-  secrets: Secrets
-  clock: Clock
-  checkCode: CheckCode
-}
 
 export const actions: Slice<ActionsDependencies> = (deps) => async (app) => {
   const { database, secrets, clock } = deps
