@@ -46,7 +46,7 @@ test('two tenants hold the same code, and each reads, lists and deletes its own'
   assert.equal((await call('GET', '/items/CR-6040', { token: as(A) })).body.quantity, 212)
   assert.equal((await call('GET', '/items/CR-6040', { token: as(B) })).body.quantity, 1)
   const list = await call('GET', '/items', { token: as(A) })
-  assert.deepEqual(list.body, { items: [created.body], total: 1 })
+  assert.deepEqual(list.body, { items: [created.body], total: 1, low: 0, out: 0 })
 
   assert.equal((await call('DELETE', '/items/CR-6040', { token: as(B) })).status, 204)
   assert.equal((await call('GET', '/items/CR-6040', { token: as(B) })).status, 404)
@@ -168,4 +168,24 @@ test('pages follow one another without gaps or repetitions', async () => {
     after = page.body.next ?? ''
   } while (after)
   assert.deepEqual(seen, ids)
+})
+
+test('a search finds names and codes of the own tenant, and its wildcards are only characters', async () => {
+  const tenant = 'S'.repeat(24)
+  const other = 'O'.repeat(24)
+  const put = (id: string, name: string, quantity: number, owner = tenant) =>
+    call('POST', '/items', { token: as(owner), body: { id, name, quantity, lowAt: 5 } })
+  await put('KS-1', 'Kite spar', 3)
+  await put('KS-2', '100% cotton', 0)
+  await put('KS-3', 'Kite of others', 9, other)
+  const search = async (q: string) => {
+    const { body } = await call('GET', `/items?q=${encodeURIComponent(q)}`, { token: as(tenant) })
+    assert.deepEqual([body.total, body.low, body.out], [2, 1, 1])
+    return body.items.map(({ id }: { id: string }) => id)
+  }
+  assert.deepEqual(await search('kite'), ['KS-1'])
+  assert.deepEqual(await search('ks-'), ['KS-1', 'KS-2'])
+  assert.deepEqual(await search('%'), ['KS-2'])
+  assert.deepEqual(await search('_'), [])
+  assert.deepEqual(await search("' or true --"), [])
 })

@@ -32,6 +32,7 @@ const NewItem = Type.Object(
 const Params = Type.Object({ id: ItemId }, { additionalProperties: false })
 const Page = Type.Object(
   {
+    q: Type.Optional(Type.String({ maxLength: 60 })),
     after: Type.Optional(ItemId),
     limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]?|100)$' })),
   },
@@ -50,7 +51,13 @@ const Item = Type.Object(
   { additionalProperties: false },
 )
 const Items = Type.Object(
-  { items: Type.Array(Item), total: Type.Integer(), next: Type.Optional(Type.String()) },
+  {
+    items: Type.Array(Item),
+    total: Type.Integer(),
+    low: Type.Integer(),
+    out: Type.Integer(),
+    next: Type.Optional(Type.String()),
+  },
   { additionalProperties: false },
 )
 
@@ -69,12 +76,13 @@ export function createItems({ authenticate, database, logger, now }: ItemsDepend
     '/items',
     { onRequest: allow('read:item'), schema: { querystring: Page, response: { 200: Items } } },
     async (request) => {
+      const { q = '', after = '' } = request.query
       const limit = Number(request.query.limit ?? 50)
       return database.inTenant(caller(request), async (tx) => {
-        const found = await store.list(tx, request.query.after ?? '', limit + 1)
+        const found = await store.list(tx, { q: q.trim(), after, limit: limit + 1 })
         const items = found.slice(0, limit)
         const next = found.length > limit ? { next: items.at(-1)!.id } : {}
-        return { items: items.map(shown), total: await store.total(tx), ...next }
+        return { items: items.map(shown), ...(await store.figures(tx)), ...next }
       })
     },
   )

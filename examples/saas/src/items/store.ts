@@ -14,12 +14,29 @@ export interface Item {
 const columns = (tx: Tx) =>
   tx`id, name, location, quantity, low_at as "lowAt", created_by as "createdBy", created_at as "createdAt"`
 
-/** A page after an id, in the order of ids: stable while others write. */
-export const list = (tx: Tx, after: string, limit: number): Promise<Item[]> =>
-  tx<Item[]>`select ${columns(tx)} from items where id > ${after} order by id limit ${limit}`
+/** A page after an id, in the order of ids: stable while others write. `q` is looked for in names and codes. */
+export const list = (tx: Tx, { q, after, limit }: { q: string; after: string; limit: number }): Promise<Item[]> => {
+  const pattern = `%${q.replace(/[\\%_]/g, '\\$&')}%`
+  return tx<Item[]>`
+    select ${columns(tx)} from items
+    where id > ${after} ${q === '' ? tx`` : tx`and (name ilike ${pattern} or id ilike ${pattern})`}
+    order by id limit ${limit}`
+}
 
-export const total = async (tx: Tx): Promise<number> =>
-  (await tx<{ count: number }[]>`select count(*)::int as count from items`)[0]!.count
+export interface Figures {
+  total: number
+  low: number
+  out: number
+}
+
+export const figures = async (tx: Tx): Promise<Figures> =>
+  (
+    await tx<Figures[]>`
+      select count(*)::int as total,
+             (count(*) filter (where quantity > 0 and quantity <= low_at))::int as low,
+             (count(*) filter (where quantity = 0))::int as out
+      from items`
+  )[0]!
 
 export const get = async (tx: Tx, id: string): Promise<Item | undefined> =>
   (await tx<Item[]>`select ${columns(tx)} from items where id = ${id}`)[0]

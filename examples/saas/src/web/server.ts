@@ -54,13 +54,11 @@ export async function createWeb(options: WebOptions): Promise<FastifyInstance> {
       'content-security-policy': [
         "default-src 'none'",
         "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: https:",
+        "style-src 'self'",
+        "img-src 'self'",
         `connect-src 'self' ${issuer}`,
         // Silent sign-in happens in a hidden frame of the issuer.
         `frame-src ${issuer}`,
-        "worker-src 'self' blob:",
-        "manifest-src 'self'",
         "base-uri 'self'",
         "form-action 'none'",
         "frame-ancestors 'none'",

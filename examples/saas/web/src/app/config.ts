@@ -1,26 +1,27 @@
 import { InjectionToken } from '@angular/core'
 
+/** What the web server knows and the build does not. */
 export interface Config {
-  /** The issuer's origin, with its scheme. */
+  /** The issuer, with its scheme. */
   domain: string
   clientId: string
-  /** Identifier of the API the access tokens are for. */
   audience: string
-  /** Name of the claim that carries the tenant's id. */
-  tenantClaim: string
-  /** Where sent mail can be read, in development only. */
-  mailUrl?: string
+  /** Hosts of the app; what stands before one of them is a tenant's slug. */
+  hosts: string[]
+  /** Where sent mail can be looked at; absent outside development. */
+  mailboxUrl?: string
 }
 
-export const CONFIG = new InjectionToken<Config>('config')
+export const CONFIG = new InjectionToken<Config>('configuration of the web app')
 
-/** @throws Error when the server does not answer with complete settings */
-export async function loadConfig(): Promise<Config> {
+export async function readConfig(): Promise<Config> {
   const response = await fetch('/config.json', { cache: 'no-store' })
   if (!response.ok) throw new Error(`/config.json answered ${response.status}.`)
-  const config = (await response.json()) as Config
-  for (const name of ['domain', 'clientId', 'audience', 'tenantClaim'] as const) {
-    if (typeof config[name] !== 'string' || config[name] === '') throw new Error(`/config.json has no ${name}.`)
-  }
-  return config
+  return (await response.json()) as Config
+}
+
+/** The slug in `acme.localhost`, or nothing on the app's own host. */
+export function slugOfHost(hostname: string, hosts: readonly string[]): string | undefined {
+  const own = hosts.find((host) => hostname.endsWith(`.${host}`))
+  return own ? hostname.slice(0, -own.length - 1) : undefined
 }

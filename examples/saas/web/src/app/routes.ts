@@ -1,20 +1,41 @@
-import type { Routes } from '@angular/router'
-import { authGuardFn } from '@auth0/auth0-angular'
-import { ItemsPage } from './items/items-page.ts'
-import { RegistrationPage } from './registration/registration-page.ts'
-import { CallbackPage } from './sign-in/callback-page.ts'
-import { FailurePage } from './sign-in/failure-page.ts'
-import { LoginPage } from './sign-in/login-page.ts'
-import { MissingPage } from './sign-in/missing-page.ts'
-import { TenantPage } from './sign-in/tenant-page.ts'
+import { inject } from '@angular/core'
+import { type CanActivateFn, Router, type Routes } from '@angular/router'
+import { AuthService } from '@auth0/auth0-angular'
+import { filter, map, switchMap, take } from 'rxjs'
+import { CONFIG, slugOfHost } from './config'
+import { Callback } from './entry/callback'
+import { Entry } from './entry/entry'
+import { Login } from './entry/login'
+import { Landing } from './landing/landing'
+import { NotFound } from './problem/not-found'
+import { ProblemPage } from './problem/problem-page'
+
+/** On a tenant's own host there is nothing to choose: its entry is the first page. */
+const onTenantHost = () => slugOfHost(location.hostname, inject(CONFIG).hosts) !== undefined
+
+const signedIn: CanActivateFn = () => {
+  const auth = inject(AuthService)
+  const router = inject(Router)
+  return auth.isLoading$.pipe(
+    filter((loading) => !loading),
+    switchMap(() => auth.isAuthenticated$),
+    take(1),
+    map((authenticated) => authenticated || router.parseUrl('/')),
+  )
+}
 
 export const routes: Routes = [
-  { path: '', pathMatch: 'full', component: RegistrationPage, title: 'Stockroom: know what you have' },
-  // The issuer sends people here to start: from an invitation, or when a sign-in page was kept as a bookmark.
-  { path: 'login', component: LoginPage, title: 'Signing in · Stockroom' },
-  { path: 't/:slug', component: TenantPage, title: 'Signing in · Stockroom' },
-  { path: 'callback', component: CallbackPage, title: 'Signing in · Stockroom' },
-  { path: 'items', component: ItemsPage, canActivate: [authGuardFn], title: 'Items · Stockroom' },
-  { path: 'error', component: FailurePage, title: 'Sign-in stopped · Stockroom' },
-  { path: '**', component: MissingPage, title: 'Not found · Stockroom' },
+  { path: '', component: Entry, canMatch: [onTenantHost], pathMatch: 'full', title: 'Sign in' },
+  { path: '', component: Landing, pathMatch: 'full' },
+  { path: 'login', component: Login, title: 'Sign in' },
+  { path: 't/:slug', component: Entry, title: 'Sign in' },
+  { path: 'callback', component: Callback, title: 'Signing in' },
+  {
+    path: 'items',
+    canActivate: [signedIn],
+    loadComponent: () => import('./items/items-page').then(({ ItemsPage }) => ItemsPage),
+    title: 'Items',
+  },
+  { path: 'error', component: ProblemPage, title: 'Not signed in' },
+  { path: '**', component: NotFound, title: 'Not found' },
 ]

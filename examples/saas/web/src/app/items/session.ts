@@ -2,43 +2,47 @@ import { computed, Injectable, inject, signal } from '@angular/core'
 import { toSignal } from '@angular/core/rxjs-interop'
 import { AuthService } from '@auth0/auth0-angular'
 import { firstValueFrom } from 'rxjs'
-import { CONFIG } from '../config.ts'
-import { permissions } from '../sign-in/settings.ts'
+import { API_SCOPES } from '../providers'
+import { type Tenant, Tenants } from '../tenants'
 
-/** Who is signed in, to which tenant, and what they may do there. */
+/** Who is in, where, and what the token lets them do. For display only: the API decides by itself. */
 @Injectable({ providedIn: 'root' })
 export class Session {
-  readonly #auth = inject(AuthService)
-  readonly #claim = inject(CONFIG).tenantClaim
-  readonly #claims = toSignal(this.#auth.idTokenClaims$)
-  readonly #granted = signal<ReadonlySet<string> | undefined>(undefined)
+  private readonly auth = inject(AuthService)
+  private readonly tenants = inject(Tenants)
+  private readonly claims = toSignal(this.auth.idTokenClaims$)
+  private readonly tenant = signal<Tenant | undefined>(undefined)
+  private readonly scopes = signal<ReadonlySet<string>>(new Set())
 
-  readonly tenantId = computed(() => text(this.#claims()?.[this.#claim]))
-  readonly tenantName = computed(() => text(this.#claims()?.['org_name']) || text(this.#claims()?.['org_id']))
-  readonly email = computed(() => text(this.#claims()?.email) || text(this.#claims()?.name))
+  readonly email = computed(() => this.claims()?.email ?? this.claims()?.name ?? '')
+  readonly initials = computed(() => initialsOf(this.claims()?.name ?? this.email()))
+  readonly tenantName = computed(() => this.tenant()?.name ?? this.claims()?.org_name ?? 'Your company')
+  readonly tenantInitials = computed(() => initialsOf(this.tenantName()))
+  readonly may = (scope: (typeof API_SCOPES)[number]) => this.scopes().has(scope)
 
-  /** Undefined until the first token has told. */
-  may(permission: (typeof permissions)[keyof typeof permissions]): boolean | undefined {
-    return this.#granted()?.has(permission)
+  async load(): Promise<void> {
+    const answer = await firstValueFrom(this.auth.getAccessTokenSilently({ detailedResponse: true }))
+    // RFC 6749 §5.1: without `scope` in the answer, all that was asked for is granted.
+    this.scopes.set(new Set(answer?.scope?.split(' ') ?? API_SCOPES))
+    const claims = await firstValueFrom(this.auth.idTokenClaims$)
+    const organizationId = String(claims?.org_id ?? '')
+    const name = claims?.org_name as string | undefined
+    let tenant = this.tenants.remembered(organizationId)
+    if (!tenant && name) tenant = await this.tenants.resolve(name).catch(() => undefined)
+    this.tenant.set(tenant?.organizationId === organizationId ? tenant : undefined)
   }
 
-  /**
-   * Learns what was granted. The token itself is for the API alone to read; its answer to us is the `scope` beside it,
-   * and a missing one means that everything asked for was granted (RFC 6749 §5.1).
-   * This shapes the page only. Whether something may be done is decided by the API each time.
-   * @param anew asks the issuer for a new token, which knows of roles given since the last one
-   */
-  async learnPermissions(anew = false): Promise<void> {
-    const cacheMode = anew ? 'off' : 'on'
-    const answer = this.#auth.getAccessTokenSilently({ cacheMode, detailedResponse: true })
-    // A failure here is announced by the SDK as well; the page goes on with what it knew.
-    const token = await firstValueFrom(answer).catch(() => undefined)
-    if (token) this.#granted.set(new Set(token.scope?.split(' ') ?? Object.values(permissions)))
-  }
-
-  signOut(): void {
-    this.#auth.logout({ logoutParams: { returnTo: location.origin } }).subscribe()
+  async leave(): Promise<void> {
+    await firstValueFrom(this.auth.logout({ logoutParams: { returnTo: location.origin } }))
   }
 }
 
-const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+function initialsOf(name: string): string {
+  const words = name.split(/[\s@._-]+/).filter((word) => word !== '')
+  return (
+    words
+      .slice(0, 2)
+      .map((word) => word.charAt(0).toUpperCase())
+      .join('') || '?'
+  )
+}
