@@ -83,7 +83,8 @@ async function measure(contestants: readonly Contestant[]): Promise<Map<string, 
   const token = issuer.mint({ scope: 'openid profile read:todos write:other' })
   const results = new Map<string, Window[]>(contestants.map(({ name }) => [name, []]))
   console.log(`token ${token.length} bytes, 32 connections, ${windows} windows of ${seconds} s, load ${load()}`)
-  for (const contestant of contestants) await runWindow(contestant, token)
+  // Until the compiler has settled: its threads' time would be counted as the gateway's.
+  for (const contestant of contestants) for (let i = 0; i < 4; i++) await runWindow(contestant, token)
   for (let round = 0; round < windows; round++) {
     for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
       results.get(contestant.name)!.push(await runWindow(contestant, token))
@@ -98,7 +99,7 @@ async function runWindow({ name, port, pid }: Contestant, token: string): Promis
   const spent = cpuMilliseconds(pid) - before
   const requests = Number(/(\d+) requests in/.exec(output)?.[1] ?? 0)
   const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1] ?? 0)
-  const p99 = /99%\s+(\S+)/.exec(output)?.[1] ?? '?'
+  const p99 = /^\s+99%\s+(\S+)/m.exec(output)?.[1] ?? '?'
   if (requests === 0 || /Non-2xx|Socket errors/.test(output)) throw new Error(`a window of ${name} failed:\n${output}`)
   return { microseconds: (spent * 1000) / requests, rate, p99 }
 }

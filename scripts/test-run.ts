@@ -41,11 +41,12 @@ function runTests(database: string): Promise<number> {
   const child = spawn(
     process.execPath,
     [
-      ...['--no-node-snapshot', '--test', '--test-concurrency=2', '--test-reporter=spec', '--test-timeout=600000'],
+      ...['--no-node-snapshot', '--test', '--test-concurrency=2', '--test-timeout=600000'],
+      ...(nodeOptions.some((option) => option.startsWith('--test-reporter')) ? [] : ['--test-reporter=spec']),
       ...nodeOptions,
       ...files,
     ],
-    { stdio: 'inherit', env: { ...process.env, TENANTRY_TEST_DATABASE: database, NODE_ENV: 'test' } },
+    { stdio: 'inherit', env: { ...process.env, TENANTRY_TEST_DATABASE: database } },
   )
   stopped.signal.addEventListener('abort', () => child.kill('SIGINT'))
   return new Promise((resolve) => child.once('exit', (code) => resolve(stopped.signal.aborted ? 130 : (code ?? 1))))

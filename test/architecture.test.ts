@@ -127,6 +127,8 @@ test('the time comes from a clock: Date.now() and new Date() stand in clock.ts a
     path.endsWith('kernel/src/clock.ts') ||
     isTest(path) ||
     /^(bench|scripts)\//.test(path) ||
+    // The published kit knows no clock of ours; it takes `now` and falls back to the system's.
+    path === 'packages/tenancy/src/verifier.ts' ||
     path.startsWith('examples/')
   const broken = sources
     .filter(

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { parseAddress } from '@tenantry/kernel/database/address.ts'
 import type { DatabaseUrls } from '@tenantry/kernel/database/database.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { definitions, type Settings } from './settings.ts'
@@ -15,31 +16,41 @@ export const problems = defineProblems({
   sample_failed: { status: 500, title: 'The sample SaaS did not start: {reason} Its log is in {logFile}.' },
 })
 
+/** In the order of their ports, after the web app's. */
+const SERVICES = ['registration', 'tenants', 'users', 'items'] as const
+
 const main = fileURLToPath(new URL('../../../examples/saas/src/main.ts', import.meta.url))
 
 export interface Sample {
-  /** Base addresses by service, the gateway's stage variables. */
+  /** Host and port by service. */
   services: Record<string, string>
   close(): Promise<void>
 }
 
 export async function startSample(
   settings: Settings,
-  given: { quickstartFile: string; database: { urls: DatabaseUrls }; caFile: string; logFile: string },
+  given: {
+    quickstartFile: string
+    database: { urls: DatabaseUrls }
+    caFile: string
+    logFile: string
+    adminRole: string
+  },
 ): Promise<Sample> {
-  const { urls } = given.database
+  const ports = Object.fromEntries(['web', ...SERVICES].map((name, index) => [name, settings.appPort + index]))
   const child = spawn(process.execPath, [main], {
     stdio: ['ignore', 'pipe', openSync(given.logFile, 'a'), 'ipc'],
     env: {
       PATH: process.env.PATH,
-      NODE_ENV: process.env.NODE_ENV,
       NODE_EXTRA_CA_CERTS: given.caFile,
-      TENANTRY_QUICKSTART: given.quickstartFile,
-      STOCKROOM_DATABASE_URL: urls.owner,
-      STOCKROOM_DATABASE_APPLICATION_URL: urls.application,
-      STOCKROOM_ONE_TENANT_PER_USER: String(settings.oneTenantOnly),
-      STOCKROOM_APP_PORT: String(settings.appPort),
-      STOCKROOM_HOST: settings.host,
+      STOCKROOM_QUICKSTART: given.quickstartFile,
+      STOCKROOM_DATABASE: JSON.stringify({
+        application: driverOptions(given.database.urls.application),
+        owner: driverOptions(given.database.urls.owner),
+      }),
+      STOCKROOM_PORTS: JSON.stringify(ports),
+      STOCKROOM_ADMIN_ROLE: given.adminRole,
+      STOCKROOM_SETTINGS: JSON.stringify({ usersBelongToOneTenant: settings.oneTenantOnly }),
     },
   })
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
@@ -52,7 +63,21 @@ export async function startSample(
   }
 }
 
-/** Its first line of JSON: `{"ready":true,"services":{…}}`, or `{"ready":false,"error":"…"}`. */
+/** A Unix socket cannot be said in a URL that every driver reads alike, so the sample gets its parts. */
+function driverOptions(text: string): object | string {
+  const { url, host, port } = parseAddress(text)
+  if (host === undefined) return text
+  const { username, password, pathname } = new URL(url)
+  return {
+    host,
+    port,
+    username: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: decodeURIComponent(pathname.slice(1)),
+  }
+}
+
+/** Its first line: `{"ready":true,"urls":{…}}`. The gateway's stage variables are hosts with their ports. */
 function readiness(child: ChildProcess): Promise<Record<string, string>> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('It was not ready within 30 seconds.')), 30_000)
@@ -61,9 +86,8 @@ function readiness(child: ChildProcess): Promise<Record<string, string>> {
     createInterface({ input: child.stdout! }).once('line', (line) => {
       clearTimeout(timer)
       try {
-        const said = JSON.parse(line) as { ready: boolean; services?: Record<string, string>; error?: string }
-        if (said.ready && said.services) resolve(said.services)
-        else reject(new Error(said.error ?? 'It gave no reason.'))
+        const { urls } = JSON.parse(line) as { urls: Record<(typeof SERVICES)[number], string> }
+        resolve(Object.fromEntries(SERVICES.map((name) => [name, new URL(urls[name]).host])))
       } catch (cause) {
         reject(new Error('It said something that is not JSON.', { cause }))
       }

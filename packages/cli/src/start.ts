@@ -5,7 +5,8 @@
 
 import { mkdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { createActionRunner } from '@tenantry/identity/actions/actions.ts'
+import { setTimeout as wait } from 'node:timers/promises'
+import { createActionRunner } from '@tenantry/identity/actions/runner.ts'
 import { startBackground } from '@tenantry/identity/background.ts'
 import { createIdentity } from '@tenantry/identity/identity.ts'
 import { systemClock } from '@tenantry/kernel/clock.ts'
@@ -35,7 +36,7 @@ export async function start(settings: Settings, options: StartOptions): Promise<
   const startedAt = performance.now()
   const closers: (() => Promise<void>)[] = []
   const stopAll = async () => {
-    for (const close of closers.splice(0).reverse()) await close()
+    for (const close of closers.splice(0).reverse()) await Promise.race([close(), patience()])
   }
   const stopping = stopOnSignal(stopAll)
   try {
@@ -127,6 +128,7 @@ async function bringUp(
     database: opened,
     caFile: certificate.caFile,
     logFile,
+    adminRole: seeded.roles.admin,
   })
   closers.push(stockroom.close)
   const gateway = await startGateway(settings, { quickstart, services: stockroom.services, clock, logger })
@@ -141,6 +143,9 @@ async function bringUp(
     json: options.json,
   })
 }
+
+/** A part that does not end must not keep the database, which comes last, from being stopped cleanly. */
+const patience = (): Promise<void> => wait(8000, undefined, { ref: false })
 
 /** The first signal stops everything in order; a second one gives up waiting. */
 function stopOnSignal(stopAll: () => Promise<void>): { requested(): boolean } {

@@ -44,8 +44,8 @@ main().catch((error: unknown) => {
   if (error instanceof Problem) complain(error.message)
   else if ((error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) {
     complain(`${(error as Error).message} Try: tenantry help`)
-    process.exitCode = USAGE
-    return
+    process.exit(USAGE)
   } else complain(error instanceof Error ? (error.stack ?? error.message) : String(error))
-  process.exitCode = 1
+  // What was started has been stopped; nothing that is left may keep the process waiting.
+  process.exit(1)
 })

@@ -18,12 +18,17 @@ export interface Exchange {
   /** Called once, when the answer has been written or given up. */
   readonly onEnd: (exchange: Exchange) => void
   isEnded: boolean
+  /** The connection ends with this answer: what the parser still finds behind it is not a request. */
+  closes: boolean
+  /** Gives up whatever is under way for this exchange and answers for the gateway. */
+  abandon: (reply: Answer) => void
 }
 
 /** Answers for the gateway itself. Does nothing once an answer has begun: that one cannot be taken back. */
 export function answer(exchange: Exchange, { status, body, contentType, closes }: Answer, fields: string[] = []): void {
   const { response } = exchange
   if (response.headersSent) return
+  exchange.closes = closes === true
   const all = ['apigw-requestid', exchange.id, ...fields]
   if (exchange.cors !== null) all.push(...exchange.cors)
   if (contentType) all.push('content-type', 'application/json')

@@ -3,7 +3,7 @@
  * values and replaces them atomically.
  */
 import http from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Logger } from 'pino'
@@ -13,6 +13,7 @@ import { type Answer, answers } from './answers.ts'
 import { type Api, limits } from './api.ts'
 import { createFetchJson, type FetchJson } from './authorizers/fetch-json.ts'
 import { type Authorizer, createJwtAuthorizer } from './authorizers/jwt.ts'
+import { connectionOf } from './connection.ts'
 import { compileApi, type Deployment } from './deployment.ts'
 import type { Exchange } from './exchange.ts'
 import { createUpstreamPool } from './integrations/http-proxy.ts'
@@ -186,12 +187,21 @@ const parserAnswer = (code: string | undefined): Answer =>
       ? answers.tooSlow
       : answers.smuggled
 
-// For what never becomes a request: the parser has given up on this connection, so it ends here.
-function refuseRaw(socket: Duplex | Socket | null, { status, body }: Answer): void {
-  if (socket === null || !socket.writable) {
-    socket?.destroy()
+// What the parser cannot read ends its connection. It is a request's own body, or the beginning of none; in front of
+// answers that are still to come nothing is written, because the client would take the refusal for one of them.
+function refuseRaw(socket: Duplex | null, reply: Answer): void {
+  if (socket === null) return
+  const { last } = connectionOf(socket)
+  if (last?.closes === true) return
+  if (last !== null && !last.request.complete && !last.isEnded) {
+    last.abandon(reply)
     return
   }
+  if (!socket.writable || (last !== null && !(last.response.writableFinished && last.request.complete))) {
+    socket.destroy()
+    return
+  }
+  const { status, body } = reply
   socket.end(
     `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\napigw-requestid: ${createRequestId()}\r\n` +
       `content-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,

@@ -5,8 +5,9 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Answer, answers } from './answers.ts'
-import { limits } from './api.ts'
+import { limits, methods } from './api.ts'
 import type { Refusal } from './authorizers/refusals.ts'
+import { connectionOf } from './connection.ts'
 import type { Deployment, Target } from './deployment.ts'
 import { answer, type Exchange, finish } from './exchange.ts'
 import { type Head, readHead } from './head.ts'
@@ -30,8 +31,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   }
 
   const forward = (exchange: Exchange, head: Head, path: CanonicalPath, target: Target): void => {
-    // The client may have gone while keys were fetched.
-    if (!exchange.response.destroyed) target.integration(exchange, head, path)
+    // The client may have gone, or sent nonsense, while keys were fetched.
+    if (!exchange.isEnded && !exchange.response.destroyed) target.integration(exchange, head, path)
   }
 
   const refuse = (exchange: Exchange, refusal: Refusal): void => {
@@ -76,7 +77,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         return null
       }
     }
-    const route = deployment.router.find(method, path)
+    const route = known.has(method) ? deployment.router.find(method, path) : null
     if (route === null) return answers.noRoute
     exchange.routeKey = route.key
     if (head.contentLength > limits.bodyBytes) return answers.bodyTooLarge
@@ -97,7 +98,13 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       bytes: 0,
       onEnd: deps.onEnd,
       isEnded: false,
+      closes: false,
+      abandon: (reply) => answer(exchange, reply),
     }
+    const connection = connectionOf(request.socket)
+    // Bytes behind a refused head have no certain beginning: whatever they look like, they are not answered.
+    if (connection.last?.closes === true) return
+    connection.last = exchange
     try {
       const refusal = run(exchange)
       if (refusal !== null) answer(exchange, refusal)
@@ -106,6 +113,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     }
   }
 }
+
+// `ANY` stands for these and not for whatever else HTTP knows, TRACE among it.
+const known: ReadonlySet<string> = new Set(methods)
 
 // Two spaces and `HTTP/1.1`.
 const requestLineRest = 10

@@ -16,7 +16,7 @@ export interface Bench {
   readonly logLines: Record<string, unknown>[]
   readonly clock: { now(): Date; advance(seconds: number): void }
   send(options: Send): Promise<Received>
-  /** Writes bytes to a fresh connection and collects all that comes back until it closes or falls silent. */
+  /** Writes bytes to a fresh connection and collects all that comes back until it closes (or 5 silent seconds pass). */
   raw(bytes: string | Buffer): Promise<string>
   load(document: string): ReturnType<typeof loadOpenApi>
   close(): Promise<void>
@@ -49,7 +49,7 @@ components:
         jwtConfiguration: { issuer: "\${stageVariables.issuer}", audience: ["https://api.example.test"] }
   x-amazon-apigateway-integrations:
     exact: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/base/pets/{id}", timeoutInMillis: 500 }
-    whole: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/base/{proxy}", timeoutInMillis: 500 }
+    whole: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/base/{proxy}", timeoutInMillis: 2000 }
     todos: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/todos", timeoutInMillis: 500 }
 paths:
   /pets/{id}:
@@ -143,7 +143,7 @@ function raw(port: number, bytes: string | Buffer): Promise<string> {
       socket.destroy()
       resolve(Buffer.concat(chunks).toString('latin1'))
     }
-    socket.setTimeout(400, done)
+    socket.setTimeout(5_000, done)
     socket.on('data', (chunk) => chunks.push(chunk))
     socket.on('close', done)
     socket.on('error', done)

@@ -50,7 +50,11 @@ export async function startIssuer(now: () => number): Promise<TestIssuer> {
   }
   const mintRaw = (header: string, claims: string, kid = 'key-1', alg = 'RS256'): string => {
     const signed = `${Buffer.from(header).toString('base64url')}.${Buffer.from(claims).toString('base64url')}`
-    const signature = sign(hashes[alg] ?? 'sha256', Buffer.from(signed), keys.get(kid)!.privateKey)
+    const signature = sign(
+      Object.hasOwn(hashes, alg) ? hashes[alg]! : 'sha256',
+      Buffer.from(signed),
+      keys.get(kid)!.privateKey,
+    )
     return `${signed}.${signature.toString('base64url')}`
   }
   const addKey = (kid: string): void => {

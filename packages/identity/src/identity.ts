@@ -8,7 +8,7 @@ import { createServer } from '@tenantry/kernel/http/server.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
-import type { ActionRunner } from './actions/actions.ts'
+import type { ActionRunner } from './actions/runner.ts'
 import { createConfigurationCache } from './configuration-cache.ts'
 import { mailbox } from './delivery/mailbox.ts'
 import { createOutbox, type MailSetting } from './delivery/outbox.ts'
@@ -21,6 +21,9 @@ import { authorize } from './oauth/authorize/authorize.ts'
 import { createConfiguration } from './oauth/configuration.ts'
 import { logout } from './oauth/logout.ts'
 import { oauth } from './oauth/oauth.ts'
+import { actionBindings } from './resources/actions/bindings/routes.ts'
+import { actions } from './resources/actions/routes.ts'
+import { actionVersions } from './resources/actions/versions/routes.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
@@ -58,6 +61,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
   const configuration = createConfiguration({ database, cache, secrets })
   const postLogin = createPostLogin({ database, cache, secrets, runner, logger })
   const login = createLogin({ database, configuration, secrets, clock, postLogin })
+  const { checkCode } = runner
   const app = createServer({ logger })
 
   app.get('/healthz', async () => ({ status: 'ok' }))
@@ -91,6 +95,9 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await clients({ database, secrets, clock })(api)
         await clientGrants({ database, clock })(api)
         await connections({ database, clock })(api)
+        await actions({ database, secrets, clock, checkCode })(api)
+        await actionVersions({ database, secrets, clock, checkCode })(api)
+        await actionBindings({ database, secrets, clock })(api)
       },
       { prefix: '/api/v2' },
     )

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { connectionOf } from '../connection.ts'
 
 /**
  * What the gateway tells an upstream about the connection it saw. AWS sends `forwarded` and `via` to HTTP integrations
@@ -7,8 +8,8 @@ import type { Socket } from 'node:net'
  * from the observed one.
  */
 export function forwardedFields(socket: Socket, host: string): readonly string[] {
-  const remembered = perSocket.get(socket)
-  if (remembered?.host === host) return remembered.fields
+  const connection = connectionOf(socket)
+  if (connection.forwarded?.host === host) return connection.forwarded.fields
   const address = socket.remoteAddress ?? 'unknown'
   const client = address.startsWith('::ffff:') ? address.slice(7) : address
   const proto = 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'
@@ -24,12 +25,9 @@ export function forwardedFields(socket: Socket, host: string): readonly string[]
     'x-forwarded-proto',
     proto,
   ]
-  perSocket.set(socket, { host, fields })
+  connection.forwarded = { host, fields }
   return fields
 }
-
-// A client keeps its connection and its host: the values are the same for each of its requests.
-const perSocket = new WeakMap<Socket, { host: string; fields: readonly string[] }>()
 
 // RFC 7239 §4: what is not a token is a quoted string.
 const quoted = (host: string): string =>

@@ -8,6 +8,7 @@ import type { HttpProxyIntegration } from '../api.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Head } from '../head.ts'
 import type { CanonicalPath } from '../routing/path.ts'
+import { createDeadlines } from './deadlines.ts'
 import { forwardedFields } from './forwarded.ts'
 import { cappedBody } from './request-body.ts'
 import { relayResponse } from './response.ts'
@@ -39,12 +40,12 @@ export const createUpstreamPool = (origin: string, ca: string | undefined): Pool
 
 export function compileHttpProxy(config: HttpProxyIntegration, upstream: Upstream, deps: HttpProxyDeps): Integration {
   const pool = deps.poolOf(upstream.origin)
+  const deadlines = createDeadlines(config.timeoutMs)
   return (exchange, head, path) => {
     const { request, response } = exchange
-    const relay = relayResponse(exchange, (error) => deps.onFault(exchange, error))
-    const body = cappedBody(request, head, () => relay.abandon(answers.bodyTooLarge))
+    const handler = relayResponse(exchange, deadlines, (error) => deps.onFault(exchange, error))
+    const body = cappedBody(request, head, () => exchange.abandon(answers.bodyTooLarge))
     if (body !== null && exchange.awaitsContinue) response.writeContinue()
-    relay.expireAfter(config.timeoutMs)
     pool.dispatch(
       {
         path: upstream.target(path),
@@ -52,7 +53,7 @@ export function compileHttpProxy(config: HttpProxyIntegration, upstream: Upstrea
         headers: upstreamFields(head, request.socket, body !== null && !head.isChunked),
         body,
       },
-      relay.handler,
+      handler,
     )
   }
 }

@@ -1,22 +1,22 @@
 import type { Dispatcher } from 'undici'
 import { type Answer, answers } from '../answers.ts'
 import { answer, type Exchange, finish } from '../exchange.ts'
-
-export interface Relay {
-  readonly handler: Dispatcher.DispatchHandler
-  /** Ends the exchange with an answer of the gateway, or by closing when the upstream's has begun. */
-  abandon(reply: Answer): void
-  expireAfter(ms: number): void
-}
+import type { Deadlines } from './deadlines.ts'
 
 // Up to this size an answer leaves as one string with its head: one write instead of two, and no copy worth naming.
 const oneWriteBytes = 16 * 1024
 
-/** Passes an upstream's answer to the client of an exchange, with back-pressure, and ends both sides together. */
-export function relayResponse(exchange: Exchange, onFault: (error: unknown) => void): Relay {
+/**
+ * Passes an upstream's answer to the client of an exchange, with back-pressure, and ends both sides together. From here
+ * on `exchange.abandon` stops both, closing when the upstream's answer has begun.
+ */
+export function relayResponse(
+  exchange: Exchange,
+  deadlines: Deadlines,
+  onFault: (error: unknown) => void,
+): Dispatcher.DispatchHandler {
   const { response } = exchange
   let controller: Dispatcher.DispatchController | null = null
-  let timer: NodeJS.Timeout | undefined
   let isOver = false
   let status = 0
   let fields: string[] = []
@@ -26,7 +26,7 @@ export function relayResponse(exchange: Exchange, onFault: (error: unknown) => v
 
   const end = (): void => {
     isOver = true
-    clearTimeout(timer)
+    deadlines.remove(deadline)
   }
   const abandon = (reply: Answer): void => {
     if (isOver) return
@@ -38,6 +38,9 @@ export function relayResponse(exchange: Exchange, onFault: (error: unknown) => v
       finish(exchange, status, bytes)
     } else answer(exchange, reply)
   }
+  const deadline = { at: 0, expire: () => abandon(answers.integrationTooSlow) }
+  deadlines.add(deadline)
+  exchange.abandon = abandon
   const writeHead = (): void => {
     if (!response.headersSent) response.writeHead(status, fields)
   }
@@ -56,41 +59,35 @@ export function relayResponse(exchange: Exchange, onFault: (error: unknown) => v
   })
 
   return {
-    abandon,
-    expireAfter: (ms) => {
-      timer = setTimeout(abandon, ms, answers.integrationTooSlow)
+    onRequestStart: (started) => {
+      controller = started
+      if (isOver) started.abort(new Error('the exchange was abandoned'))
     },
-    handler: {
-      onRequestStart: (started) => {
-        controller = started
-        if (isOver) started.abort(new Error('the exchange was abandoned'))
-      },
-      onResponseStart: (_controller, code, headers) => {
-        if (isOver || code < 200) return
-        status = code
-        const length = headers['content-length']
-        declared = typeof length === 'string' ? Number(length) : -1
-        fields = responseFields(exchange, headers)
-      },
-      onResponseData: (_controller, chunk) => {
-        if (isOver) return
-        bytes += chunk.length
-        if (held === null && bytes === declared && bytes <= oneWriteBytes && !response.headersSent) held = chunk
-        else write(chunk)
-      },
-      onResponseEnd: () => {
-        if (isOver) return
-        end()
-        writeHead()
-        if (held === null) response.end()
-        else response.end(held.toString('latin1'), 'latin1')
-        finish(exchange, status, bytes)
-      },
-      onResponseError: (_controller, error) => {
-        if (isOver) return
-        onFault(error)
-        abandon(answers.integrationUnreachable)
-      },
+    onResponseStart: (_controller, code, headers) => {
+      if (isOver || code < 200) return
+      status = code
+      const length = headers['content-length']
+      declared = typeof length === 'string' ? Number(length) : -1
+      fields = responseFields(exchange, headers)
+    },
+    onResponseData: (_controller, chunk) => {
+      if (isOver) return
+      bytes += chunk.length
+      if (held === null && bytes === declared && bytes <= oneWriteBytes && !response.headersSent) held = chunk
+      else write(chunk)
+    },
+    onResponseEnd: () => {
+      if (isOver) return
+      end()
+      writeHead()
+      if (held === null) response.end()
+      else response.end(held.toString('latin1'), 'latin1')
+      finish(exchange, status, bytes)
+    },
+    onResponseError: (_controller, error) => {
+      if (isOver) return
+      onFault(error)
+      abandon(answers.integrationUnreachable)
     },
   }
 }

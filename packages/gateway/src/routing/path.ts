@@ -31,7 +31,7 @@ export function canonicalPath(target: string): CanonicalPath | null {
   const segments = raw.slice(1).split('/')
 
   if (plainPath.test(raw)) {
-    return segments.every(isOneReading) ? finish(raw, segments, query) : null
+    return segments.includes('.') || segments.includes('..') ? null : finish(raw, segments, query)
   }
   const decoded: string[] = []
   for (const segment of segments) {

@@ -98,3 +98,26 @@ test("another environment's messages do not exist here", async () => {
     assert.ok(!answer.text.includes('maria'))
   }
 })
+
+test('at a public address of the environment there is no mailbox', async () => {
+  const { env, invite } = await world()
+  await invite('maria@example.test')
+  // Names of this test alone: an origin belongs to one environment of the database.
+  const name = env.id.slice(4).toLowerCase()
+  const origins = [`http://${name}.bluekite.com`, `http://localhost.${name}.com`, `http://${name}.test.io`]
+  await identity.database.acrossEnvironments('give an environment public addresses', async (sql) => {
+    for (const origin of origins) {
+      await sql`insert into environment_origins (origin, environment_id) values (${origin}, ${env.id})`
+    }
+    await sql`update environments set origins = ${[env.origin, ...origins]} where id = ${env.id}`
+  })
+  const [mail] = (await env.request('/dev/mail.json')).json
+  for (const origin of origins) {
+    for (const path of ['/dev/mail', '/dev/mail.json', `/dev/mail/${mail.id}`, `/dev/mail/${mail.id}/content`]) {
+      const answer = await env.request(path, { headers: { host: new URL(origin).host } })
+      assert.equal(answer.status, 404)
+      assert.match(answer.text, /local addresses only/)
+      assert.ok(!answer.text.includes('maria'))
+    }
+  }
+})

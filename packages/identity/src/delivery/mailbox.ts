@@ -1,6 +1,7 @@
 /**
  * The mailbox of an installation that sends nothing: what would have been sent, as a page for people (/dev/mail) and as
- * JSON for tests (/dev/mail.json). It shows links that sign people in, so it exists only where no SMTP server is set.
+ * JSON for tests (/dev/mail.json). It shows links that sign people in, so it exists only where no SMTP server is set, and
+ * answers only at names that no machine of the internet can have: forgetting to set SMTP must not publish invitations.
  *
  * Messages are shown as what they are, somebody else's HTML: in a document of its own that runs nothing, loads nothing
  * and, being sandboxed, belongs to no origin.
@@ -19,6 +20,10 @@ import { page } from './render.ts'
 import * as store from './store.ts'
 
 export const problems = defineProblems({
+  mailbox_not_local: {
+    status: 404,
+    title: 'The mailbox is shown at local addresses only, such as localhost. Set an SMTP server to send mail.',
+  },
   inexistent_message: { status: 404, title: 'This message does not exist. The mailbox lists those that do.' },
 })
 
@@ -83,6 +88,10 @@ export const mailbox: Slice<{ database: Database; secrets: Secrets }> =
       return guard(reply, policy).type('text/html; charset=utf-8').send(body)
     }
 
+    app.addHook('onRequest', async (request) => {
+      if (!isLocal(new URL(request.environment.origin).hostname)) throw problems.mailbox_not_local()
+    })
+
     app.get('/dev/mail', { schema: { querystring: Exact({ to: To }) } }, async (request, reply) => {
       const { to } = request.query
       const rows = await list(request.environment.id, to)
@@ -118,6 +127,10 @@ export const mailbox: Slice<{ database: Database; secrets: Secrets }> =
       },
     )
   }
+
+/** Loopback, and the names that RFC 6761 §6 keeps out of the public DNS. The host is one of the environment's own. */
+const isLocal = (hostname: string): boolean =>
+  /^(.+\.)?(localhost|test|example|invalid)$/.test(hostname) || /^(127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
 
 const summary = ({ id, recipient, subject, created_at }: store.MessageRow) => ({
   id,

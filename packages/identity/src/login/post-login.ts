@@ -6,8 +6,9 @@ import type { Database } from '@tenantry/kernel/database/database.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
-import type { ActionRunner } from '../actions/actions.ts'
-import { applyPostLogin } from '../actions/commands.ts'
+import type { JsonValue } from '../actions/commands.ts'
+import { applyPostLogin } from '../actions/post-login.ts'
+import type { ActionRunner } from '../actions/runner.ts'
 import type { ConfigurationCache } from '../configuration-cache.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
@@ -37,6 +38,8 @@ export interface PostLogin {
   }): Promise<ActionClaims>
   atRefresh(request: TokenRequest, grant: Grant & Subject): Promise<ActionClaims>
 }
+
+type Properties = Record<string, JsonValue>
 
 interface Dependencies {
   database: Database
@@ -77,14 +80,16 @@ export function createPostLogin({ database, cache, secrets, runner, logger }: De
       )
       throw problems.action_failed({ facts: { correlationId }, internal: `${action}: ${reason}` })
     }
-    const applied = applyPostLogin(outcome.commands)
-    if (applied.denied !== undefined) throw oauthProblems.access_denied({ facts: { reason: applied.denied } })
+    const user = subject.user!
+    const applied = applyPostLogin(outcome.commands, {
+      userMetadata: user.user_metadata as Properties,
+      appMetadata: user.app_metadata as Properties,
+    })
     const { userMetadata, appMetadata } = applied
-    if (Object.keys(userMetadata).length + Object.keys(appMetadata).length > 0) {
-      await database.once(environment.id, (tx) =>
-        store.writeMetadata(tx, subject.user!.user_id, userMetadata, appMetadata),
-      )
+    if (userMetadata || appMetadata) {
+      await database.once(environment.id, (tx) => store.writeMetadata(tx, user.user_id, userMetadata, appMetadata))
     }
+    if (applied.denied !== undefined) throw oauthProblems.access_denied({ facts: { reason: applied.denied } })
     return {
       id: applied.idTokenClaims,
       access: applied.accessTokenClaims,

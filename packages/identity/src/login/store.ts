@@ -138,15 +138,11 @@ export const recordLogin = (tx: Tx, userId: string, now: Date, ip: string) => tx
 export const replacePasswordHash = (tx: Tx, userId: string, hash: string) => tx`
   update users set password_hash = ${hash} where user_id = ${userId}`
 
-export const writeMetadata = (
-  tx: Tx,
-  userId: string,
-  user: Record<string, unknown>,
-  app: Record<string, unknown>,
-) => tx`
+/** Replaces the metadata that is given, and leaves the other. */
+export const writeMetadata = (tx: Tx, userId: string, user: object | undefined, app: object | undefined) => tx`
   update users set
-    user_metadata = jsonb_strip_nulls(user_metadata || ${tx.json(user as JSONValue)}),
-    app_metadata = jsonb_strip_nulls(app_metadata || ${tx.json(app as JSONValue)}),
+    user_metadata = coalesce(${user ? tx.json(user as JSONValue) : null}, user_metadata),
+    app_metadata = coalesce(${app ? tx.json(app as JSONValue) : null}, app_metadata),
     updated_at = now()
   where user_id = ${userId}`
 

@@ -14,12 +14,17 @@ export function isEmailAddress(text: string): boolean {
   if (text.length > 254) return false
   const [local, domain, ...more] = text.split('@')
   if (local === undefined || domain === undefined || more.length > 0) return false
-  if (local.length > 64 || !LOCAL_PART.test(local) || /^=\?.*\?=$/.test(local)) return false
+  if (local.length > 64 || !LOCAL_PART.test(local) || local.includes('=?')) return false
   const labels = domain.split('.')
   if (labels.length < 2 || !labels.every((label) => label.length <= 63 && LABEL.test(label))) return false
   if (/^\d+$/.test(labels.at(-1)!)) return false
-  // An internationalised label is kept as it travels (xn--…), and only if it decodes to a valid name and back.
-  return !/(^|\.)xn--/i.test(domain) || domainToASCII(domainToUnicode(domain)) === domain.toLowerCase()
+  return labels.every((label) => !/^xn--/i.test(label) || isInternationalised(label.toLowerCase()))
+}
+
+/** A label as it travels (xn--…) is kept, if it decodes to letters and digits and from there to itself again. */
+function isInternationalised(label: string): boolean {
+  const plain = domainToUnicode(label)
+  return plain !== label && /^[\p{L}\p{M}\p{N}-]+$/u.test(plain) && domainToASCII(plain) === label
 }
 
 /** What addresses are compared by; the stored address stays as it was typed. */

@@ -15,12 +15,14 @@ export const only =
   (value) =>
     values.some((inert) => isDeepStrictEqual(inert, value))
 
-/** An object whose switch is off, whatever else it holds: `{enable: false, size: 5}`. */
+/** An object whose switches are off, whatever else it holds: `{enable: false, size: 5}`. */
 export const off =
   (...switches: string[]): Inert =>
   (value) =>
-    value === null ||
-    (typeof value === 'object' && switches.every((name) => (value as Record<string, unknown>)[name] !== true))
+    value === null || (isObject(value) && switches.every((name) => value[name] !== true))
+
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Schema members for a table of inert settings. */
 export const inertMembers = <Name extends string>(table: Record<Name, Inert>) =>

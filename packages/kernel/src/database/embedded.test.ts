@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { after, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Problem } from '../problem.ts'
 import { connect, createDatabase } from './database.ts'
@@ -25,6 +25,14 @@ describe('the embedded PostgreSQL', () => {
     // mkdtemp makes 0700; the account that PostgreSQL runs as must be able to pass.
     chmodSync(directory, 0o711)
     directories.push(directory)
+    return directory
+  }
+  const template = makeDirectory()
+  before(async () => (await startEmbedded({ directory: template })).stop())
+  /** A directory with a database in it, copied from one: creating each would take most of the time of these tests. */
+  const copyDirectory = (directory = makeDirectory()) => {
+    mkdirSync(directory, { recursive: true, mode: 0o711 })
+    assert.equal(spawnSync('cp', ['-a', `${template}/data`, `${template}/passwords.json`, directory]).status, 0)
     return directory
   }
   const start = async (options: Parameters<typeof startEmbedded>[0]) => {
@@ -75,7 +83,7 @@ describe('the embedded PostgreSQL', () => {
   })
 
   test('gives the application a role that owns nothing and bypasses nothing, and serves createDatabase', async () => {
-    const postgres = await start({ directory: makeDirectory() })
+    const postgres = await start({ directory: copyDirectory() })
     const roles = await ask(
       postgres.urls.owner,
       (sql) => sql`
@@ -104,7 +112,7 @@ describe('the embedded PostgreSQL', () => {
   })
 
   test('asks for the password even on the socket, which nobody else can reach', async () => {
-    const postgres = await start({ directory: makeDirectory() })
+    const postgres = await start({ directory: copyDirectory() })
     const url = new URL(postgres.urls.owner)
     assert.equal(statSync(url.searchParams.get('host')!).mode & 0o777, 0o700)
     url.password = 'wrong'
@@ -116,7 +124,7 @@ describe('the embedded PostgreSQL', () => {
   })
 
   test('listens on loopback alone where there are no Unix sockets', async () => {
-    const postgres = await start({ directory: makeDirectory(), transport: 'tcp' })
+    const postgres = await start({ directory: copyDirectory(), transport: 'tcp' })
     assert.equal(new URL(postgres.urls.owner).hostname, '127.0.0.1')
     const [row] = await ask(postgres.urls.owner, (sql) => sql`select current_setting('listen_addresses') as addresses`)
     assert.equal(row?.addresses, '127.0.0.1')
@@ -130,7 +138,7 @@ describe('the embedded PostgreSQL', () => {
   })
 
   test('puts the socket under /tmp when the path of the directory is too long for one, and removes it', async () => {
-    const directory = join(makeDirectory(), 'a-long-name'.repeat(9))
+    const directory = copyDirectory(join(makeDirectory(), 'a-long-name'.repeat(9)))
     const postgres = await start({ directory })
     const socket = new URL(postgres.urls.owner).searchParams.get('host')!
     assert.match(socket, /^\/tmp\/tenantry-socket-/)
@@ -176,7 +184,7 @@ describe('the embedded PostgreSQL', () => {
   })
 
   test('N245 a second process on one directory is refused and told by whom; the first loses nothing', async () => {
-    const directory = makeDirectory()
+    const directory = copyDirectory()
     const child = spawn(process.execPath, [writer, directory], { stdio: ['ignore', 'pipe', 'inherit'] })
     const lines = createInterface(child.stdout)
     const acknowledged: string[] = []
@@ -205,8 +213,7 @@ describe('the embedded PostgreSQL', () => {
   })
 
   test("a start that fails shows PostgreSQL's own words and frees the directory", async () => {
-    const directory = makeDirectory()
-    await (await start({ directory })).stop()
+    const directory = copyDirectory()
     const configuration = join(directory, 'data', 'postgresql.conf')
     appendFileSync(configuration, "\nwork_mem = 'plenty'\n")
     await assert.rejects(startEmbedded({ directory }), (error) => {
@@ -221,8 +228,7 @@ describe('the embedded PostgreSQL', () => {
   })
 
   test('a number in postmaster.pid that by now is another process neither blocks the start nor is signalled', async () => {
-    const directory = makeDirectory()
-    await (await start({ directory })).stop()
+    const directory = copyDirectory()
     const stranger = spawn('/bin/sleep', ['60'], isRoot ? { uid: 65534, gid: 65534 } : {})
     const data = join(directory, 'data')
     appendFileSync(join(data, 'postmaster.pid'), `${stranger.pid}\n${data}\n1\n5432\n\n\n\n`)
@@ -233,7 +239,7 @@ describe('the embedded PostgreSQL', () => {
   })
 
   test('a server that dies is started again at the same address', async () => {
-    const directory = makeDirectory()
+    const directory = copyDirectory()
     const postgres = await start({ directory })
     const server = () => Number(readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8').split('\n')[0])
     const before = server()
@@ -251,8 +257,7 @@ describe('the embedded PostgreSQL', () => {
   })
 
   test('lost passwords are an error that says so, never a new database over the old one', async () => {
-    const directory = makeDirectory()
-    await (await start({ directory })).stop()
+    const directory = copyDirectory()
     rmSync(join(directory, 'passwords.json'))
     await assert.rejects(startEmbedded({ directory }), codeOf('embedded_incomplete'))
     assert.equal(existsSync(join(directory, 'passwords.json')), false)
@@ -273,9 +278,9 @@ describe('the embedded PostgreSQL', () => {
     'started by root in a directory closed to others, keeps the data where it can be reached',
     rootOnly,
     async () => {
-      const closed = makeDirectory()
+      const closed = copyDirectory()
       chmodSync(closed, 0o700)
-      const systemPlace = join(makeDirectory(), 'system')
+      const systemPlace = join(copyDirectory(), 'system')
       const directory = join(closed, 'postgres')
       const first = await start({ directory, systemPlace })
       await ask(first.urls.owner, (sql) => sql`create table kept as select 1 as one`)

@@ -36,14 +36,6 @@ export async function lock(tx: Tx, id: string): Promise<ClientGrantRow> {
   return row
 }
 
-/** What a client may do at an API on its own, if anything. */
-export async function findFor(tx: Tx, clientId: string, audience: string): Promise<ClientGrantRow | undefined> {
-  const [row] = await tx<ClientGrantRow[]>`
-    select ${columns(tx)} from client_grants g
-    where g.client_id = ${clientId} and g.audience = ${audience} and g.subject_type = 'client'`
-  return row
-}
-
 export interface ClientGrantListFilter {
   audience?: string | undefined
   client_id?: string | undefined

@@ -1,6 +1,6 @@
 import { Exact, Nullable, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
-import { inertMembers, off, only } from '../inert.ts'
+import { inertMembers, isObject, off, only } from '../inert.ts'
 import { Address } from '../web-address.ts'
 import { FreeForm, Timestamp } from '../wire.ts'
 
@@ -65,8 +65,7 @@ export const inert = {
   allowed_clients: only([]),
   addons: only({}),
   mobile: only({}),
-  native_social_login: (value: unknown) =>
-    typeof value === 'object' && Object.values(value ?? {}).every((social) => off('enabled')(social)),
+  native_social_login: (value: unknown) => isObject(value) && Object.values(value).every(off('enabled')),
   fedcm_login: only({}, { google: { is_enabled: false } }),
   encryption_key: only(null),
   oidc_logout: only(null, {}, { backchannel_logout_urls: [] }),

@@ -1,7 +1,7 @@
 import { Exact, Nullable, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
 import type { PasswordPolicy } from '../../upstream/database/policy.ts'
-import { inertMembers, off, only } from '../inert.ts'
+import { inertMembers, isObject, off, only } from '../inert.ts'
 
 /** What of a database's options is obeyed. */
 const obeyed = {
@@ -13,8 +13,14 @@ const obeyed = {
 
 /** Passkeys are off at a new connection; their details then decide nothing. */
 const noPasskeys = (value: unknown): boolean => {
-  const methods = value as { password?: { enabled?: unknown }; passkey?: { enabled?: unknown } } | null
-  return methods === null || (methods.password?.enabled !== false && methods.passkey?.enabled !== true)
+  if (value === null) return true
+  if (!isObject(value)) return false
+  const { password, passkey, ...others } = value
+  const usesPasswords = password === undefined || (isObject(password) && password.enabled !== false)
+  return (
+    usesPasswords &&
+    [passkey, ...Object.values(others)].every((method) => method === undefined || off('enabled')(method))
+  )
 }
 
 /** Auth0's members of the options at the values that change nothing. */

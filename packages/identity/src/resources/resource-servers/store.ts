@@ -42,12 +42,6 @@ export async function get(tx: Tx, idOrIdentifier: string): Promise<ResourceServe
   return row
 }
 
-export async function findByIdentifier(tx: Tx, identifier: string): Promise<ResourceServerRow | undefined> {
-  const [row] = await tx<ResourceServerRow[]>`
-    select ${columns(tx)} from resource_servers where identifier = ${identifier}`
-  return row
-}
-
 /** The row, locked until the transaction ends. @throws Problem `inexistent_resource_server` */
 export async function lock(tx: Tx, idOrIdentifier: string): Promise<ResourceServerRow> {
   const [row] = await tx<ResourceServerRow[]>`

@@ -67,18 +67,6 @@ export async function lockAll(tx: Tx, ids: string[]): Promise<void> {
   if (found.length < new Set(ids).size) throw problems.inexistent_user()
 }
 
-/** The user of a database connection by e-mail address, however its letters are cased. */
-export async function findInConnection(
-  tx: Tx,
-  connectionId: string,
-  email: string,
-): Promise<UserWithConnection | undefined> {
-  const [row] = await tx<UserWithConnection[]>`
-    select ${columns(tx)} from users u join connections c on c.id = u.connection_id
-    where u.connection_id = ${connectionId} and lower(u.email) = lower(${email})`
-  return row
-}
-
 /** One address may belong to a user in each of several connections. */
 export async function listByEmail(tx: Tx, email: string): Promise<UserWithConnection[]> {
   return tx<UserWithConnection[]>`

@@ -9,7 +9,7 @@ import { hash, verify } from '@node-rs/argon2'
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
 const CURRENT = `$argon2id$v=19$m=${COST.memoryCost},t=${COST.timeCost},p=${COST.parallelism}$`
 
-/** The hash of a random text nobody kept, at the current cost. */
+/** The hash of the text 'x', at the current cost; what it fits is never believed. */
 const DUMMY = `${CURRENT}fClAj01m1pj6JKXWA5N4rQ$1uOCo35VyPw+uJiqf4FXs/On7diPbOtA3xtdu46o2zo`
 
 /** The PHC string to store. Whether the password is acceptable is decided before, by `checkPassword`. */

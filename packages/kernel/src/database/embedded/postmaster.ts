@@ -184,7 +184,8 @@ async function endOrphan(place: Place): Promise<void> {
   const left = readPidFile(place)
   if (!left) return
   if (isServerOf(place, left.pid)) {
-    await interrupt(place, left.pid, () => isServerOf(place, left.pid))
+    // pg_ctl fails where the id is another process's; the start itself then tells whether a server is left.
+    await interrupt(place, left.pid, () => isServerOf(place, left.pid)).catch(() => {})
   } else if (isAlive(left.pid)) {
     rmSync(join(place.data, 'postmaster.pid'), { force: true })
   }
@@ -193,9 +194,7 @@ async function endOrphan(place: Place): Promise<void> {
 
 /** Fast shutdown first; a server that hangs gets an immediate one, after which the next start recovers from its log. */
 async function interrupt(place: Place, pid: number, isRunning: () => boolean): Promise<void> {
-  if (process.platform === 'win32') {
-    return runToEnd(place, 'pg_ctl', ['stop', '-D', place.data, '-m', 'fast', '-w', '-t', '60'], 'Stopping PostgreSQL')
-  }
+  if (process.platform === 'win32') return runPgCtlStop(place)
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
     send(pid, signal)
     for (let waited = 0; waited < STOP_PATIENCE_MS; waited += 20) {
@@ -204,6 +203,10 @@ async function interrupt(place: Place, pid: number, isRunning: () => boolean): P
     }
   }
 }
+
+/** Windows has no signals between processes; pg_ctl speaks to the server through a named pipe instead. */
+const runPgCtlStop = (place: Place): Promise<void> =>
+  runToEnd(place, 'pg_ctl', ['stop', '-D', place.data, '-m', 'fast', '-w', '-t', '60'], 'Stopping PostgreSQL')
 
 function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {

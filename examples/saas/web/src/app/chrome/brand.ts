@@ -1,0 +1,17 @@
+import { ChangeDetectionStrategy, Component, input } from '@angular/core'
+
+@Component({
+  selector: 'app-brand',
+  changeDetection: ChangeDetectionStrategy.OnPush,
+  host: { class: 'brandname' },
+  template: `
+    <svg [attr.width]="size()" [attr.height]="size()" viewBox="0 0 40 40" aria-hidden="true">
+      <rect width="40" height="40" rx="9" fill="#e9a820" />
+      <path d="M10 12h20v6H10zM10 22h8.500v7H10zM21.500 22H30v7h-8.500z" fill="#101c1e" />
+    </svg>
+    <span>Stockroom</span>
+  `,
+})
+export class Brand {
+  readonly size = input(30)
+}

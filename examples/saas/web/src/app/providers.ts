@@ -1,0 +1,60 @@
+import { provideHttpClient, withInterceptors } from '@angular/common/http'
+import {
+  type ApplicationConfig,
+  provideBrowserGlobalErrorListeners,
+  provideZonelessChangeDetection,
+} from '@angular/core'
+import { provideRouter, TitleStrategy, withComponentInputBinding, withInMemoryScrolling } from '@angular/router'
+import { authHttpInterceptorFn, type HttpMethod, provideAuth0 } from '@auth0/auth0-angular'
+import { CONFIG, type Config } from './config'
+import { StockroomTitle } from './page-title'
+import { routes } from './routes'
+
+/** All that Stockroom may ever ask for. What a person gets of it is decided by roles, at the issuer. */
+export const API_SCOPES = ['read:item', 'create:item', 'delete:item'] as const
+
+export function providers(config: Config): ApplicationConfig['providers'] {
+  const { audience } = config
+  const withScope = (method: 'GET' | 'POST' | 'DELETE', uri: string, scope: (typeof API_SCOPES)[number]) => ({
+    uri,
+    // HttpMethod is a const enum, which a build of single files cannot look into; its values are the methods' names.
+    httpMethod: method as HttpMethod,
+    tokenOptions: { authorizationParams: { audience, scope } },
+  })
+  return [
+    provideZonelessChangeDetection(),
+    provideBrowserGlobalErrorListeners(),
+    { provide: CONFIG, useValue: config },
+    { provide: TitleStrategy, useClass: StockroomTitle },
+    provideRouter(
+      routes,
+      withComponentInputBinding(),
+      withInMemoryScrolling({ scrollPositionRestoration: 'enabled', anchorScrolling: 'enabled' }),
+    ),
+    provideHttpClient(withInterceptors([authHttpInterceptorFn])),
+    provideAuth0({
+      domain: config.domain,
+      clientId: config.clientId,
+      authorizationParams: {
+        redirect_uri: `${location.origin}/callback`,
+        audience,
+        // Asked for at sign-in, so that the refresh token covers every route; each route then names its own below.
+        scope: `openid profile email ${API_SCOPES.join(' ')}`,
+      },
+      errorPath: '/error',
+      useRefreshTokens: true,
+      useRefreshTokensFallback: true,
+      // Survives a reload. Memory would need the issuer's cookie in a hidden frame, which browsers withhold on a
+      // tenant's sub-domain, since that is another site. The price: a script that gets into this page could read the
+      // tokens; hence the content security policy without inline scripts, and refresh tokens that rotate.
+      cacheLocation: 'localstorage',
+      httpInterceptor: {
+        allowedList: [
+          withScope('GET', '/api/items*', 'read:item'),
+          withScope('POST', '/api/items', 'create:item'),
+          withScope('DELETE', '/api/items/*', 'delete:item'),
+        ],
+      },
+    }),
+  ]
+}

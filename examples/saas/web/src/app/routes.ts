@@ -1,0 +1,41 @@
+import { inject } from '@angular/core'
+import { type CanActivateFn, Router, type Routes } from '@angular/router'
+import { AuthService } from '@auth0/auth0-angular'
+import { filter, map, switchMap, take } from 'rxjs'
+import { CONFIG, slugOfHost } from './config'
+import { Callback } from './entry/callback'
+import { Entry } from './entry/entry'
+import { Login } from './entry/login'
+import { Landing } from './landing/landing'
+import { NotFound } from './problem/not-found'
+import { ProblemPage } from './problem/problem-page'
+
+/** On a tenant's own host there is nothing to choose: its entry is the first page. */
+const onTenantHost = () => slugOfHost(location.hostname, inject(CONFIG).hosts) !== undefined
+
+const signedIn: CanActivateFn = () => {
+  const auth = inject(AuthService)
+  const router = inject(Router)
+  return auth.isLoading$.pipe(
+    filter((loading) => !loading),
+    switchMap(() => auth.isAuthenticated$),
+    take(1),
+    map((authenticated) => authenticated || router.parseUrl('/')),
+  )
+}
+
+export const routes: Routes = [
+  { path: '', component: Entry, canMatch: [onTenantHost], pathMatch: 'full', title: 'Sign in' },
+  { path: '', component: Landing, pathMatch: 'full' },
+  { path: 'login', component: Login, title: 'Sign in' },
+  { path: 't/:slug', component: Entry, title: 'Sign in' },
+  { path: 'callback', component: Callback, title: 'Signing in' },
+  {
+    path: 'items',
+    canActivate: [signedIn],
+    loadComponent: () => import('./items/items-page').then(({ ItemsPage }) => ItemsPage),
+    title: 'Items',
+  },
+  { path: 'error', component: ProblemPage, title: 'Not signed in' },
+  { path: '**', component: NotFound, title: 'Not found' },
+]

@@ -1,0 +1,221 @@
+/**
+ * Runs customers' Actions. The code never enters this process: it goes to a runner process, into an isolate of its own
+ * environment and version, and comes back as a list of commands that is checked and then applied whole or not at all.
+ *
+ *   run()  →  pool (one place per environment)  →  runner process  →  isolate per (environment, version)
+ *          ←  parseCommands, excessOf           ←  one JSON string ←  fresh context per invocation
+ *
+ * Every failure fails closed: no command of any action of the run survives.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { type Command, excessOf, parseCommands } from './commands.ts'
+import { parseLogs, redactable, safeDetail, safeText } from './logs.ts'
+import { createPool } from './pool.ts'
+import type { CallLimits, GuestPayload } from './runner/messages.ts'
+import type { ActionLogger } from './runner-process.ts'
+import { type Trigger, type TriggerId, triggerOf } from './triggers.ts'
+
+export interface ActionLimits {
+  /** CPU time of one action. Generous by default, because a slow or busy machine must not refuse honest logins. */
+  cpuMs: number
+  /** Elapsed time of one action, and of all actions of one run together, including the start of a runner process. */
+  wallMs: number
+  triggerWallMs: number
+  memoryMb: number
+  outputBytes: number
+  codeBytes: number
+  eventBytes: number
+  logLines: number
+  logChars: number
+}
+
+export const defaultLimits: ActionLimits = {
+  cpuMs: 250,
+  wallMs: 3_000,
+  triggerWallMs: 10_000,
+  memoryMb: 32,
+  outputBytes: 64 * 1024,
+  codeBytes: 100_000,
+  eventBytes: 512 * 1024,
+  logLines: 100,
+  logChars: 2_048,
+}
+
+export interface BoundAction {
+  actionId: string
+  /** Names one immutable version of the code. */
+  versionId: string
+  name: string
+  code: string
+  secrets: Record<string, string>
+}
+
+export interface Invocation {
+  trigger: TriggerId
+  environmentId: string
+  /** In the order in which they run. */
+  actions: readonly BoundAction[]
+  /** Without `secrets`: each action is given its own. */
+  event: Record<string, unknown>
+}
+
+export interface ActionLog {
+  action: string
+  lines: string[]
+}
+
+export type FailureReason = 'error' | 'timeout' | 'memory' | 'invalid_output' | 'runner_lost'
+
+export type ActionOutcome =
+  | { ok: true; commands: Command[]; logs: ActionLog[] }
+  | {
+      ok: false
+      reason: FailureReason
+      /** The name of the action that failed. */
+      action: string
+      /** For the environment's log only; may hold the customer's own text. Never for the user who logs in. */
+      detail: string
+      /** Safe to show to the user, and to find this failure by. */
+      correlationId: string
+      logs: ActionLog[]
+    }
+
+export type CodeCheck = { ok: true } | { ok: false; message: string }
+
+export interface ActionRunner {
+  /** Runs a chain of actions. Rejects only for a trigger that does not exist; everything else is an outcome. */
+  run(invocation: Invocation): Promise<ActionOutcome>
+  /** Whether code loads and exports the trigger's handler: for a deployment, in the same sandbox. */
+  checkCode(code: string, trigger?: TriggerId): Promise<CodeCheck>
+  /** The process ids of the runners that are up now. */
+  pids(): number[]
+  close(): Promise<void>
+}
+
+/** Refuses to be made with an engine that has a known escape. Starts no process before the first action needs one. */
+export function createActionRunner(deps: {
+  logger: ActionLogger
+  limits?: Partial<ActionLimits>
+  processes?: number
+}): ActionRunner {
+  const limits: ActionLimits = { ...defaultLimits, ...deps.limits }
+  const pool = createPool({ logger: deps.logger, processes: deps.processes ?? 2 })
+
+  const callLimits = (wallMs: number): CallLimits => ({
+    cpuMs: limits.cpuMs,
+    wallMs,
+    memoryMb: limits.memoryMb,
+    outputChars: limits.outputBytes,
+  })
+
+  const payloadOf = (trigger: Trigger, event: Record<string, unknown>, redact: readonly string[]): string =>
+    JSON.stringify({
+      handler: trigger.handler,
+      methods: trigger.methods,
+      answers: trigger.answers,
+      unavailable: trigger.unavailable,
+      event,
+      redact,
+      logLines: limits.logLines,
+      logChars: limits.logChars,
+    } satisfies GuestPayload)
+
+  type Step = { commands: Command[]; lines: string[] } | { reason: FailureReason; detail: string; lines: string[] }
+
+  const runOne = async (
+    trigger: Trigger,
+    invocation: Invocation,
+    action: BoundAction,
+    wallMs: number,
+  ): Promise<Step> => {
+    const refuse = (reason: FailureReason, detail: string, lines: string[] = []): Step => ({ reason, detail, lines })
+    if (Buffer.byteLength(action.code) > limits.codeBytes) {
+      return refuse('error', `The code is longer than ${limits.codeBytes} bytes.`)
+    }
+    const secrets = redactable(action.secrets)
+    const payload = payloadOf(trigger, { ...invocation.event, secrets: action.secrets }, secrets)
+    if (Buffer.byteLength(payload) > limits.eventBytes) {
+      return refuse('error', `The event is larger than ${limits.eventBytes} bytes.`)
+    }
+    const result = await pool.call(
+      invocation.environmentId,
+      {
+        mode: 'run',
+        isolateKey: isolateKey(invocation.environmentId, action),
+        code: action.code,
+        payload,
+        limits: callLimits(wallMs),
+      },
+      limits.triggerWallMs,
+    )
+    if (result.lost) return refuse('runner_lost', result.detail)
+    const { reply } = result
+    const lines = parseLogs(reply.logs, secrets, { lines: limits.logLines, chars: limits.logChars })
+    if (reply.status !== 'ok') return refuse(reply.status, safeDetail(reply.detail, secrets), lines)
+    const parsed = parseCommands(trigger.id, reply.output, limits)
+    if (!parsed.ok) return refuse('invalid_output', safeText(parsed.detail, secrets, 2048), lines)
+    for (const name of parsed.dropped)
+      lines.push(safeText(`The claim "${name}" is reserved and was not set.`, secrets, 300))
+    return { commands: parsed.commands, lines }
+  }
+
+  return {
+    async run(invocation) {
+      const trigger = triggerOf(invocation.trigger)
+      const end = performance.now() + limits.triggerWallMs
+      const commands: Command[] = []
+      const logs: ActionLog[] = []
+      for (const action of invocation.actions) {
+        const left = end - performance.now()
+        const step: Step =
+          left <= 0
+            ? {
+                reason: 'timeout',
+                detail: `The actions together ran longer than ${limits.triggerWallMs} ms.`,
+                lines: [],
+              }
+            : await runOne(trigger, invocation, action, Math.ceil(Math.min(limits.wallMs, left)))
+        logs.push({ action: action.name, lines: step.lines })
+        let failure = 'reason' in step ? step : undefined
+        if ('commands' in step) {
+          commands.push(...step.commands)
+          const excess = excessOf(commands)
+          if (excess) failure = { reason: 'invalid_output', detail: excess, lines: [] }
+        }
+        if (failure) {
+          const { reason, detail } = failure
+          return { ok: false, reason, action: action.name, detail, correlationId: randomUUID(), logs }
+        }
+        if ('commands' in step && step.commands.some((command) => command.type === 'access.deny')) break
+      }
+      return { ok: true, commands, logs }
+    },
+    async checkCode(code, triggerId = 'post-login') {
+      const trigger = triggerOf(triggerId)
+      if (Buffer.byteLength(code) > limits.codeBytes) {
+        return { ok: false, message: `The code is longer than ${limits.codeBytes} bytes.` }
+      }
+      const result = await pool.call(
+        '',
+        {
+          mode: 'check',
+          isolateKey: `check ${randomUUID()}`,
+          code,
+          payload: payloadOf(trigger, {}, []),
+          limits: callLimits(limits.wallMs),
+        },
+        limits.triggerWallMs,
+      )
+      if (result.lost) return { ok: false, message: 'The code could not be checked: its runner process was lost.' }
+      return result.reply.status === 'ok' ? { ok: true } : { ok: false, message: safeDetail(result.reply.detail, []) }
+    },
+    pids: () => pool.pids(),
+    close: () => pool.close(),
+  }
+}
+
+/** Lengths first, so that no two pairs share a key. The hash counts, because it is what runs. */
+function isolateKey(environmentId: string, action: BoundAction): string {
+  const hash = createHash('sha256').update(action.code).digest('base64url')
+  return `${environmentId.length}:${environmentId}:${action.versionId.length}:${action.versionId}:${hash}`
+}

@@ -1,0 +1,53 @@
+/** What the server and a runner process say to each other, one JSON document per line. Strings and numbers only. */
+
+export interface CallLimits {
+  cpuMs: number
+  wallMs: number
+  memoryMb: number
+  /** Longest command list, in UTF-16 units: the guest refuses earlier, the server checks again in bytes. */
+  outputChars: number
+}
+
+/** `run` executes the handler, `check` stops after loading the module and looking for it. */
+export interface RunnerCall {
+  id: number
+  mode: 'run' | 'check'
+  /** Isolates are shared between calls of one key only, and a key never spans environments. */
+  isolateKey: string
+  code: string
+  /** JSON for the guest. The runner passes it on without reading it. */
+  payload: string
+  limits: CallLimits
+}
+
+export type FailureKind = 'error' | 'timeout' | 'memory' | 'invalid_output'
+
+export interface RunnerReply {
+  id: number
+  status: 'ok' | FailureKind
+  /** JSON of the recorded commands; empty unless `status` is `ok`. */
+  output: string
+  /** JSON of the captured console lines; empty when the isolate is gone. */
+  logs: string
+  detail: string
+  /** The engine lost control of a thread: this process must take no further call and be replaced. */
+  tainted: boolean
+}
+
+export type FromRunner = { ready: true } | { started: number } | { reply: RunnerReply }
+
+/** What the guest finds in its payload. */
+export interface GuestPayload {
+  handler: string
+  /** Recording methods of the trigger's `api`, with the names their arguments get in a command. */
+  methods: Record<string, readonly string[]>
+  /** Methods that answer a fixed value. */
+  answers: Record<string, boolean>
+  /** Documented methods that this server cannot honour: they throw, so that the login fails closed. */
+  unavailable: readonly string[]
+  event: Record<string, unknown>
+  /** Secret values, removed from what the console prints. */
+  redact: readonly string[]
+  logLines: number
+  logChars: number
+}
