@@ -7,6 +7,7 @@ import { type IncomingHttpHeaders, request as send } from 'node:http'
 import { type Clock, systemClock } from '@tenantry/kernel/clock.ts'
 import { createDatabase, type Database, type DatabaseUrls } from '@tenantry/kernel/database/database.ts'
 import { testDatabase } from '@tenantry/kernel/database/testing.ts'
+import type { MountedRoute } from '@tenantry/kernel/http/server.ts'
 import { randomText } from '@tenantry/kernel/id.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
@@ -67,6 +68,7 @@ export interface TestIdentity {
   port: number
   secrets: ReturnType<typeof createSecrets>
   logLines: string[]
+  routes: readonly MountedRoute[]
   environment(settings?: EnvironmentSettings): Promise<TestEnvironment>
   /** Asks this server for any host, also for one whose environment another server has made. */
   ask(host: string, path: string, ask?: Ask): Promise<Answer>
@@ -135,6 +137,7 @@ export async function startIdentity({
     port,
     secrets,
     logLines,
+    routes: app.mounted,
     environment,
     ask: (host, path, ask = {}) => ask_(port, host, path, ask),
     close: async () => {

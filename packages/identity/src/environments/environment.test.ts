@@ -52,10 +52,13 @@ test('N110 the Host finds the environment, in any case of its letters; what is n
   ]
   for (const stranger of strangers) {
     for (const path of [DISCOVERY, '/oauth/token', '/api/v2/users', '/authorize', '/u/login']) {
-      const answer = await identity.ask(stranger, path, path === '/oauth/token' ? { form: {} } : {})
-      assert.ok(answer.status === 404 || answer.status === 400, `${stranger} ${path}: ${answer.status}`)
-      assert.equal(answer.text.includes(env.id), false)
-      assert.equal(answer.text.includes(name!), false)
+      for (const ask of [{}, { body: {} }]) {
+        const answer = await identity.ask(stranger, path, ask)
+        assert.ok(answer.status === 404 || answer.status === 400, `${stranger} ${path}: ${answer.status}`)
+        assert.doesNotMatch(answer.text, /undefined|TypeError/)
+        assert.equal(answer.text.includes(env.id), false)
+        assert.equal(answer.text.includes(name!), false)
+      }
     }
   }
 })

@@ -102,7 +102,8 @@ export function governManagementApi(app: Api, { keyrings, cache, clock }: Manage
 
   // The caller reads what it wrote: the database's announcement to this process may still be on its way.
   app.addHook('onSend', async (request) => {
-    if (request.method !== 'GET') cache.forget(request.environment.id)
+    // A request that was refused before its environment was found has none.
+    if (request.method !== 'GET' && request.environment) cache.forget(request.environment.id)
   })
 
   app.setErrorHandler((error, request, reply) => {

@@ -4,11 +4,30 @@
  */
 import { Ajv } from 'ajv'
 import formats from 'ajv-formats'
-import Fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyReply,
+  type FastifySchema,
+  LogController,
+} from 'fastify'
 import { randomText } from '../id.ts'
 import { Problem } from '../problem.ts'
 import { bodyProblems, parseForm, parseJson } from './body.ts'
 import type { Api } from './slice.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Every route of this server, as it was declared: documentation and tests are made from it. */
+    mounted: MountedRoute[]
+  }
+}
+
+export interface MountedRoute {
+  method: string
+  url: string
+  schema: FastifySchema | undefined
+}
 
 export interface ServerOptions {
   logger: FastifyBaseLogger
@@ -23,7 +42,13 @@ export function createServer({ logger, bodyLimit = 256 * 1024 }: ServerOptions):
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomText(20),
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
+    frameworkErrors: (_error, _request, reply) => refuseAddress(reply as unknown as FastifyReply),
   }) as unknown as Api
+
+  app.decorate('mounted', [])
+  app.addHook('onRoute', ({ method, url, schema }) => {
+    for (const each of [method].flat()) app.mounted.push({ method: each, url, schema })
+  })
 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>(
@@ -63,6 +88,12 @@ export function createServer({ logger, bodyLimit = 256 * 1024 }: ServerOptions):
     )
   })
   return app
+}
+
+/** An address that cannot be decoded belongs to no route, and so to no surface that could shape its refusal. */
+function refuseAddress(reply: FastifyReply): void {
+  const message = 'The address is not valid percent-encoded UTF-8.'
+  reply.code(400).send({ statusCode: 400, error: 'Bad Request', message, errorCode: 'invalid_uri' })
 }
 
 /**
