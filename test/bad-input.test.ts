@@ -172,9 +172,7 @@ test('N103 a body of the wrong shape is refused: other types, unknown members, m
         ]),
       ]
       for (const [what, body] of bodies) {
-        // An empty list may be what a route wants, and asks for nothing then.
         const answer = await send(route, fill(route), { body, headers: JSON_TYPE })
-        if (answer.status === 404) continue
         isRefusal(route, answer, what)
       }
     }

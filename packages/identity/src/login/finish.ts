@@ -9,8 +9,8 @@ import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import type { FastifyRequest } from 'fastify'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import type { Client, Configuration } from '../oauth/configuration.ts'
+import { requireConnection } from '../oauth/connection.ts'
 import { insertGrantWithCode, subject as readSubject, type Subject } from '../oauth/grant-store.ts'
-import { problems } from '../oauth/problems.ts'
 import { refuseSubject } from '../oauth/token/grants/subject.ts'
 import * as members from '../resources/organizations/members/store.ts'
 import type { PostLogin } from './post-login.ts'
@@ -40,15 +40,11 @@ export interface Finish {
 export async function finishLogin(deps: FinishDependencies, finish: Finish): Promise<string> {
   const { request, client, asked, session, organizationId } = finish
   const { environment } = request
-  const connection = (await deps.configuration.connections(environment.id, client.client_id, organizationId)).find(
-    ({ id }) => id === session.connection_id,
-  )
-  if (!connection) {
-    const reason = organizationId
-      ? 'the connection is not enabled for the organization'
-      : 'the connection is not enabled for the client'
-    throw problems.access_denied({ facts: { reason } })
-  }
+  const connection = await requireConnection(deps.configuration, environment.id, {
+    client_id: client.client_id,
+    organization_id: organizationId ?? null,
+    connection_id: session.connection_id,
+  })
   const read = async () => {
     const rows = await deps.database.once(environment.id, (tx) =>
       readSubject(tx, session.user_id, organizationId ?? null, asked.resource_server_identifier ?? null),

@@ -199,6 +199,27 @@ test('N48 N119 a removed member, a blocked or deleted person, a new password: ea
   dead(await world.refresh(last.refresh_token))
 })
 
+test('N30 CVE-2026-1609 a connection that is turned off mints no more, at the exchange and at the refresh', async () => {
+  const { world, acme, anna, tokens } = await settle()
+  const off = {
+    error: 'access_denied',
+    error_description: 'the connection is not enabled for the organization',
+  }
+  const enabled = `/organizations/${acme}/enabled_connections`
+  const { refresh_token } = await tokens()
+  const { code, verifier } = await world.signIn(openBrowser(world.env), anna, { organization: acme })
+  const remove = await world.env.manage('DELETE', `${enabled}/${world.connection.id}`)
+  assert.equal(remove.status, 204)
+  for (const answer of [await world.refresh(refresh_token), await world.exchange(code, verifier)]) {
+    assert.deepEqual([answer.status, answer.json], [403, off])
+  }
+  await world.make(enabled, { connection_id: world.connection.id })
+  assert.equal((await world.exchange(code, verifier)).status, 200)
+  const next = alive(await world.refresh(refresh_token))
+  await world.env.manage('PATCH', `/connections/${world.connection.id}`, { enabled_clients: [] })
+  assert.equal((await world.refresh(next)).status, 403)
+})
+
 test('N48 a deleted API, organization or client ends what was granted for it', async () => {
   const { world, acme, anna, tokens } = await settle()
   await world.make('/resource-servers', { identifier: 'https://doomed.test', allow_offline_access: true })

@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { hashHandle, sameSecret } from '@tenantry/kernel/secrets.ts'
+import { requireConnection } from '../../connection.ts'
 import type { CodeRow } from '../../grant-store.ts'
 import * as store from '../../grant-store.ts'
 import { problems } from '../../problems.ts'
@@ -30,6 +31,7 @@ export const authorizationCode: GrantHandler = async (deps, request) => {
   if (parameters.redirect_uri !== code.redirect_uri) throw problems.invalid_code({ internal: 'redirect_uri differs' })
   await checkVerifier(deps, request, code, codeHash)
   refuseSubject(code)
+  await requireConnection(deps.configuration, environment.id, code)
 
   const api = code.audience === null ? undefined : await deps.configuration.resourceServer(environment, code.audience)
   if (code.audience !== null && !api) throw problems.invalid_code({ internal: 'the API is gone' })

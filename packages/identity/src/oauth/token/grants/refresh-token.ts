@@ -5,6 +5,7 @@
  */
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import type { Client } from '../../configuration.ts'
+import { requireConnection } from '../../connection.ts'
 import type { RefreshTokenRow } from '../../grant-store.ts'
 import * as store from '../../grant-store.ts'
 import { problems } from '../../problems.ts'
@@ -24,6 +25,7 @@ export const refreshToken: GrantHandler = async (deps, request) => {
   if (token.rotated_at && !withinLeeway(client, token.rotated_at, now)) return endFamily(deps, request, token)
   const scope = narrowed(token, parameters)
   refuseSubject(token)
+  await requireConnection(deps.configuration, environment.id, token)
 
   const api = token.audience === null ? undefined : await deps.configuration.resourceServer(environment, token.audience)
   if (token.audience !== null && !api) throw problems.invalid_refresh_token({ internal: 'the API is gone' })

@@ -1,0 +1,23 @@
+import type { Configuration, Connection } from './configuration.ts'
+import type { Grant } from './grant-store.ts'
+import { problems } from './problems.ts'
+
+/**
+ * The connection a person came through, if it may still sign people in for this client and organization. Asked at every
+ * mint: what an administrator turned off must not live on in refresh tokens.
+ *
+ * @throws Problem `access_denied`
+ */
+export async function requireConnection(
+  configuration: Configuration,
+  environmentId: string,
+  { client_id, organization_id, connection_id }: Pick<Grant, 'client_id' | 'organization_id' | 'connection_id'>,
+): Promise<Connection> {
+  const enabled = await configuration.connections(environmentId, client_id, organization_id ?? undefined)
+  const connection = enabled.find(({ id }) => id === connection_id)
+  if (!connection) {
+    const where = organization_id === null ? 'client' : 'organization'
+    throw problems.access_denied({ facts: { reason: `the connection is not enabled for the ${where}` } })
+  }
+  return connection
+}
