@@ -33,13 +33,40 @@ export type Scope = Readonly<Record<string, string>>
  */
 export async function inScope<T>(sql: Sql, scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
   checkScope(scope)
+  const attempt = { begun: false }
+  for (let tries = 1; ; tries++) {
+    try {
+      return await transaction(sql, scope, work, attempt)
+    } catch (error) {
+      // A pooled connection that died while idle (a restart, a failover) says so at its next use, and the driver
+      // (3.4.9) repeats it once to the user of its successor. As long as `work` has not begun, trying again repeats
+      // nothing.
+      if (attempt.begun || tries === 3 || !connectionLost(error)) throw error
+    }
+  }
+}
+
+async function transaction<T>(
+  sql: Sql,
+  scope: Scope,
+  work: (tx: Tx) => Promise<T>,
+  attempt: { begun: boolean },
+): Promise<T> {
   const result = await sql.begin(async (tx) => {
+    attempt.begun = true
     // Not awaited: it is pipelined in front of the first query of `work`. Its failure aborts the transaction anyway.
     const set = setScope(tx as unknown as Tx, scope).execute()
     set.catch(() => {})
-    const value = await work(tx as unknown as Tx)
-    await set
-    return [value] as const
+    try {
+      const value = await work(tx as unknown as Tx)
+      await set
+      return [value] as const
+    } catch (error) {
+      if (!connectionLost(error)) throw error
+      // The driver (3.4.9) would now write ROLLBACK to a socket that is gone and die of a TypeError that nobody can
+      // catch. There is nothing to roll back; `begin` itself rejects as soon as the connection is closed.
+      return new Promise<never>(() => {})
+    }
   })
   return (result as readonly [T])[0]
 }
@@ -73,6 +100,13 @@ export async function onceInScope<R extends readonly Row[]>(
   } finally {
     connection.release()
   }
+}
+
+/** The server ended the session (FATAL, PANIC), or the socket went away. */
+const connectionLost = (error: unknown): boolean => {
+  const { code, severity } = error as { code?: unknown; severity?: unknown }
+  if (severity === 'FATAL' || severity === 'PANIC') return true
+  return typeof code === 'string' && /^(CONNECTION_\w+|ECONNRESET|EPIPE)$/.test(code)
 }
 
 const setScope = (tx: Tx, scope: Scope) =>

@@ -11,6 +11,7 @@
  */
 import { inScope, onceInScope, type Tx } from '@tenantry/tenancy'
 import postgres, { type PendingQuery, type Row, type Sql } from 'postgres'
+import { parseAddress } from './address.ts'
 
 export type { Tx }
 
@@ -47,14 +48,18 @@ export interface DatabaseOptions {
 const ENVIRONMENT = 'tenantry.environment_id'
 const ORGANIZATION = 'tenantry.organization_id'
 
-export const connect = (url: string, max: number): Sql =>
-  postgres(url, {
+/** A pool of connections. `url` may name a Unix socket as libpq does: `postgres://user:password@localhost/name?host=/dir`. */
+export function connect(text: string, max: number): Sql {
+  const { url, ...socket } = parseAddress(text)
+  return postgres(url, {
+    ...socket,
     max,
     onnotice: () => {},
     connect_timeout: 10,
     // bigint stays exact as text: ids beyond 2^53 must never merge.
     types: { bigint: { to: 20, from: [20], serialize: String, parse: String } },
   }) as unknown as Sql
+}
 
 export async function createDatabase({ urls, poolSize = 10, onAcross = () => {} }: DatabaseOptions): Promise<Database> {
   const application = connect(urls.application, poolSize)
@@ -64,7 +69,11 @@ export async function createDatabase({ urls, poolSize = 10, onAcross = () => {} 
     for (const listener of listeners) listener(environmentId)
   }
   // onlisten also runs after a lost connection came back: what happened in between is unknown.
-  await owner.listen('tenantry_changes', tell, () => tell(undefined))
+  await owner.listen(
+    'tenantry_changes',
+    (environmentId) => tell(environmentId || undefined),
+    () => tell(undefined),
+  )
   return {
     inEnvironment: (environmentId, work) => inScope(application, { [ENVIRONMENT]: environmentId }, work),
     inOrganization: (environmentId, organizationId, work) =>

@@ -1,0 +1,78 @@
+/** Starts and stops the processes of the measurement, each pinned to the core it is measured on. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import path from 'node:path'
+
+export interface Contestant {
+  readonly name: string
+  readonly port: number
+  readonly pid: number
+}
+
+const here = import.meta.dirname
+
+/** Names the tool that is missing and how to get it, or returns `null`. */
+export function missingTool(): string | null {
+  const tools = { haproxy: 'haproxy', wrk: 'wrk', taskset: 'util-linux' }
+  for (const [tool, debianPackage] of Object.entries(tools)) {
+    if (spawnSync(tool, ['-v']).error !== undefined) {
+      return `"${tool}" is not installed; on Debian: apt-get install ${debianPackage}`
+    }
+  }
+  return null
+}
+
+export function startNode(file: string, cpu: number, args: readonly string[]): Promise<ChildProcess> {
+  const command = ['-c', String(cpu), process.execPath, path.join(here, file), ...args]
+  const child = spawn('taskset', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  return new Promise((resolve, reject) => {
+    child.once('message', () => resolve(child))
+    child.once('exit', (code) => reject(new Error(`${file} ended with ${code} before it was ready`)))
+  })
+}
+
+/** Writes the configuration and starts HAProxy with it, in the foreground, as one process. */
+export function startHaproxy(directory: string, cpu: number, values: Readonly<Record<string, string>>): ChildProcess {
+  const template = readFileSync(path.join(here, 'haproxy.cfg'), 'utf8')
+  const config = template.replace(/@([\w-]+)@/g, (_whole, name: string) => {
+    const value = values[name]
+    if (value === undefined) throw new Error(`haproxy.cfg asks for @${name}@, which gateway.ts does not give`)
+    return value
+  })
+  const file = path.join(directory, 'haproxy.cfg')
+  writeFileSync(file, config)
+  return spawn('taskset', ['-c', String(cpu), 'haproxy', '-db', '-q', '-f', file], { stdio: 'inherit' })
+}
+
+/** A port nobody listens on at the moment. */
+export const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+
+/** Resolves when the port accepts connections. */
+export async function untilListening(port: number): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = net.connect(port, '127.0.0.1')
+      socket.once('connect', () => resolve(true))
+      socket.once('error', () => resolve(false))
+      socket.once('connect', () => socket.destroy())
+    })
+    if (isOpen) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`nothing listens on port ${port} after 5 seconds`)
+}
+
+/** User plus system time of a process so far, in milliseconds. */
+export function cpuMilliseconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  // The name in parentheses may hold spaces: count from its end. Fields 14 and 15 are in ticks of 10 ms.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}

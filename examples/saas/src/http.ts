@@ -1,0 +1,76 @@
+/** One way to make an HTTP server for the four services, and one way for them to call each other. */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { refusalAnswer } from '@tenantry/tenancy'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { Refusal } from './refusal.ts'
+
+export interface Logger {
+  info(facts: object, message: string): void
+  error(facts: object, message: string): void
+}
+
+/** Unknown members are refused, never dropped: a `tenantId` in a body is a mistake or an attack, and both want to be told. */
+export function createServer(name: string, logger: Logger): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: 64 * 1024,
+    // The gateway and the web server of this machine say whom they speak for; anybody else's word does not count.
+    trustProxy: 'loopback',
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
+  })
+  app.setErrorHandler((error: Error & { validation?: unknown; statusCode?: number }, request, reply) => {
+    const refusal = refusalAnswer(error)
+    if (refusal) return reply.code(refusal.status).headers(refusal.headers).send(refusal.body)
+    if (error instanceof Refusal) return reply.code(error.status).send({ code: error.code, message: error.message })
+    if (error.validation)
+      return reply.code(400).send({ code: 'request_invalid', message: `${sentence(error.message)}` })
+    if (error.statusCode && error.statusCode < 500) {
+      return reply.code(error.statusCode).send({ code: 'request_invalid', message: sentence(error.message) })
+    }
+    logger.error({ service: name, method: request.method, route: request.routeOptions.url, error }, 'request failed')
+    return reply.code(500).send({ code: 'internal_error', message: 'Something failed on our side. Try again.' })
+  })
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ code: 'not_found', message: 'Not found.' }))
+  return app
+}
+
+const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`.replace(/\.\.$/, '.')
+
+/** Guards the routes that only other services of Stockroom may call. */
+export function internalOnly(app: FastifyInstance, internalKey: string): void {
+  const expected = digest(`Bearer ${internalKey}`)
+  app.addHook('onRequest', async (request) => {
+    if (!request.url.startsWith('/internal/')) return
+    if (!timingSafeEqual(digest(request.headers.authorization ?? ''), expected)) {
+      throw new Refusal(404, 'not_found', 'Not found.')
+    }
+  })
+}
+
+const digest = (text: string) => createHash('sha256').update(text).digest()
+
+export type InternalCall = (method: string, path: string, body?: unknown) => Promise<Record<string, unknown>>
+
+/**
+ * Calls another service of Stockroom. A refusal there (409, 422) becomes the same refusal here; whatever else goes
+ * wrong is an error, and worth another try.
+ */
+export function internalClient(baseUrl: () => string, internalKey: string): InternalCall {
+  return async (method, path, body) => {
+    const response = await fetch(`${baseUrl()}/internal${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${internalKey}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(20_000),
+    })
+    const answer = response.status === 204 ? {} : ((await response.json()) as Record<string, unknown>)
+    if (response.ok) return answer
+    if (response.status === 409 || response.status === 422) {
+      throw new Refusal(response.status, String(answer.code), String(answer.message))
+    }
+    throw new Error(`${method} ${path} answered ${response.status} ${String(answer.code)}.`)
+  }
+}

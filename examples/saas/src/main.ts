@@ -1,0 +1,87 @@
+/**
+ * Starts Stockroom beside a running platform. Everything it needs to know is in `.tenantry/quickstart.json`, which the
+ * platform writes; variables of the environment override it:
+ *
+ *   STOCKROOM_QUICKSTART      path of that file
+ *   STOCKROOM_DATABASE        JSON { application, owner }: two URLs or option objects; required
+ *   STOCKROOM_PORTS           JSON { web, registration, tenants, users, items }
+ *   STOCKROOM_SETTINGS        JSON, see `settings` in stockroom.ts
+ *   STOCKROOM_ADMIN_ROLE      role of a tenant's first user ("admin")
+ *   STOCKROOM_TENANT_CLAIM    claim with the tenant's id ("https://stockroom.example/tenantId")
+ *   NODE_EXTRA_CA_CERTS       the platform's CA, for the Management API over https
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { DatabaseOptions } from './database/database.ts'
+import type { Logger } from './http.ts'
+import { createStockroom, type StockroomOptions } from './stockroom.ts'
+
+interface Quickstart {
+  issuer: string
+  httpIssuer: string
+  managementAudience: string
+  mailUrl?: string
+  gatewayUrl: string
+  apiAudience: string
+  spaClient: { client_id: string }
+  managementClient: { client_id: string; client_secret: string }
+  connection: { id: string; name: string }
+}
+
+const { env } = process
+const parsed = <T>(name: string, fallback?: T): T => {
+  const text = env[name]
+  if (text) return JSON.parse(text) as T
+  if (fallback === undefined) throw new Error(`${name} is not set. See examples/saas/src/main.ts.`)
+  return fallback
+}
+const write = (level: string) => (facts: object, message: string) =>
+  console.error(
+    JSON.stringify({ level, message, ...facts }, (_key, value: unknown) =>
+      value instanceof Error ? { name: value.name, message: value.message, stack: value.stack } : value,
+    ),
+  )
+const logger: Logger = { info: write('info'), error: write('error') }
+
+const quickstart = JSON.parse(
+  await readFile(env.STOCKROOM_QUICKSTART ?? '.tenantry/quickstart.json', 'utf8'),
+) as Quickstart
+
+const stockroom = await createStockroom({
+  database: parsed<DatabaseOptions>('STOCKROOM_DATABASE'),
+  issuer: [quickstart.httpIssuer, quickstart.issuer],
+  apiAudience: quickstart.apiAudience,
+  tenantClaim: env.STOCKROOM_TENANT_CLAIM ?? 'https://stockroom.example/tenantId',
+  management: {
+    domain: new URL(quickstart.issuer).host,
+    clientId: quickstart.managementClient.client_id,
+    clientSecret: quickstart.managementClient.client_secret,
+    audience: quickstart.managementAudience,
+  },
+  connection: quickstart.connection,
+  spaClientId: quickstart.spaClient.client_id,
+  adminRole: env.STOCKROOM_ADMIN_ROLE ?? 'admin',
+  settings: parsed<NonNullable<StockroomOptions['settings']>>('STOCKROOM_SETTINGS', {}),
+  web: {
+    root: join(import.meta.dirname, '../web/dist/browser'),
+    gatewayUrl: quickstart.gatewayUrl,
+    domain: quickstart.httpIssuer,
+    spaClientId: quickstart.spaClient.client_id,
+    apiAudience: quickstart.apiAudience,
+    ...(quickstart.mailUrl ? { mailboxUrl: quickstart.mailUrl } : {}),
+  },
+  ports: { web: 3000, registration: 3001, tenants: 3002, users: 3003, items: 3004, ...parsed('STOCKROOM_PORTS', {}) },
+  logger,
+})
+const urls = await stockroom.listen()
+// One line for the parent process, which waits for it.
+console.log(JSON.stringify({ ready: true, urls }))
+
+let closing = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (closing) return
+    closing = true
+    void stockroom.close().then(() => process.exit(0))
+  })
+}

@@ -1,0 +1,197 @@
+/**
+ * What the first start puts into its one environment, so that the story can be told: a database connection, the sample's
+ * API with its permissions, two clients, two roles, and the Action that puts the tenant's id into tokens.
+ *
+ * It is done through the Management API, as a customer's own provisioning would, and every step looks first: running it
+ * again changes nothing, and a start that was killed half-way goes on where it stopped.
+ */
+import type { Api } from '@tenantry/kernel/http/slice.ts'
+
+export interface QuickstartEnvironment {
+  origin: string
+  token: string
+}
+
+export interface Sample {
+  appUrl: string
+  apiAudience: string
+  tenantClaim: string
+}
+
+export interface Quickstart {
+  spaClient: { client_id: string }
+  managementClient: { client_id: string; client_secret: string }
+  connection: { id: string; name: string }
+  roles: { admin: string; member: string }
+}
+
+const PERMISSIONS = [
+  { value: 'read:item', description: 'See the items in stock' },
+  { value: 'create:item', description: 'Add items' },
+  { value: 'delete:item', description: 'Remove items' },
+]
+
+/** What the sample's services do at the Management API, and nothing more. */
+const SERVICE_SCOPES = [
+  'create:organizations',
+  'read:organizations',
+  'delete:organizations',
+  'create:organization_connections',
+  'read:organization_connections',
+  'create:organization_members',
+  'read:organization_members',
+  'create:organization_member_roles',
+  'create:organization_invitations',
+  'read:organization_invitations',
+  'read:users',
+  'read:clients',
+  'update:clients',
+]
+
+const actionCode = (claim: string) => `exports.onExecutePostLogin = async (event, api) => {
+  if (!event.organization) return;
+  var tenantId = event.organization.metadata["tenantId"];
+  if (event.authorization) {
+    api.idToken.setCustomClaim("${claim}", tenantId);
+    api.accessToken.setCustomClaim("${claim}", tenantId);
+  }
+};
+`
+
+export async function seedQuickstart(
+  app: Api,
+  environment: QuickstartEnvironment,
+  sample: Sample,
+): Promise<Quickstart> {
+  const call = managementCaller(app, environment)
+
+  const spa = await ensure(call, '/clients', (row) => row.name === 'Stockroom', {
+    name: 'Stockroom',
+    app_type: 'spa',
+    callbacks: [`${sample.appUrl}/callback`],
+    web_origins: [sample.appUrl],
+    allowed_logout_urls: [sample.appUrl],
+    initiate_login_uri: `${sample.appUrl}/login`,
+    grant_types: ['authorization_code', 'refresh_token'],
+    organization_usage: 'require',
+    organization_require_behavior: 'pre_login_prompt',
+    // Two tabs that refresh at the same moment are honest; half a minute tells them from a stolen token.
+    refresh_token: {
+      rotation_type: 'rotating',
+      expiration_type: 'expiring',
+      leeway: 30,
+      token_lifetime: 2_592_000,
+      idle_token_lifetime: 1_296_000,
+    },
+  })
+  const machine = await ensure(call, '/clients', (row) => row.name === 'Stockroom services', {
+    name: 'Stockroom services',
+    app_type: 'non_interactive',
+    grant_types: ['client_credentials'],
+  })
+  await ensure(call, '/resource-servers', (row) => row.identifier === sample.apiAudience, {
+    name: 'Stockroom API',
+    identifier: sample.apiAudience,
+    scopes: PERMISSIONS,
+    enforce_policies: true,
+    token_dialect: 'access_token_authz',
+    allow_offline_access: true,
+  })
+  const audience = `${environment.origin}/api/v2/`
+  await ensure(call, '/client-grants', (row) => row.client_id === machine.client_id, {
+    client_id: machine.client_id,
+    audience,
+    scope: SERVICE_SCOPES,
+  })
+  const connection = await ensure(call, '/connections', (row) => row.name === 'Username-Password-Authentication', {
+    name: 'Username-Password-Authentication',
+    strategy: 'auth0',
+    options: {
+      passwordPolicy: 'none',
+      password_complexity_options: { min_length: 12 },
+      password_no_personal_info: { enable: true },
+    },
+    enabled_clients: [spa.client_id],
+  })
+  const admin = await ensureRole(call, sample, 'Administrator', 'Sees, adds and removes items', [
+    'read:item',
+    'create:item',
+    'delete:item',
+  ])
+  const member = await ensureRole(call, sample, 'Member', 'Sees items', ['read:item'])
+  await ensureAction(call, sample)
+
+  return {
+    spaClient: { client_id: text(spa.client_id) },
+    managementClient: { client_id: text(machine.client_id), client_secret: text(machine.client_secret) },
+    connection: { id: text(connection.id), name: text(connection.name) },
+    roles: { admin: text(admin.id), member: text(member.id) },
+  }
+}
+
+type Row = Record<string, unknown>
+type Call = (method: 'GET' | 'POST' | 'PATCH', path: string, body?: object) => Promise<unknown>
+
+const text = (value: unknown): string => {
+  if (typeof value !== 'string') throw new Error(`The quickstart expected a text and got ${typeof value}.`)
+  return value
+}
+
+/** The one that is there, or a new one. */
+async function ensure(call: Call, path: string, matches: (row: Row) => boolean, body: object): Promise<Row> {
+  const rows = (await call('GET', `${path}?per_page=100`)) as Row[]
+  const existing = rows.find(matches)
+  return existing ?? ((await call('POST', path, body)) as Row)
+}
+
+async function ensureRole(
+  call: Call,
+  sample: Sample,
+  name: string,
+  description: string,
+  permissions: string[],
+): Promise<Row> {
+  const role = await ensure(call, '/roles', (row) => row.name === name, { name, description })
+  // Adding a permission that is there changes nothing.
+  await call('POST', `/roles/${text(role.id)}/permissions`, {
+    permissions: permissions.map((permission_name) => ({
+      permission_name,
+      resource_server_identifier: sample.apiAudience,
+    })),
+  })
+  return role
+}
+
+async function ensureAction(call: Call, sample: Sample): Promise<void> {
+  const name = 'Add tenantId to tokens'
+  const { actions } = (await call('GET', '/actions/actions?per_page=100')) as { actions: Row[] }
+  const action =
+    actions.find((row) => row.name === name) ??
+    ((await call('POST', '/actions/actions', {
+      name,
+      supported_triggers: [{ id: 'post-login', version: 'v3' }],
+      code: actionCode(sample.tenantClaim),
+    })) as Row)
+  const id = text(action.id)
+  if (!action.deployed_version) await call('POST', `/actions/actions/${id}/deploy`)
+  const { bindings } = (await call('GET', '/actions/triggers/post-login/bindings')) as { bindings: Row[] }
+  if (bindings.length === 0) {
+    await call('PATCH', '/actions/triggers/post-login/bindings', {
+      bindings: [{ ref: { type: 'action_id', value: id }, display_name: name }],
+    })
+  }
+}
+
+/** Requests to our own Management API without a socket. */
+const managementCaller =
+  (app: Api, { origin, token }: QuickstartEnvironment): Call =>
+  async (method, path, body) => {
+    const response = await app.inject({
+      method,
+      url: `/api/v2${path}`,
+      headers: { host: new URL(origin).host, authorization: `Bearer ${token}` },
+      ...(body ? { payload: body } : {}),
+    })
+    if (response.statusCode >= 300) throw new Error(`The quickstart's ${method} ${path} was refused: ${response.body}`)
+    return response.body ? response.json() : undefined
+  }

@@ -1,0 +1,104 @@
+/**
+ * The sample SaaS runs as a process of its own: it uses only what a customer can, and it must not share our memory. It
+ * says on its standard output where its services are, and ends when we do.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { openSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { parseAddress } from '@tenantry/kernel/database/address.ts'
+import type { DatabaseUrls } from '@tenantry/kernel/database/database.ts'
+import { defineProblems } from '@tenantry/kernel/problem.ts'
+import { definitions, type Settings } from './settings.ts'
+
+export const problems = defineProblems({
+  sample_failed: { status: 500, title: 'The sample SaaS did not start: {reason} Its log is in {logFile}.' },
+})
+
+/** In the order of their ports, after the web app's. */
+const SERVICES = ['registration', 'tenants', 'users', 'items'] as const
+
+const main = fileURLToPath(new URL('../../../examples/saas/src/main.ts', import.meta.url))
+
+export interface Sample {
+  /** Host and port by service. */
+  services: Record<string, string>
+  close(): Promise<void>
+}
+
+export async function startSample(
+  settings: Settings,
+  given: {
+    quickstartFile: string
+    database: { urls: DatabaseUrls }
+    caFile: string
+    logFile: string
+    adminRole: string
+  },
+): Promise<Sample> {
+  const ports = Object.fromEntries(['web', ...SERVICES].map((name, index) => [name, settings.appPort + index]))
+  const child = spawn(process.execPath, [main], {
+    stdio: ['ignore', 'pipe', openSync(given.logFile, 'a'), 'ipc'],
+    env: {
+      PATH: process.env.PATH,
+      NODE_EXTRA_CA_CERTS: given.caFile,
+      STOCKROOM_QUICKSTART: given.quickstartFile,
+      STOCKROOM_DATABASE: JSON.stringify({
+        application: driverOptions(given.database.urls.application),
+        owner: driverOptions(given.database.urls.owner),
+      }),
+      STOCKROOM_PORTS: JSON.stringify(ports),
+      STOCKROOM_ADMIN_ROLE: given.adminRole,
+      STOCKROOM_SETTINGS: JSON.stringify({ usersBelongToOneTenant: settings.oneTenantOnly }),
+    },
+  })
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  try {
+    return { services: await readiness(child), close: () => end(child, ended) }
+  } catch (error) {
+    await end(child, ended)
+    const reason = `${(error as Error).message} Its ports are those from ${definitions.appPort.variable} on.`
+    throw problems.sample_failed({ facts: { reason, logFile: given.logFile }, cause: error })
+  }
+}
+
+/** A Unix socket cannot be said in a URL that every driver reads alike, so the sample gets its parts. */
+function driverOptions(text: string): object | string {
+  const { url, host, port } = parseAddress(text)
+  if (host === undefined) return text
+  const { username, password, pathname } = new URL(url)
+  return {
+    host,
+    port,
+    username: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: decodeURIComponent(pathname.slice(1)),
+  }
+}
+
+/** Its first line: `{"ready":true,"urls":{…}}`. The gateway's stage variables are hosts with their ports. */
+function readiness(child: ChildProcess): Promise<Record<string, string>> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('It was not ready within 30 seconds.')), 30_000)
+    child.once('exit', (code) => reject(new Error(`It ended with code ${code}.`)))
+    child.once('error', reject)
+    createInterface({ input: child.stdout! }).once('line', (line) => {
+      clearTimeout(timer)
+      try {
+        const { urls } = JSON.parse(line) as { urls: Record<(typeof SERVICES)[number], string> }
+        resolve(Object.fromEntries(SERVICES.map((name) => [name, new URL(urls[name]).host])))
+      } catch (cause) {
+        reject(new Error('It said something that is not JSON.', { cause }))
+      }
+    })
+  })
+}
+
+async function end(child: ChildProcess, ended: Promise<void>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGTERM')
+  const timer = setTimeout(() => child.kill('SIGKILL'), 5000)
+  await ended
+  clearTimeout(timer)
+}

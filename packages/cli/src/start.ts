@@ -1,0 +1,169 @@
+/**
+ * `tenantry start`: database, identity, gateway and the sample SaaS, in the order in which they need one another, and
+ * stopped in the opposite one. What fails to start takes down what is already there.
+ */
+
+import { mkdirSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { createActionRunner } from '@tenantry/identity/actions/runner.ts'
+import { startBackground } from '@tenantry/identity/background.ts'
+import { createIdentity } from '@tenantry/identity/identity.ts'
+import { systemClock } from '@tenantry/kernel/clock.ts'
+import { createDatabase } from '@tenantry/kernel/database/database.ts'
+import { createLogger } from '@tenantry/kernel/logger.ts'
+import { createSecrets } from '@tenantry/kernel/secrets.ts'
+import pino from 'pino'
+import { openDatabase } from './database.ts'
+import { openEnvironment } from './environment.ts'
+import { startGateway } from './gateway.ts'
+import { listen } from './listen.ts'
+import { ensureLocalCertificate } from './local-certificate.ts'
+import { keepMasterKey } from './master-key.ts'
+import { seedQuickstart } from './quickstart.ts'
+import { writeQuickstart } from './quickstart-file.ts'
+import { printReady } from './ready.ts'
+import { startSample } from './sample.ts'
+import { definitions, type Settings } from './settings.ts'
+import { step } from './terminal.ts'
+
+export interface StartOptions {
+  json: boolean
+  logToTerminal: boolean
+}
+
+export async function start(settings: Settings, options: StartOptions): Promise<void> {
+  const startedAt = performance.now()
+  const closers: (() => Promise<void>)[] = []
+  const stopAll = async () => {
+    for (const close of closers.splice(0).reverse()) await Promise.race([close(), patience()])
+  }
+  const stopping = stopOnSignal(stopAll)
+  try {
+    await bringUp(settings, options, closers, startedAt)
+  } catch (error) {
+    await stopAll()
+    if (stopping.requested()) return
+    throw error
+  }
+}
+
+async function bringUp(
+  settings: Settings,
+  options: StartOptions,
+  closers: (() => Promise<void>)[],
+  startedAt: number,
+): Promise<void> {
+  const say = options.json ? () => {} : step
+  const { dataDirectory, host } = settings
+  mkdirSync(dataDirectory, { recursive: true })
+  const logFile = join(dataDirectory, 'tenantry.log')
+  const logger = createLogger({
+    level: settings.logLevel,
+    ...(options.logToTerminal ? {} : { destination: pino.destination({ dest: logFile, mkdir: true, sync: false }) }),
+  })
+  const masterKey = keepMasterKey(dataDirectory, settings.masterKey)
+  const secrets = createSecrets(masterKey)
+  const clock = systemClock
+
+  const [opened, certificate] = await Promise.all([
+    openDatabase(settings, { secret: secrets.deriveKey('database-role'), logger, progress: say }),
+    ensureLocalCertificate({ directory: join(dataDirectory, 'tls'), clock }),
+  ])
+  closers.push(opened.close)
+  const database = await createDatabase({
+    urls: opened.urls,
+    onAcross: (reason) => logger.debug({ reason }, 'across environments'),
+  })
+  closers.push(database.close)
+
+  const runner = createActionRunner({ logger })
+  closers.push(runner.close)
+  const mail = settings.smtpUrl
+    ? { kind: 'smtp' as const, url: settings.smtpUrl, from: settings.mailFrom }
+    : { kind: 'mailbox' as const }
+  const app = await createIdentity({ database, secrets, clock, logger, mail, runner })
+  closers.push(() => app.close())
+
+  const background = startBackground({ ownerUrl: opened.urls.owner, database, secrets, clock, logger, mail })
+  // Not awaited: nothing of it is needed to be ready.
+  background.catch((err: unknown) => logger.error({ err }, 'background work could not be started'))
+  closers.push(async () => (await background.catch(() => undefined))?.stop())
+
+  const origins = { https: `https://localhost:${settings.httpsPort}`, http: `http://localhost:${settings.httpPort}` }
+  const environment = await openEnvironment({ database, secrets, clock }, [origins.https, origins.http])
+  const http = await listen(app, { port: settings.httpPort, host, variable: definitions.httpPort.variable })
+  closers.push(http.close)
+  const tls = { key: certificate.key, cert: certificate.cert }
+  const https = await listen(app, { port: settings.httpsPort, host, variable: definitions.httpsPort.variable, tls })
+  closers.push(https.close)
+
+  const sample = {
+    appUrl: `http://localhost:${settings.appPort}`,
+    apiAudience: 'https://api.stockroom.example',
+    tenantClaim: 'https://stockroom.example/tenantId',
+  }
+  const seeded = await seedQuickstart(
+    app,
+    { origin: origins.https, token: await environment.managementToken() },
+    sample,
+  )
+  const quickstart = {
+    issuer: `${origins.https}/`,
+    httpIssuer: `${origins.http}/`,
+    caFile: certificate.caFile,
+    managementAudience: `${origins.https}/api/v2/`,
+    ...(mail.kind === 'mailbox' ? { mailUrl: `${origins.http}/dev/mail` } : {}),
+    appUrl: sample.appUrl,
+    gatewayUrl: `http://localhost:${settings.gatewayPort}`,
+    apiAudience: sample.apiAudience,
+    tenantClaim: sample.tenantClaim,
+    ...seeded,
+  }
+  const file = writeQuickstart(dataDirectory, quickstart)
+
+  say('Starting the sample SaaS')
+  const stockroom = await startSample(settings, {
+    quickstartFile: file,
+    database: opened,
+    caFile: certificate.caFile,
+    logFile,
+    adminRole: seeded.roles.admin,
+  })
+  closers.push(stockroom.close)
+  const gateway = await startGateway(settings, { quickstart, services: stockroom.services, clock, logger })
+  closers.push(gateway.close)
+
+  const seconds = (performance.now() - startedAt) / 1000
+  printReady({
+    quickstart,
+    seconds,
+    logFile: relative(process.cwd(), logFile),
+    quickstartFile: relative(process.cwd(), file),
+    json: options.json,
+  })
+}
+
+/** A part that does not end must not keep the database, which comes last, from being stopped cleanly. */
+const patience = (): Promise<void> => wait(8000, undefined, { ref: false })
+
+/** The first signal stops everything in order; a second one gives up waiting. */
+function stopOnSignal(stopAll: () => Promise<void>): { requested(): boolean } {
+  let requested = false
+  const stop = () => {
+    if (requested) process.exit(130)
+    requested = true
+    // Nothing else may keep the process alive once all is closed.
+    stopAll().then(
+      () => process.exit(0),
+      (error: Error) => {
+        process.stderr.write(`tenantry: stopping failed: ${error.message}\n`)
+        process.exit(1)
+      },
+    )
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+  // Started by npm: when that process is killed the channel closes, and nobody could stop us any more.
+  process.on('disconnect', stop)
+  return { requested: () => requested }
+}

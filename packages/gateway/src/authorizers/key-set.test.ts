@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { type Bench, startBench } from '../test-gateway.ts'
+
+const hour = 3_600
+
+describe('the keys of an issuer', () => {
+  let bench: Bench
+  beforeEach(async () => {
+    bench = await startBench()
+  })
+  afterEach(() => bench.close())
+
+  const get = async (token: string): Promise<{ status: number; text: string }> => {
+    const { status, headers } = await bench.send({ path: '/pets/1', token })
+    return { status, text: /error_description="([^"]*)"/.exec(headers['www-authenticate'] ?? '')?.[1] ?? '' }
+  }
+  const jwksFetches = (): number => bench.issuer.requests.filter((url) => url === '/jwks.json').length
+  const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50))
+
+  it('are fetched once for many first requests', async () => {
+    const token = bench.issuer.mint()
+    const answers = await Promise.all(Array.from({ length: 20 }, () => get(token)))
+    assert.ok(answers.every(({ status }) => status === 200))
+    assert.equal(jwksFetches(), 1)
+  })
+
+  it('that appear later are found by their id', async () => {
+    assert.equal((await get(bench.issuer.mint())).status, 200)
+    bench.issuer.addKey('key-2')
+    bench.clock.advance(11)
+    assert.equal((await get(bench.issuer.mint({}, { kid: 'key-2' }))).status, 200)
+    assert.equal((await get(bench.issuer.mint())).status, 200)
+  })
+
+  it('N208 are not refetched for every unknown key id, and known ids keep working', async () => {
+    assert.equal((await get(bench.issuer.mint())).status, 200)
+    bench.clock.advance(11)
+    for (let i = 0; i < 100; i++) {
+      assert.deepEqual(await get(bench.issuer.mint({}, { kid: `guess-${i}` })), {
+        status: 401,
+        text: 'unable to find a key that matches the key id of the token',
+      })
+    }
+    assert.equal(jwksFetches(), 2)
+    assert.equal((await get(bench.issuer.mint({ jti: 'another' }))).status, 200)
+  })
+
+  it('that cannot be fetched refuse with the stage that failed', async () => {
+    bench.issuer.answers.discovery = (response) => response.writeHead(500).end()
+    assert.deepEqual(await get(bench.issuer.mint()), {
+      status: 401,
+      text: 'OIDC discovery endpoint communication error',
+    })
+    bench.clock.advance(2)
+    bench.issuer.answers.discovery = (response) =>
+      response.end(JSON.stringify({ issuer: bench.issuer.issuer, jwks_uri: `${bench.issuer.issuer}jwks.json` }))
+    const { jwks } = bench.issuer.answers
+    const broken: (typeof bench.issuer.answers)['jwks'][] = [
+      (response) => response.writeHead(302, { location: `${bench.issuer.issuer}elsewhere` }).end(),
+      (response) => response.end(`{"keys":[],"padding":"${'x'.repeat(150_001)}"}`),
+      (response) => response.end('{"keys":'),
+      (response) => response.end('{"keys":{}}'),
+      (response) => void setTimeout(() => jwks(response), 1_700),
+    ]
+    for (const reply of broken) {
+      bench.issuer.answers.jwks = reply
+      assert.deepEqual(await get(bench.issuer.mint()), { status: 401, text: 'JWKS communication error' })
+      bench.clock.advance(2)
+    }
+    assert.equal(bench.upstream.seen.length, 0)
+    bench.issuer.answers.jwks = jwks
+    assert.equal((await get(bench.issuer.mint())).status, 200)
+  })
+
+  it('are never taken from a discovery document that names another issuer', async () => {
+    bench.issuer.answers.discovery = (response) =>
+      response.end(
+        JSON.stringify({ issuer: 'https://evil.example.test/', jwks_uri: `${bench.issuer.issuer}jwks.json` }),
+      )
+    assert.equal((await get(bench.issuer.mint())).text, 'OIDC discovery endpoint communication error')
+    assert.equal(jwksFetches(), 0)
+  })
+
+  it('serve on while the issuer is gone, up to two hours and not longer', async () => {
+    assert.equal((await get(bench.issuer.mint())).status, 200)
+    bench.issuer.answers.jwks = (response) => response.destroy()
+    bench.clock.advance(1.9 * hour)
+    assert.equal((await get(bench.issuer.mint())).status, 200)
+    await settled()
+    const lasting = bench.issuer.mint({ exp: Math.floor(bench.clock.now().getTime() / 1000) + 9 * hour })
+    assert.equal((await get(lasting)).status, 200)
+    bench.clock.advance(0.2 * hour)
+    assert.deepEqual(await get(lasting), { status: 401, text: 'JWKS communication error' })
+  })
+
+  it('N209 that leave the set take the tokens verified with them along', async () => {
+    bench.issuer.addKey('key-2')
+    const lost = bench.issuer.mint({}, { kid: 'key-2' })
+    const kept = bench.issuer.mint()
+    assert.deepEqual([(await get(lost)).status, (await get(kept)).status], [200, 200])
+    bench.issuer.keys.delete('key-2')
+    bench.issuer.publish()
+    bench.clock.advance(301)
+    await get(kept)
+    await settled()
+    assert.equal((await get(lost)).status, 401)
+    assert.equal((await get(kept)).status, 200)
+  })
+
+  it('N209 do not keep a cached token alive past its exp', async () => {
+    const token = bench.issuer.mint()
+    assert.equal((await get(token)).status, 200)
+    bench.clock.advance(599)
+    assert.equal((await get(token)).status, 200)
+    bench.clock.advance(2)
+    assert.deepEqual(await get(token), { status: 401, text: 'the token has expired' })
+  })
+
+  it('under one id twice are neither of them used', async () => {
+    bench.issuer.addKey('key-2')
+    const jwk = (kid: string, name: string): object => ({
+      ...bench.issuer.keys.get(name)!.publicKey.export({ format: 'jwk' }),
+      kid,
+    })
+    bench.issuer.answers.jwks = (response) =>
+      response.end(JSON.stringify({ keys: [jwk('key-1', 'key-1'), jwk('key-1', 'key-2')] }))
+    assert.equal((await get(bench.issuer.mint())).status, 401)
+  })
+})

@@ -1,0 +1,21 @@
+import type { Duplex } from 'node:stream'
+import type { Exchange } from './exchange.ts'
+
+/** What is remembered of a client's connection across its requests. */
+export interface Connection {
+  /** The request read last. Answers leave in order, so when its answer is out, all are. */
+  last: Exchange | null
+  /** The forwarding headers for this host; the same for nearly every request of a connection. */
+  forwarded: { readonly host: string; readonly fields: readonly string[] } | null
+}
+
+const connections = new WeakMap<Duplex, Connection>()
+
+export function connectionOf(socket: Duplex): Connection {
+  let connection = connections.get(socket)
+  if (connection === undefined) {
+    connection = { last: null, forwarded: null }
+    connections.set(socket, connection)
+  }
+  return connection
+}

@@ -1,0 +1,6 @@
+import { defineProblems } from '@tenantry/kernel/problem.ts'
+
+export const problems = defineProblems({
+  /** `facts.findings` holds every error with its place. */
+  definition_refused: { status: 400, title: 'The API definition was refused. {summary}' },
+})

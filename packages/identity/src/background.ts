@@ -1,0 +1,43 @@
+/**
+ * Work without a request: mail and the removal of what has expired. Any number of processes may run it; pg-boss (in a
+ * schema of its own, `pgboss`) sees to it that a job runs in one of them.
+ */
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Logger } from '@tenantry/kernel/logger.ts'
+import type { Secrets } from '@tenantry/kernel/secrets.ts'
+import { PgBoss } from 'pg-boss'
+import type { MailSetting } from './delivery/outbox.ts'
+import { startDelivery } from './delivery/worker.ts'
+import { startUpkeep } from './upkeep/upkeep.ts'
+
+export interface BackgroundDependencies {
+  /** Of the role that owns the schema: pg-boss makes and migrates its tables itself. */
+  ownerUrl: string
+  database: Database
+  secrets: Secrets
+  clock: Clock
+  logger: Logger
+  mail: MailSetting
+}
+
+export interface Background {
+  /** Waits for work under way, at most ten seconds. */
+  stop(): Promise<void>
+}
+
+export async function startBackground(deps: BackgroundDependencies): Promise<Background> {
+  const { ownerUrl, database, secrets, clock, logger, mail } = deps
+  const boss = new PgBoss({ connectionString: ownerUrl, schema: 'pgboss', max: 3, application_name: 'tenantry-jobs' })
+  boss.on('error', (err) => logger.warn({ err }, 'a background job failed; it runs again'))
+  await boss.start()
+  await startUpkeep({ boss, database, clock, logger })
+  const delivery =
+    mail.kind === 'smtp' ? await startDelivery({ boss, database, secrets, clock, logger, setting: mail }) : undefined
+  return {
+    stop: async () => {
+      await delivery?.stop()
+      await boss.stop({ graceful: true, timeout: 10_000 })
+    },
+  }
+}

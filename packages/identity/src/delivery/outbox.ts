@@ -1,0 +1,58 @@
+/**
+ * Mail that is to be sent: written in the transaction of its cause, so it goes out if and only if the cause was kept.
+ * What happens to it then depends on the installation: a mailbox page for development, or SMTP (worker.ts).
+ */
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import type { Tx } from '@tenantry/kernel/database/database.ts'
+import { newId } from '@tenantry/kernel/id.ts'
+import type { Secrets } from '@tenantry/kernel/secrets.ts'
+import * as store from './store.ts'
+
+/** `mailbox` keeps mail to be read at /dev/mail, and sends nothing. */
+export type MailSetting = { kind: 'mailbox' } | { kind: 'smtp'; url: string; from: string }
+
+export interface Mail {
+  recipient: string
+  /** Name of the template, such as `organization_invitation`. */
+  template: string
+  subject: string
+  html: string
+  text: string
+}
+
+export interface MailBody {
+  html: string
+  text: string
+}
+
+export interface Outbox {
+  add(tx: Tx, environmentId: string, mail: Mail): Promise<void>
+}
+
+export const createOutbox = (deps: { secrets: Secrets; clock: Clock; mail: MailSetting }): Outbox => ({
+  async add(tx, environmentId, { recipient, template, subject, html, text }) {
+    const id = newId.uuid()
+    const now = deps.clock.now()
+    await store.insert(tx, {
+      environment_id: environmentId,
+      id,
+      recipient,
+      template,
+      // A line break in a subject would start another header.
+      subject: subject.replace(/\p{Cc}+/gu, ' ').trim(),
+      body: sealBody(deps.secrets, environmentId, id, { html, text }),
+      created_at: now,
+      // Mail of a mailbox is never due: turning SMTP on later must not send a developer's experiments.
+      next_attempt_at: deps.mail.kind === 'smtp' ? now : null,
+    })
+  },
+})
+
+const context = (environmentId: string, id: string) => `${environmentId}/message/${id}`
+
+/** Bodies hold links that sign people in, so they rest sealed like other secrets. */
+export const sealBody = (secrets: Secrets, environmentId: string, id: string, body: MailBody): Buffer =>
+  secrets.seal(context(environmentId, id), JSON.stringify(body))
+
+export const openBody = (secrets: Secrets, environmentId: string, id: string, sealed: Uint8Array): MailBody =>
+  JSON.parse(secrets.open(context(environmentId, id), sealed)) as MailBody

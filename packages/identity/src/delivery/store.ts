@@ -1,0 +1,88 @@
+import type { Tx } from '@tenantry/kernel/database/database.ts'
+import type { Sql } from 'postgres'
+
+export interface NewMessage {
+  environment_id: string
+  id: string
+  recipient: string
+  template: string
+  subject: string
+  body: Uint8Array
+  created_at: Date
+  next_attempt_at: Date | null
+}
+
+export interface MessageRow {
+  environment_id: string
+  id: string
+  recipient: string
+  template: string
+  subject: string
+  body: Uint8Array
+  created_at: Date
+  attempts: number
+}
+
+const columns = (sql: Sql | Tx) => sql`environment_id, id, recipient, template, subject, body, created_at, attempts`
+
+export async function insert(tx: Tx, message: NewMessage): Promise<void> {
+  await tx`insert into messages ${tx({ ...message, body: Buffer.from(message.body) })}`
+}
+
+export const list = (tx: Tx, options: { recipient?: string; limit: number }): Promise<MessageRow[]> =>
+  tx<MessageRow[]>`
+    select ${columns(tx)} from messages
+    where ${options.recipient === undefined ? tx`true` : tx`lower(recipient) = lower(${options.recipient})`}
+    order by created_at desc, id limit ${options.limit}`
+
+export async function find(tx: Tx, id: string): Promise<MessageRow | undefined> {
+  const [row] = await tx<MessageRow[]>`select ${columns(tx)} from messages where id = ${id}`
+  return row
+}
+
+/** How many mails of one template an address was sent since then, whatever its spelling in upper or lower case. */
+export async function countSince(tx: Tx, given: { recipient: string; template: string; since: Date }): Promise<number> {
+  const [row] = await tx<{ sent: number }[]>`
+    select count(*)::int as sent from messages
+    where lower(recipient) = lower(${given.recipient}) and template = ${given.template}
+      and created_at > ${given.since}`
+  return row!.sent
+}
+
+/**
+ * Takes one message that is due, of any environment, and sets when it is due again BEFORE it is sent: a process that
+ * dies between sending and marking leaves a message that another one sends once more, and never one that is lost.
+ */
+export async function claim(sql: Sql, now: Date, again: (attempts: number) => Date): Promise<MessageRow | undefined> {
+  return (await sql.begin(async (tx) => {
+    const [due] = await tx<MessageRow[]>`
+      select ${columns(tx as unknown as Tx)} from messages
+      where delivered_at is null and next_attempt_at <= ${now}
+      order by next_attempt_at limit 1 for update skip locked`
+    if (!due) return undefined
+    const attempts = due.attempts + 1
+    await tx`
+      update messages set attempts = ${attempts}, next_attempt_at = ${again(attempts)}
+      where environment_id = ${due.environment_id} and id = ${due.id}`
+    return { ...due, attempts }
+  })) as MessageRow | undefined
+}
+
+export async function markDelivered(sql: Sql, message: MessageRow, now: Date): Promise<void> {
+  await sql`
+    update messages set delivered_at = ${now}, next_attempt_at = null, last_error = null
+    where environment_id = ${message.environment_id} and id = ${message.id}`
+}
+
+/** Keeps what the server said. `given_up` takes the message out of the queue; otherwise it stays due as claimed. */
+export async function markFailed(
+  sql: Sql,
+  message: MessageRow,
+  failure: { error: string; given_up: boolean },
+): Promise<void> {
+  await sql`
+    update messages set
+      last_error = ${failure.error},
+      next_attempt_at = case when ${failure.given_up} then null else next_attempt_at end
+    where environment_id = ${message.environment_id} and id = ${message.id}`
+}

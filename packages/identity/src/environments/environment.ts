@@ -1,0 +1,89 @@
+/**
+ * An environment owns an issuer, keys and everything else; Auth0 calls it a tenant. The Host of a request finds it, and
+ * only a configured origin does: a poisoned Host header leads nowhere (CVE-2023-49097, CVE-2025-64101).
+ */
+
+import type { IncomingMessage } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import { newId } from '@tenantry/kernel/id.ts'
+import { defineProblems } from '@tenantry/kernel/problem.ts'
+import type { ConfigurationCache } from '../configuration-cache.ts'
+import * as store from './store.ts'
+
+export interface Environment {
+  id: string
+  name: string
+  origins: string[]
+  settings: EnvironmentSettings
+}
+
+/** What of Auth0's tenant settings is obeyed. Times in hours, as on the wire. */
+export interface EnvironmentSettings {
+  friendly_name?: string
+  session_lifetime?: number
+  idle_session_lifetime?: number
+  default_redirection_uri?: string
+  allow_organization_name_in_authentication_api?: boolean
+  allowed_logout_urls?: string[]
+}
+
+/** An environment as one request sees it: `origin` is where it was reached, `issuer` what tokens made now carry. */
+export interface RequestEnvironment extends Environment {
+  origin: string
+  issuer: string
+}
+
+export const problems = defineProblems({
+  unknown_host: { status: 404, title: 'No environment answers at this address.' },
+})
+
+export type EnvironmentResolver = (request: IncomingMessage) => Promise<RequestEnvironment>
+
+/** @throws Problem `unknown_host` */
+export const createEnvironmentResolver =
+  (deps: { database: Database; cache: ConfigurationCache }): EnvironmentResolver =>
+  async (request) => {
+    const host = request.headers.host?.toLowerCase()
+    if (!host || !/^[a-z0-9.[\]:-]{1,255}$/.test(host)) throw problems.unknown_host()
+    const encrypted = (request.socket as TLSSocket).encrypted === true
+    // Behind a proxy that ends TLS the socket is plain while the configured origin is https, so both are looked up.
+    for (const origin of encrypted ? [`https://${host}`] : [`http://${host}`, `https://${host}`]) {
+      const environment = await findByOrigin(deps, origin)
+      if (environment) return { ...environment, origin, issuer: `${origin}/` }
+    }
+    throw problems.unknown_host()
+  }
+
+const ORIGINS = '(origins)'
+
+async function findByOrigin(deps: { database: Database; cache: ConfigurationCache }, origin: string) {
+  const id = await deps.cache.remember(ORIGINS, [origin], () =>
+    deps.database.acrossEnvironments('find the environment of a host', (sql) => store.idByOrigin(sql, origin)),
+  )
+  if (!id) return undefined
+  return deps.cache.remember(id, ['environment'], () => deps.database.inEnvironment(id, (tx) => store.get(tx, id)))
+}
+
+/** @returns the new environment; its keys and system resources are made by `seedEnvironment`. */
+export async function createEnvironment(
+  database: Database,
+  given: { name: string; origins: string[]; settings?: EnvironmentSettings },
+): Promise<Environment> {
+  const environment = {
+    id: newId.environment(),
+    name: given.name,
+    origins: given.origins,
+    settings: given.settings ?? {},
+  }
+  await database.acrossEnvironments('create an environment', (sql) => store.insert(sql, environment))
+  return environment
+}
+
+/** The first environment that was made; a local installation has only that one. */
+export const oldestEnvironment = (database: Database): Promise<Environment | undefined> =>
+  database.acrossEnvironments('find the local environment', (sql) => store.oldest(sql))
+
+/** Lets an environment answer at other origins, and its Management API be known by the first of them. */
+export const moveEnvironment = (database: Database, environment: Environment, origins: string[]): Promise<void> =>
+  database.acrossEnvironments('move an environment to other origins', (sql) => store.move(sql, environment, origins))

@@ -1,0 +1,48 @@
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import { newId } from '@tenantry/kernel/id.ts'
+import type { Secrets } from '@tenantry/kernel/secrets.ts'
+import { makeSigningKey } from '../keys/keyring.ts'
+import * as keys from '../keys/store.ts'
+import { systemClient } from '../resources/clients/rules.ts'
+import * as clients from '../resources/clients/store.ts'
+import { managementAudience } from '../resources/management-api.ts'
+import { managementScopes } from '../resources/management-scopes.ts'
+import * as resourceServers from '../resources/resource-servers/store.ts'
+import { createEnvironment, type Environment, type EnvironmentSettings } from './environment.ts'
+
+/**
+ * An environment that can sign and be managed: two signing keys, the Management API as a resource server, and the one
+ * global client that Auth0's tools expect to find.
+ */
+export async function seedEnvironment(
+  deps: { database: Database; secrets: Secrets; clock: Clock },
+  given: { name: string; origins: string[]; settings?: EnvironmentSettings },
+): Promise<Environment> {
+  const environment = await createEnvironment(deps.database, given)
+  const [current, next] = await Promise.all([
+    makeSigningKey(deps, environment.id, 'current'),
+    makeSigningKey(deps, environment.id, 'next'),
+  ])
+  const now = deps.clock.now()
+  await deps.database.inEnvironment(environment.id, async (tx) => {
+    await keys.insert(tx, environment.id, current)
+    await keys.insert(tx, environment.id, next)
+    await resourceServers.insert(tx, environment.id, {
+      ...resourceServers.defaults,
+      id: newId.resourceServer(),
+      identifier: managementAudience(environment.origins[0]!),
+      name: 'Management API',
+      is_system: true,
+      scopes: managementScopes.map((value) => ({ value })),
+      created_at: now,
+      updated_at: now,
+    })
+    await clients.insert(
+      tx,
+      environment.id,
+      systemClient(now, (id, secret) => clients.sealSecret(deps.secrets, environment.id, id, secret)),
+    )
+  })
+  return environment
+}

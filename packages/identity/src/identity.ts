@@ -1,0 +1,126 @@
+/**
+ * The identity server: issuer, Management API, Universal Login. This function is the table of contents; every handler
+ * is mounted here and nowhere else, in this order.
+ */
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import { createServer } from '@tenantry/kernel/http/server.ts'
+import type { Api } from '@tenantry/kernel/http/slice.ts'
+import type { Logger } from '@tenantry/kernel/logger.ts'
+import type { Secrets } from '@tenantry/kernel/secrets.ts'
+import type { ActionRunner } from './actions/runner.ts'
+import { createConfigurationCache } from './configuration-cache.ts'
+import { mailbox } from './delivery/mailbox.ts'
+import { createOutbox, type MailSetting } from './delivery/outbox.ts'
+import { createEnvironmentResolver } from './environments/environment.ts'
+import { createKeyrings } from './keys/keyring.ts'
+import { createLogin } from './login/login.ts'
+import { governPages } from './login/page-errors.ts'
+import { createPostLogin } from './login/post-login.ts'
+import { authorize } from './oauth/authorize/authorize.ts'
+import { createConfiguration } from './oauth/configuration.ts'
+import { logout } from './oauth/logout.ts'
+import { oauth } from './oauth/oauth.ts'
+import { actionBindings } from './resources/actions/bindings/routes.ts'
+import { actions } from './resources/actions/routes.ts'
+import { actionVersions } from './resources/actions/versions/routes.ts'
+import { clientGrants } from './resources/client-grants/routes.ts'
+import { clients } from './resources/clients/routes.ts'
+import { connections } from './resources/connections/routes.ts'
+import { governManagementApi } from './resources/management-api.ts'
+import { organizationClientGrants } from './resources/organizations/client-grants/routes.ts'
+import { enabledConnections } from './resources/organizations/enabled-connections/routes.ts'
+import { invitations } from './resources/organizations/invitations/routes.ts'
+import { members } from './resources/organizations/members/routes.ts'
+import { organizations } from './resources/organizations/routes.ts'
+import { resourceServers } from './resources/resource-servers/routes.ts'
+import { rolePermissions } from './resources/roles/permissions/routes.ts'
+import { roles } from './resources/roles/routes.ts'
+import { roleUsers } from './resources/roles/users/routes.ts'
+import { userOrganizations } from './resources/users/organizations/routes.ts'
+import { userPermissions } from './resources/users/permissions/routes.ts'
+import { userRoles } from './resources/users/roles/routes.ts'
+import { users } from './resources/users/routes.ts'
+
+export interface IdentityDependencies {
+  database: Database
+  secrets: Secrets
+  clock: Clock
+  logger: Logger
+  mail: MailSetting
+  /** Where Actions run; its owner closes it. */
+  runner: ActionRunner
+}
+
+export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
+  const { database, secrets, clock, logger, mail, runner } = deps
+  const cache = createConfigurationCache(database)
+  const keyrings = createKeyrings({ database, cache, secrets })
+  const resolveEnvironment = createEnvironmentResolver({ database, cache })
+  const outbox = createOutbox({ secrets, clock, mail })
+  const configuration = createConfiguration({ database, cache, secrets })
+  const postLogin = createPostLogin({ database, cache, secrets, runner, logger })
+  const login = createLogin({ database, configuration, secrets, clock, postLogin })
+  const { checkCode } = runner
+  const app = createServer({ logger })
+
+  app.get('/healthz', async () => ({ status: 'ok' }))
+  app.get('/readyz', async () => {
+    await database.ping()
+    return { status: 'ready' }
+  })
+
+  await app.register(async (scope) => {
+    scope.addHook('onRequest', async (request) => {
+      request.environment = await resolveEnvironment(request.raw)
+    })
+
+    await scope.register(
+      async (instance) => {
+        const api = instance as unknown as Api
+        governManagementApi(api, { keyrings, cache, clock })
+        await organizations({ database, clock })(api)
+        await enabledConnections({ database })(api)
+        await organizationClientGrants({ database })(api)
+        await members({ database, clock })(api)
+        await invitations({ database, secrets, clock, outbox })(api)
+        await users({ database, clock })(api)
+        await userRoles({ database })(api)
+        await userPermissions({ database })(api)
+        await userOrganizations({ database })(api)
+        await roles({ database })(api)
+        await rolePermissions({ database })(api)
+        await roleUsers({ database })(api)
+        await resourceServers({ database, clock })(api)
+        await clients({ database, secrets, clock })(api)
+        await clientGrants({ database, clock })(api)
+        await connections({ database, clock })(api)
+        await actions({ database, secrets, clock, checkCode })(api)
+        await actionVersions({ database, secrets, clock, checkCode })(api)
+        await actionBindings({ database, secrets, clock })(api)
+      },
+      { prefix: '/api/v2' },
+    )
+
+    await scope.register(async (instance) => {
+      await oauth({ database, configuration, keyrings, secrets, clock, postLogin })(instance as unknown as Api)
+    })
+
+    await scope.register(async (instance) => {
+      const pages = instance as unknown as Api
+      governPages(pages, { clock })
+      await authorize({ database, configuration, clock, login })(pages)
+      await login.routes(pages)
+      await logout({ configuration, keyrings, sessions: login.sessions, secrets, clock })(pages)
+    })
+
+    if (mail.kind === 'mailbox') {
+      await scope.register(async (instance) => {
+        const pages = instance as unknown as Api
+        governPages(pages, { clock })
+        await mailbox({ database, secrets })(pages)
+      })
+    }
+  })
+  return app
+}

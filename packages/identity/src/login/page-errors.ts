@@ -1,0 +1,42 @@
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import { logProblem, toProblem } from '@tenantry/kernel/http/server.ts'
+import type { Api } from '@tenantry/kernel/http/slice.ts'
+import { toOAuthError } from '../oauth/problems.ts'
+import { sendErrorPage } from './pages.ts'
+
+/** What a person reads when nobody but the person can be told. Details stay in the log, found by the reference. */
+const TEXTS: Record<string, { title: string; text: string }> = {
+  login_transaction_expired: {
+    title: 'This sign-in has expired',
+    text: 'The page was open for too long, or it was opened in another browser. Nothing is lost: go back to the application and sign in again.',
+  },
+  cross_site_post: {
+    title: 'This form can’t be used any more',
+    text: 'It was not sent from our page, so we stopped. Go back to the application and sign in again.',
+  },
+  unknown_host: {
+    title: 'Nothing answers at this address',
+    text: 'Check the address. If you followed a link, tell the sender that it is wrong.',
+  },
+  server_error: {
+    title: 'Something failed on our side',
+    text: 'Try again in a minute. If it stays, send the reference below to the application’s support.',
+  },
+}
+
+export function governPages(app: Api, { clock }: { clock: Clock }): void {
+  app.setErrorHandler((error, request, reply) => {
+    const problem = toProblem(error)
+    logProblem(request.log, problem)
+    const { title, text } = TEXTS[problem.code] ?? { title: 'We can’t continue', text: problem.message }
+    const code = toOAuthError(problem).error
+    return sendErrorPage(request, reply, {
+      status: problem.status,
+      title,
+      text,
+      code,
+      reason: problem.code,
+      at: clock.now(),
+    })
+  })
+}

@@ -1,0 +1,50 @@
+/**
+ * Checks a password the same way everywhere: counted first, compared in the same time whether the account exists or not,
+ * rehashed when the parameters have moved on.
+ */
+
+import type { Connection } from '../oauth/configuration.ts'
+import { hashPassword, needsRehash, verifyPassword } from '../upstream/database/password.ts'
+import type { StepTools, Visit } from './login.ts'
+import * as store from './store.ts'
+
+export type PasswordCheck =
+  | { outcome: 'right'; userId: string; connectionId: string }
+  | { outcome: 'wrong' | 'too_many' | 'blocked' }
+
+/** Longer input is no password of anybody's, and hashing it would cost. */
+const MAXIMUM_LENGTH = 256
+
+export async function checkPassword(
+  tools: StepTools,
+  { request }: Visit,
+  connections: Connection[],
+  identifier: string,
+  password: string,
+): Promise<PasswordCheck> {
+  const environmentId = request.environment.id
+  const account = identifier.trim()
+  if (!(await tools.lockout.admit(environmentId, account, request.ip))) return { outcome: 'too_many' }
+  const databases = connections.filter(({ strategy }) => strategy === 'auth0').map(({ id }) => id)
+  const [person] = await tools.database.once(environmentId, (tx) => store.findCredentials(tx, account, databases))
+  const fits = await verifyPassword(person?.password_hash ?? undefined, password.slice(0, MAXIMUM_LENGTH))
+  if (!person || !fits || password.length > MAXIMUM_LENGTH) return { outcome: 'wrong' }
+  if (person.blocked) return { outcome: 'blocked' }
+
+  const now = tools.clock.now()
+  const rehashed = needsRehash(person.password_hash!) ? await hashPassword(password) : undefined
+  await tools.database.inEnvironment(environmentId, async (tx) => {
+    await store.recordLogin(tx, person.user_id, now, request.ip)
+    if (rehashed) await store.replacePasswordHash(tx, person.user_id, rehashed)
+  })
+  await tools.lockout.succeeded(environmentId, account, request.ip)
+  return { outcome: 'right', userId: person.user_id, connectionId: person.connection_id }
+}
+
+/** Generic words: the same for an unknown address and a wrong password, also when it is the limit that speaks. */
+export const refusalText = (outcome: Exclude<PasswordCheck['outcome'], 'right'>): { status: number; text: string } =>
+  ({
+    wrong: { status: 400, text: 'Wrong email or password. Try again, or ask your administrator for help.' },
+    too_many: { status: 429, text: 'Too many tries. Wait 15 minutes, then try again.' },
+    blocked: { status: 403, text: 'This sign-in is blocked. Ask your administrator for help.' },
+  })[outcome]

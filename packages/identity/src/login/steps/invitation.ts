@@ -1,0 +1,144 @@
+/**
+ * Accepting an invitation: the address is the invited one and cannot be changed; whoever has no account here chooses a
+ * password, whoever has one signs in with it. Accepting deletes the invitation's row in the same transaction that makes
+ * the member, so it happens once or not at all.
+ */
+import { newId } from '@tenantry/kernel/id.ts'
+import { hashHandle } from '@tenantry/kernel/secrets.ts'
+import { shortDate } from '../../delivery/dates.ts'
+import { INVITATION_REFUSED } from '../../oauth/authorize/checks.ts'
+import type { Connection } from '../../oauth/configuration.ts'
+import { problems as oauthProblems } from '../../oauth/problems.ts'
+import type { InvitationRow } from '../../resources/organizations/invitations/store.ts'
+import * as invitations from '../../resources/organizations/invitations/store.ts'
+import * as members from '../../resources/organizations/members/store.ts'
+import { hashPassword } from '../../upstream/database/password.ts'
+import { checkPassword as checkPolicy, minimumLength, type PasswordOptions } from '../../upstream/database/policy.ts'
+import type { Step, StepTools, Visit } from '../login.ts'
+import { checkPassword, refusalText } from '../password-check.ts'
+import * as store from '../store.ts'
+
+export const invitation: Step = {
+  name: 'invitation',
+  isDue: (visit) => visit.transaction.invitationId !== undefined,
+
+  async show(tools, visit) {
+    const invited = await find(tools, visit)
+    return invited ? render(tools, visit, invited, {}) : refuse(tools, visit)
+  },
+
+  async submit(tools, visit, form) {
+    const invited = await find(tools, visit)
+    if (!invited) return refuse(tools, visit)
+    const email = invited.row.invitee.email
+    if (invited.known === 'signed-in') return accept(tools, visit, invited, { userId: visit.session!.user_id })
+
+    const password = form.password ?? ''
+    if (invited.known === 'account') {
+      const checked = await checkPassword(tools, visit, invited.connections, email, password)
+      if (checked.outcome !== 'right') {
+        const { status, text } = refusalText(checked.outcome)
+        if (status === 429) visit.reply.header('retry-after', '900')
+        return render(tools, visit, invited, { refused: text }, status)
+      }
+      return accept(tools, visit, invited, { userId: checked.userId, connectionId: checked.connectionId })
+    }
+    const connection = invited.connections[0]!
+    const violation = checkPolicy(connection.options, password, { email, name: invited.organizationName })
+    if (violation) return render(tools, visit, invited, { refused: violation.text }, 400)
+    return accept(tools, visit, invited, { connection, passwordHash: await hashPassword(password) })
+  },
+}
+
+interface Invited {
+  row: InvitationRow
+  organizationName: string
+  roleNames: string[]
+  connections: Connection[]
+  known: 'signed-in' | 'account' | 'new'
+}
+
+/** What the invitation means now: it may have been revoked, used or run out since the page was opened. */
+async function find(tools: StepTools, visit: Visit): Promise<Invited | undefined> {
+  const { request, client, transaction, session } = visit
+  const environmentId = request.environment.id
+  const organization = await tools.configuration.organization(environmentId, transaction.organizationId ?? '')
+  const usable = await tools.configuration.connections(environmentId, client.client_id, transaction.organizationId)
+  const databases = usable.filter(({ strategy }) => strategy === 'auth0')
+  return tools.database.inEnvironment(environmentId, async (tx) => {
+    const row = await invitations.findById(tx, transaction.invitationId!)
+    if (!row || !organization || row.expires_at <= tools.clock.now()) return undefined
+    const connections = row.connection_id ? databases.filter(({ id }) => id === row.connection_id) : databases
+    if (connections.length === 0) return undefined
+    const [[account], roleNames] = await Promise.all([
+      store.findCredentials(
+        tx,
+        row.invitee.email,
+        connections.map(({ id }) => id),
+      ),
+      invitations.roleNames(tx, row.roles),
+    ])
+    const signedIn = account !== undefined && session?.user_id === account.user_id
+    const known = signedIn ? 'signed-in' : account ? 'account' : 'new'
+    return { row, organizationName: organization.display_name, roleNames, connections, known }
+  })
+}
+
+const render = (tools: StepTools, visit: Visit, invited: Invited, values: Record<string, unknown>, status = 200) =>
+  tools.show(
+    visit,
+    'invitation',
+    {
+      ...values,
+      inviter: invited.row.inviter.name,
+      email: invited.row.invitee.email,
+      roles: invited.roleNames.join(', '),
+      expires: shortDate(invited.row.expires_at),
+      known: invited.known,
+      password_rules: passwordRules(invited.connections[0]!.options),
+    },
+    status,
+  )
+
+/** What is asked of a new password, said before it is chosen. */
+function passwordRules(options: PasswordOptions): { text: string; length?: number }[] {
+  const length = minimumLength(options)
+  const rules = [{ text: `At least ${length} characters; three random words work well`, length }]
+  return options.password_no_personal_info?.enable ? [...rules, { text: 'Not your name or your address' }] : rules
+}
+
+const refuse = (tools: StepTools, visit: Visit) =>
+  tools.refuseInvitation(visit, oauthProblems.invalid_request({ facts: { reason: INVITATION_REFUSED } }))
+
+type Person = { userId: string; connectionId?: string } | { connection: Connection; passwordHash: string }
+
+async function accept(tools: StepTools, visit: Visit, invited: Invited, person: Person) {
+  const { request, reply, transaction } = visit
+  const environmentId = request.environment.id
+  const { organization_id: organizationId } = invited.row
+  const stateHash = hashHandle(transaction.state)
+  const accepted = await tools.database.inEnvironment(environmentId, async (tx) => {
+    const redeemed = await invitations.redeem(tx, invited.row.id, tools.clock.now())
+    if (!redeemed) return undefined
+    let userId: string
+    if ('userId' in person) {
+      userId = person.userId
+    } else {
+      userId = `auth0|${newId.databaseUser()}`
+      await invitations.createInvitee(tx, environmentId, userId, person.connection.id, redeemed, person.passwordHash)
+    }
+    // Whoever opened the link reads that mailbox.
+    await store.verifyEmail(tx, userId)
+    await members.add(tx, environmentId, organizationId, [userId])
+    await invitations.grantRoles(tx, environmentId, redeemed, userId)
+    await store.settleInvitation(tx, stateHash)
+    return { userId }
+  })
+  if (!accepted) return refuse(tools, visit)
+
+  const settled = { ...visit, transaction: { ...transaction, invitationId: undefined } }
+  if (invited.known === 'signed-in') return tools.proceed(settled)
+  const connectionId = 'connection' in person ? person.connection.id : person.connectionId!
+  const session = await tools.sessions.start(request, reply, { userId: accepted.userId, connectionId, amr: ['pwd'] })
+  return tools.proceed({ ...settled, session })
+}

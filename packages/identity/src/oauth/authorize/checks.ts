@@ -1,0 +1,185 @@
+/**
+ * The checks of /authorize, as a table: what is first decides what the later ones may rely on. The first two decide
+ * whether the redirect URI can be trusted with an answer at all; their refusals are pages. All others are told to the
+ * client, at its redirect URI.
+ */
+
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import { hashHandle } from '@tenantry/kernel/secrets.ts'
+import type { RequestEnvironment } from '../../environments/environment.ts'
+import * as invitations from '../../resources/organizations/invitations/store.ts'
+import type { Client, Configuration } from '../configuration.ts'
+import { namedOrganization } from '../organization.ts'
+import { problems } from '../problems.ts'
+import { parseScope } from '../tokens/scope.ts'
+import type { AuthorizationRequest } from './request.ts'
+
+export type Parameters = Readonly<Record<string, string>>
+
+export interface CheckDependencies {
+  database: Database
+  configuration: Configuration
+  clock: Clock
+}
+
+interface Context {
+  deps: CheckDependencies
+  environment: RequestEnvironment
+  client: Client
+  parameters: Parameters
+}
+
+const refuse = (reason: string) => problems.invalid_request({ facts: { reason } })
+
+/** @throws Problem; its reader is the person, since nobody else can be trusted yet */
+export async function checkClient(
+  deps: CheckDependencies,
+  environment: RequestEnvironment,
+  parameters: Parameters,
+): Promise<Client> {
+  const id = parameters.client_id
+  const client = id ? await deps.configuration.client(environment.id, id) : undefined
+  if (!client || client.global) throw refuse('This application is not known here. Check its client_id.')
+  // RFC 9700 §2.1: exact string comparison, nothing normalised, no wildcard.
+  if (!parameters.redirect_uri || !client.callbacks.includes(parameters.redirect_uri)) {
+    throw refuse('The redirect_uri is not in the application’s list of allowed callback URLs.')
+  }
+  return client
+}
+
+/** Gets what the checks before it found. */
+type Check = (
+  context: Context,
+  soFar: Partial<AuthorizationRequest>,
+) => Partial<AuthorizationRequest> | Promise<Partial<AuthorizationRequest>>
+
+const responseType: Check = ({ client, parameters }) => {
+  const type = parameters.response_type
+  if (!type) throw refuse('Missing required parameter: response_type')
+  if (type !== 'code') throw problems.unsupported_response_type({ facts: { type: type.slice(0, 60) } })
+  if (!client.grant_types.includes('authorization_code'))
+    throw problems.unauthorized_client({ facts: { type: 'authorization_code' } })
+  return {}
+}
+
+/** PKCE, S256 only (RFC 7636 §4.3, RFC 9700 §2.1.1). A public client without it is refused: CVE-2023-48228. */
+const pkce: Check = ({ client, parameters }) => {
+  const { code_challenge: challenge, code_challenge_method: method } = parameters
+  if (challenge === undefined) {
+    if (method !== undefined || client.token_endpoint_auth_method === 'none') {
+      throw refuse('Parameter code_challenge is required for this client (PKCE with S256).')
+    }
+    return { code_challenge: undefined }
+  }
+  if (method !== 'S256') throw refuse('Parameter code_challenge_method must be S256.')
+  if (!/^[A-Za-z0-9_-]{43}$/.test(challenge)) throw refuse('Parameter code_challenge must be a base64url SHA-256.')
+  return { code_challenge: challenge }
+}
+
+const scopeAndAudience: Check = async ({ deps, environment, parameters }) => {
+  const scope = parseScope(parameters.scope)
+  if (!scope) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
+  const audience = parameters.audience || undefined
+  const api = audience ? await deps.configuration.resourceServer(environment, audience) : undefined
+  if (audience && !api)
+    throw problems.access_denied({ facts: { reason: `Service not found: ${audience.slice(0, 200)}` } })
+  // It has no role-based access for people, so any of them could ask for every scope it has.
+  if (api?.is_system)
+    throw problems.access_denied({ facts: { reason: 'The Management API is for machines. Use client_credentials.' } })
+  return { scope, audience, resource_server_identifier: api?.identifier }
+}
+
+const prompting: Check = ({ parameters }) => {
+  const prompt = (parameters.prompt ?? '').split(' ').filter(Boolean)
+  const known = ['none', 'login', 'consent', 'select_account']
+  if (prompt.some((value) => !known.includes(value)) || (prompt.includes('none') && prompt.length > 1)) {
+    throw refuse('Parameter prompt must be none, or any of login, consent, select_account.')
+  }
+  const maxAge = parameters.max_age
+  if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) throw refuse('Parameter max_age must be a number of seconds.')
+  return { prompt, max_age: maxAge === undefined ? undefined : Number(maxAge) }
+}
+
+const unsupported: Check = ({ parameters }) => {
+  for (const name of ['request', 'request_uri', 'registration', 'authorization_details']) {
+    if (parameters[name] !== undefined) throw refuse(`Parameter ${name} is not supported.`)
+  }
+  return {}
+}
+
+/** Which organization, by the client's rules; the texts are Auth0's. */
+const organization: Check = async ({ deps, environment, client, parameters }) => {
+  const asked = parameters.organization || undefined
+  if (!asked) {
+    if (client.organization_usage === 'require' && client.organization_require_behavior === 'no_prompt') {
+      throw refuse('parameter organization is required for this client')
+    }
+    return { organization_id: undefined }
+  }
+  if (client.organization_usage === 'deny') throw refuse('parameter organization is not allowed for this client')
+  const found = await namedOrganization(deps.configuration, environment, asked)
+  return { organization_id: found.organization_id }
+}
+
+/**
+ * An invitation is an opaque row that is looked up, never a token that is believed (CVE-2026-1529). One that belongs to
+ * another organization or client gets the same words as one that does not exist.
+ */
+const invitation: Check = async ({ deps, environment, client, parameters }, soFar) => {
+  const ticket = parameters.invitation
+  if (ticket === undefined) return { invitation_id: undefined }
+  const ticketHash = hashHandle(ticket)
+  const found = await deps.database.inEnvironment(environment.id, (tx) => invitations.findByTicket(tx, ticketHash))
+  const fits =
+    found &&
+    found.expires_at > deps.clock.now() &&
+    found.client_id === client.client_id &&
+    found.organization_id === soFar.organization_id
+  if (!fits) throw problems.invalid_request({ facts: { reason: INVITATION_REFUSED } })
+  return { invitation_id: found.id }
+}
+
+export const INVITATION_REFUSED = 'invitation not found or already used'
+
+const CHECKS: readonly Check[] = [
+  responseType,
+  pkce,
+  unsupported,
+  scopeAndAudience,
+  prompting,
+  organization,
+  invitation,
+]
+
+/** @throws Problem, to be told to the client */
+export async function checkRequest(context: Context, respond: ResponseChannel): Promise<AuthorizationRequest> {
+  const { parameters, environment } = context
+  const base = {
+    ...respond,
+    client_id: context.client.client_id,
+    issuer: environment.issuer,
+    nonce: parameters.nonce,
+    connection: parameters.connection,
+    login_hint: parameters.login_hint?.slice(0, 254),
+    ui_locales: parameters.ui_locales?.slice(0, 100),
+  }
+  let request: Partial<AuthorizationRequest> = base
+  for (const check of CHECKS) request = { ...request, ...(await check(context, request)) }
+  return request as AuthorizationRequest
+}
+
+export type ResponseChannel = Pick<AuthorizationRequest, 'redirect_uri' | 'response_mode' | 'web_origin' | 'state'>
+
+/** How answers travel. Decided before the other checks, because their refusals travel the same way. */
+export function checkChannel(client: Client, parameters: Parameters): ResponseChannel {
+  const redirectUri = parameters.redirect_uri!
+  const mode = parameters.response_mode ?? 'query'
+  if (mode !== 'query' && mode !== 'web_message') throw refuse('Parameter response_mode must be query or web_message.')
+  const origin = mode === 'web_message' ? new URL(redirectUri).origin : undefined
+  // N67: a message goes to an origin that the client lists, never to whoever embeds the page.
+  if (origin !== undefined && !client.web_origins.includes(origin)) {
+    throw refuse(`The origin ${origin} is not in the application’s list of allowed web origins.`)
+  }
+  return { redirect_uri: redirectUri, response_mode: mode, web_origin: origin, state: parameters.state }
+}

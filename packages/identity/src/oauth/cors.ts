@@ -1,0 +1,36 @@
+import type { Api } from '@tenantry/kernel/http/slice.ts'
+import type { Configuration } from './configuration.ts'
+
+const PUBLIC = new Set([
+  '/.well-known/openid-configuration',
+  '/.well-known/oauth-authorization-server',
+  '/.well-known/jwks.json',
+])
+
+/**
+ * Cross-origin reading. Public documents are for everybody; everything else only for origins that a client of this
+ * environment lists. No credentials: tokens travel in bodies and headers, and the session cookie must not.
+ */
+export function cors(app: Api, configuration: Configuration): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const origin = request.headers.origin
+    if (PUBLIC.has(request.routeOptions.url ?? '')) {
+      reply.header('access-control-allow-origin', '*')
+    } else {
+      reply.header('vary', 'Origin')
+      if (origin && (await configuration.isBrowserOrigin(request.environment.id, origin))) {
+        reply.header('access-control-allow-origin', origin)
+      }
+    }
+  })
+  for (const path of ['/oauth/token', '/oauth/revoke', '/userinfo']) {
+    app.options(path, async (_request, reply) =>
+      reply
+        .header('access-control-allow-methods', 'GET, POST')
+        .header('access-control-allow-headers', 'authorization, content-type, auth0-client')
+        .header('access-control-max-age', '600')
+        .code(204)
+        .send(),
+    )
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Ending a browser's sign-in: Auth0's /v2/logout and OpenID Connect RP-Initiated Logout 1.0. Where to go afterwards is
+ * matched exactly against what the client, or without one the environment, allows; a `javascript:` address or a
+ * look-alike host never is (GHSA-v959-qxv6-6f8p).
+ */
+
+import { createHmac } from 'node:crypto'
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import { parseQuery } from '@tenantry/kernel/http/body.ts'
+import type { Api } from '@tenantry/kernel/http/slice.ts'
+import type { Secrets } from '@tenantry/kernel/secrets.ts'
+import { sameSecret } from '@tenantry/kernel/secrets.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { decodeJwt, errors, jwtVerify } from 'jose'
+import { initials } from '../delivery/render.ts'
+import type { Keyrings } from '../keys/keyring.ts'
+import { readCookie } from '../login/cookies.ts'
+import { sendPage } from '../login/pages.ts'
+import type { Sessions } from '../login/sessions.ts'
+import type { Configuration } from './configuration.ts'
+import { readParameters } from './parameters.ts'
+import { problems } from './problems.ts'
+
+interface Dependencies {
+  configuration: Configuration
+  keyrings: Keyrings
+  sessions: Sessions
+  secrets: Secrets
+  clock: Clock
+}
+
+type Parameters = Readonly<Record<string, string>>
+
+const refuse = (reason: string) => problems.invalid_request({ facts: { reason } })
+
+export const logout = (deps: Dependencies) => async (app: Api) => {
+  app.get('/v2/logout', async (request, reply) => {
+    const parameters = queryOf(request)
+    const allowed = await allowedTargets(deps, request, parameters.client_id)
+    const target = parameters.returnTo ?? (parameters.client_id ? allowed[0] : undefined)
+    if (target !== undefined && !allowed.includes(target)) {
+      throw refuse('The returnTo address is not in the list of allowed logout URLs.')
+    }
+    await deps.sessions.end(request, reply)
+    return leave(reply, target)
+  })
+
+  app.get('/oidc/logout', async (request, reply) => oidc(request, reply, queryOf(request)))
+  app.post('/oidc/logout', async (request, reply) => oidc(request, reply, readParameters(request.body)))
+
+  async function oidc(request: FastifyRequest, reply: FastifyReply, parameters: Parameters) {
+    const hint = await readHint(deps, request, parameters.id_token_hint)
+    const clientId = parameters.client_id ?? hint?.clientId
+    if (hint && parameters.client_id !== undefined && parameters.client_id !== hint.clientId) {
+      throw refuse('The client_id is not the one that the id_token_hint was issued to.')
+    }
+    const target = parameters.post_logout_redirect_uri
+    if (target !== undefined && !(await allowedTargets(deps, request, clientId)).includes(target)) {
+      throw refuse('The post_logout_redirect_uri is not in the list of allowed logout URLs.')
+    }
+    const session = await deps.sessions.read(request)
+    const asks = session !== undefined && session.id !== (hint?.sid ?? parameters.logout_hint)
+    const confirmation = confirmationOf(deps, request)
+    // Without a hint that names this sign-in anybody's page could sign people out, so the person is asked.
+    const confirmed =
+      request.method === 'POST' && confirmation !== undefined && sameSecret(parameters._csrf ?? '', confirmation)
+    if (asks && !confirmed) return askToConfirm(reply, { ...parameters, _csrf: confirmation ?? '' }, target)
+    await deps.sessions.end(request, reply)
+    return leave(reply, target, parameters.state)
+  }
+}
+
+const queryOf = (request: FastifyRequest): Parameters => parseQuery(request.raw.url ?? '')
+
+async function allowedTargets(
+  { configuration }: Dependencies,
+  request: FastifyRequest,
+  clientId: string | undefined,
+): Promise<string[]> {
+  const { id, settings } = request.environment
+  if (clientId === undefined) return settings.allowed_logout_urls ?? []
+  const client = await configuration.client(id, clientId)
+  if (!client) throw refuse('This application is not known here. Check its client_id.')
+  return client.allowed_logout_urls
+}
+
+function leave(reply: FastifyReply, target: string | undefined, state?: string): FastifyReply | Promise<FastifyReply> {
+  reply.header('cache-control', 'no-store')
+  if (target === undefined) return sendPage(reply, 'signed-out', { look: lookOf(reply), values: {} })
+  const address = new URL(target)
+  if (state !== undefined) address.searchParams.append('state', state)
+  return reply.redirect(state === undefined ? target : address.href, reply.request.method === 'POST' ? 303 : 302)
+}
+
+const lookOf = (reply: FastifyReply) => {
+  const application = reply.request.environment.name
+  return { application, initials: initials(application) }
+}
+
+const askToConfirm = (reply: FastifyReply, parameters: Record<string, string>, redirectUri: string | undefined) =>
+  sendPage(reply, 'logout', {
+    look: lookOf(reply),
+    redirectUri,
+    values: { fields: Object.entries(parameters).map(([name, value]) => ({ name, value })) },
+  })
+
+/** Bound to the sign-in it would end. */
+function confirmationOf({ secrets }: Dependencies, request: FastifyRequest): string | undefined {
+  const handle = readCookie(request, 'session')
+  return handle && createHmac('sha256', secrets.deriveKey('logout-csrf')).update(handle).digest('base64url')
+}
+
+/** An ID token of ours, also an expired one (RP-Initiated Logout §2); anything else is refused. */
+async function readHint({ keyrings }: Dependencies, request: FastifyRequest, token: string | undefined) {
+  if (token === undefined) return undefined
+  const keyring = await keyrings(request.environment.id)
+  try {
+    await jwtVerify(
+      token,
+      (header) => {
+        const key = keyring.byKid.get(header.kid ?? '')
+        if (!key) throw new errors.JWKSNoMatchingKey()
+        return key.publicKey
+      },
+      { algorithms: ['RS256'], issuer: request.environment.issuer, currentDate: new Date(0) },
+    )
+  } catch (cause) {
+    throw problems.invalid_request({ facts: { reason: 'The id_token_hint is not an ID token of this issuer.' }, cause })
+  }
+  const { aud, sid } = decodeJwt(token)
+  if (typeof aud !== 'string') throw refuse('The id_token_hint is not an ID token of this issuer.')
+  return { clientId: aud, sid: typeof sid === 'string' ? sid : undefined }
+}

@@ -1,0 +1,29 @@
+import type { RequestEnvironment } from '../environments/environment.ts'
+import type { Configuration, OrganizationConfiguration } from './configuration.ts'
+import { problems } from './problems.ts'
+
+const ORGANIZATION_ID = /^org_[A-Za-z0-9]{16}$/
+
+const refuse = (reason: string) => problems.invalid_request({ facts: { reason } })
+
+/** For what does not exist and for what may not be used alike. */
+export const invalidOrganization = (asked: string) => refuse(`parameter organization is invalid: ${asked.slice(0, 64)}`)
+
+/**
+ * The organization that a request names: by id, or by name where the environment takes names. The texts are Auth0's.
+ *
+ * @throws Problem `invalid_request`
+ */
+export async function namedOrganization(
+  configuration: Configuration,
+  environment: RequestEnvironment,
+  asked: string,
+): Promise<OrganizationConfiguration> {
+  const isId = ORGANIZATION_ID.test(asked)
+  if (!isId && !environment.settings.allow_organization_name_in_authentication_api) {
+    throw refuse('authorization request parameter organization must be an organization id')
+  }
+  const found = await configuration.organization(environment.id, isId ? asked : asked.toLowerCase())
+  if (!found) throw invalidOrganization(asked)
+  return found
+}

@@ -1,0 +1,29 @@
+/**
+ * /oauth/revoke (RFC 7009). Revoking a refresh token ends its grant. The answer is the same for a token that does not
+ * exist or belongs to another client, so that nothing can be probed.
+ */
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Api } from '@tenantry/kernel/http/slice.ts'
+import { hashHandle } from '@tenantry/kernel/secrets.ts'
+import type { Configuration } from './configuration.ts'
+import { readRefreshToken, revokeGrant } from './grant-store.ts'
+import { readParameters } from './parameters.ts'
+import { authenticateClient } from './token/client-authentication.ts'
+import { required } from './token/token.ts'
+
+export const revocation =
+  ({ database, configuration, clock }: { database: Database; configuration: Configuration; clock: Clock }) =>
+  async (app: Api) => {
+    app.post('/oauth/revoke', async (request, reply) => {
+      const parameters = readParameters(request.body)
+      const { authorization } = request.headers
+      const client = await authenticateClient(configuration, request.environment.id, { authorization, parameters })
+      const tokenHash = hashHandle(required(parameters, 'token'))
+      const [token] = await database.once(request.environment.id, (tx) => readRefreshToken(tx, tokenHash))
+      if (token?.client_id === client.client_id) {
+        await database.once(request.environment.id, (tx) => revokeGrant(tx, token.id, clock.now()))
+      }
+      return reply.code(200).header('cache-control', 'no-store').send()
+    })
+  }

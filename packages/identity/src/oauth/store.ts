@@ -1,0 +1,109 @@
+/** The protocol's SQL. Reads of configuration first; grants, codes and refresh tokens are in grant-store.ts. */
+import type { Tx } from '@tenantry/kernel/database/database.ts'
+import type { PasswordOptions } from '../upstream/database/policy.ts'
+
+export interface ClientRow {
+  client_id: string
+  name: string
+  logo_uri: string | null
+  app_type: string | null
+  global: boolean
+  callbacks: string[]
+  web_origins: string[]
+  allowed_origins: string[]
+  allowed_logout_urls: string[]
+  initiate_login_uri: string | null
+  grant_types: string[]
+  token_endpoint_auth_method: 'none' | 'client_secret_post' | 'client_secret_basic'
+  client_secret: Uint8Array | null
+  jwt_configuration: { alg?: string; lifetime_in_seconds?: number }
+  refresh_token: RefreshTokenPolicy | null
+  organization_usage: 'deny' | 'allow' | 'require'
+  organization_require_behavior: 'no_prompt' | 'pre_login_prompt'
+  client_metadata: Record<string, unknown>
+}
+
+/** Auth0's `refresh_token` member of a client; lifetimes in seconds. */
+export interface RefreshTokenPolicy {
+  rotation_type: 'rotating' | 'non-rotating'
+  expiration_type: 'expiring' | 'non-expiring'
+  leeway?: number
+  token_lifetime?: number
+  infinite_token_lifetime?: boolean
+  idle_token_lifetime?: number
+  infinite_idle_token_lifetime?: boolean
+}
+
+export const client = (tx: Tx, clientId: string) => tx<ClientRow[]>`
+  select client_id, name, logo_uri, app_type, global, callbacks, web_origins, allowed_origins, allowed_logout_urls,
+    initiate_login_uri, grant_types, token_endpoint_auth_method, client_secret, jwt_configuration, refresh_token,
+    organization_usage, organization_require_behavior, client_metadata
+  from clients where client_id = ${clientId}`
+
+export interface ResourceServer {
+  identifier: string
+  /** The Management API. */
+  is_system: boolean
+  name: string | null
+  scopes: { value: string }[]
+  allow_offline_access: boolean
+  token_lifetime: number
+  token_lifetime_for_web: number
+  enforce_policies: boolean
+  token_dialect: 'access_token' | 'access_token_authz' | 'rfc9068_profile' | 'rfc9068_profile_authz'
+}
+
+export const resourceServer = (tx: Tx, identifier: string) => tx<ResourceServer[]>`
+  select identifier, name, is_system, scopes, allow_offline_access, token_lifetime, token_lifetime_for_web, enforce_policies,
+    token_dialect
+  from resource_servers where identifier = ${identifier}`
+
+export interface ClientGrant {
+  scope: string[]
+  allow_all_scopes: boolean
+  organization_usage: 'deny' | 'allow' | 'require'
+  allow_any_organization: boolean
+  /** Organizations the machine may act for when it may not for any. */
+  organizations: string[]
+}
+
+export const clientGrant = (tx: Tx, clientId: string, audience: string) => tx<ClientGrant[]>`
+  select scope, allow_all_scopes, organization_usage, allow_any_organization,
+    array(select organization_id from organization_client_grants o where o.grant_id = g.id) as organizations
+  from client_grants g
+  where client_id = ${clientId} and audience = ${audience} and subject_type = 'client'`
+
+export interface OrganizationConfiguration {
+  organization_id: string
+  name: string
+  display_name: string
+  branding: { logo_url?: string; colors?: { primary?: string; page_background?: string } } | null
+  metadata: Record<string, string>
+}
+
+/** Ids start with `org_`, and no name may: a name is never taken for an id. */
+export const organization = (tx: Tx, idOrName: string) => tx<OrganizationConfiguration[]>`
+  select organization_id, name, display_name, branding, metadata from organizations
+  where ${idOrName.startsWith('org_') ? tx`organization_id = ${idOrName}` : tx`name = ${idOrName}`}`
+
+export interface Connection {
+  id: string
+  name: string
+  strategy: string
+  /** Of a database connection: what it demands of passwords. */
+  options: PasswordOptions
+  metadata: Record<string, unknown>
+  assign_membership_on_login: boolean
+}
+
+export const connections = (tx: Tx, clientId: string, organizationId: string | undefined) => tx<Connection[]>`
+  select c.id, c.name, c.strategy, c.options, c.metadata,
+    coalesce(oc.assign_membership_on_login, false) as assign_membership_on_login
+  from connections c
+  join connection_clients cc on cc.connection_id = c.id and cc.client_id = ${clientId}
+  left join organization_connections oc on oc.connection_id = c.id and oc.organization_id = ${organizationId ?? null}
+  where ${organizationId === undefined} or oc.organization_id is not null
+  order by c.created_at, c.id`
+
+export const browserOrigins = (tx: Tx) => tx<{ origin: string }[]>`
+  select distinct unnest(web_origins || allowed_origins) as origin from clients`

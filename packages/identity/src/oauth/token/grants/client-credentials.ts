@@ -1,0 +1,69 @@
+/** client_credentials (RFC 6749 §4.4): a machine gets what its client grant says, and for which organizations. */
+
+import type { ClientGrant } from '../../configuration.ts'
+import { invalidOrganization, namedOrganization } from '../../organization.ts'
+import { problems } from '../../problems.ts'
+import { issueForClient } from '../../tokens/issue.ts'
+import { parseScope } from '../../tokens/scope.ts'
+import { type GrantHandler, required, type TokenDependencies, type TokenRequest } from '../token.ts'
+
+export const clientCredentials: GrantHandler = async (deps, request) => {
+  const { environment, client, parameters, keyring, now } = request
+  const audience = required(parameters, 'audience')
+  const [api, grant] = await Promise.all([
+    deps.configuration.resourceServer(environment, audience),
+    deps.configuration.clientGrant(environment, client.client_id, audience),
+  ])
+  if (!api) throw problems.access_denied({ facts: { reason: `Service not enabled within domain: ${audience}` } })
+  if (!grant) {
+    const reason = `Client is not authorized to access "${audience}". You need to create a "client-grant" associated to this API.`
+    throw problems.access_denied({ facts: { reason } })
+  }
+  const organization = await organizationOf(deps, request, grant)
+  const scope = grantedScope(
+    grant,
+    api.scopes.map(({ value }) => value),
+    parameters.scope,
+  )
+  const withOrganizationName = environment.settings.allow_organization_name_in_authentication_api === true
+  return issueForClient({
+    issuer: environment.issuer,
+    keyring,
+    now,
+    client,
+    audience,
+    api,
+    scope,
+    organization,
+    withOrganizationName,
+  })
+}
+
+/** Without `scope` a machine gets all that was granted; with it, no more than was granted. */
+function grantedScope(grant: ClientGrant, known: string[], asked: string | undefined): string[] {
+  const granted = grant.allow_all_scopes ? known : grant.scope.filter((scope) => known.includes(scope))
+  const wanted = parseScope(asked)
+  if (!wanted) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
+  const missing = wanted.filter((scope) => !granted.includes(scope))
+  if (missing.length > 0) {
+    throw problems.access_denied({ facts: { reason: `Client has not been granted scopes: ${missing.join(', ')}` } })
+  }
+  return wanted.length > 0 ? wanted : granted
+}
+
+async function organizationOf(deps: TokenDependencies, { environment, parameters }: TokenRequest, grant: ClientGrant) {
+  const asked = parameters.organization
+  if (!asked) {
+    if (grant.organization_usage === 'require') {
+      throw problems.invalid_request({ facts: { reason: 'parameter organization is required for this client' } })
+    }
+    return null
+  }
+  if (grant.organization_usage === 'deny') {
+    throw problems.invalid_request({ facts: { reason: 'parameter organization is not allowed for this client' } })
+  }
+  const organization = await namedOrganization(deps.configuration, environment, asked)
+  const allowed = grant.allow_any_organization || grant.organizations.includes(organization.organization_id)
+  if (!allowed) throw invalidOrganization(asked)
+  return { id: organization.organization_id, name: organization.name }
+}

@@ -1,0 +1,82 @@
+/**
+ * POST /oauth/token. Fixed phases, which no grant can forget or reorder:
+ *
+ *   parse once -> authenticate the client -> is this grant the client's? -> the grant's own part -> answer
+ *
+ * A grant fills in only what is its own (grants/*.ts) and ends in `issue()`.
+ */
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Api } from '@tenantry/kernel/http/slice.ts'
+import type { Secrets } from '@tenantry/kernel/secrets.ts'
+import type { RequestEnvironment } from '../../environments/environment.ts'
+import type { Keyring, Keyrings } from '../../keys/keyring.ts'
+import type { PostLogin } from '../../login/post-login.ts'
+import type { Client, Configuration } from '../configuration.ts'
+import { readParameters } from '../parameters.ts'
+import { problems } from '../problems.ts'
+import type { TokenAnswer } from '../tokens/issue.ts'
+import { authenticateClient } from './client-authentication.ts'
+import { authorizationCode } from './grants/authorization-code.ts'
+import { clientCredentials } from './grants/client-credentials.ts'
+import { refreshToken } from './grants/refresh-token.ts'
+
+export interface TokenDependencies {
+  database: Database
+  configuration: Configuration
+  keyrings: Keyrings
+  secrets: Secrets
+  clock: Clock
+  postLogin: PostLogin
+}
+
+/** What every grant gets: the request, parsed and authenticated. */
+export interface TokenRequest {
+  environment: RequestEnvironment
+  keyring: Keyring
+  client: Client
+  parameters: Readonly<Record<string, string>>
+  now: Date
+  /** For the post-login Actions of a refresh. */
+  browser: { ip: string; userAgent: string | undefined }
+}
+
+export type GrantHandler = (deps: TokenDependencies, request: TokenRequest) => Promise<TokenAnswer>
+
+const GRANTS: Readonly<Record<string, GrantHandler>> = {
+  authorization_code: authorizationCode,
+  refresh_token: refreshToken,
+  client_credentials: clientCredentials,
+}
+
+export const grantTypes = Object.keys(GRANTS)
+
+export const token = (deps: TokenDependencies) => async (app: Api) => {
+  app.post('/oauth/token', async (request, reply) => {
+    const parameters = readParameters(request.body)
+    const { environment } = request
+    const [client, keyring] = await Promise.all([
+      authenticateClient(deps.configuration, environment.id, {
+        authorization: request.headers.authorization,
+        parameters,
+      }),
+      deps.keyrings(environment.id),
+    ])
+    const type = parameters.grant_type
+    if (!type) throw problems.invalid_request({ facts: { reason: 'Missing required parameter: grant_type' } })
+    const handler = Object.hasOwn(GRANTS, type) ? GRANTS[type] : undefined
+    if (!handler) throw problems.unsupported_grant_type({ facts: { type: type.slice(0, 100) } })
+    if (!client.grant_types.includes(type)) throw problems.unauthorized_client({ facts: { type } })
+
+    const browser = { ip: request.ip, userAgent: request.headers['user-agent'] }
+    const answer = await handler(deps, { environment, keyring, client, parameters, now: deps.clock.now(), browser })
+    return reply.header('cache-control', 'no-store').header('pragma', 'no-cache').send(answer)
+  })
+}
+
+/** @throws Problem `invalid_request` that names the parameter */
+export function required(parameters: Readonly<Record<string, string>>, name: string): string {
+  const value = parameters[name]
+  if (!value) throw problems.invalid_request({ facts: { reason: `Missing required parameter: ${name}` } })
+  return value
+}

@@ -1,0 +1,302 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { startIdentity, type TestEnvironment, type TestIdentity } from '../../testing.ts'
+import { managementScopes } from '../management-scopes.ts'
+import { openSecret, sealSecret } from './store.ts'
+
+let identity: TestIdentity
+before(async () => {
+  identity = await startIdentity()
+})
+after(() => identity.close())
+
+const create = async (env: TestEnvironment, body: object) => {
+  const answer = await env.manage('POST', '/clients', { name: 'App', ...body })
+  assert.equal(answer.status, 201, answer.text)
+  return answer.json
+}
+const withoutKeys = managementScopes.filter((scope) => scope !== 'read:client_keys')
+
+test("a single page application starts with Auth0's defaults for public clients", async () => {
+  const env = await identity.environment()
+  const client = await create(env, { app_type: 'spa', callbacks: ['http://localhost:3000/callback'] })
+  assert.match(client.client_id, /^[A-Za-z0-9]{32}$/)
+  const { client_id, client_secret, created_at, updated_at, ...rest } = client
+  assert.deepEqual(rest, {
+    tenant: 'Test',
+    name: 'App',
+    global: false,
+    app_type: 'spa',
+    is_first_party: true,
+    oidc_conformant: true,
+    callbacks: ['http://localhost:3000/callback'],
+    web_origins: [],
+    allowed_origins: [],
+    allowed_logout_urls: [],
+    client_aliases: [],
+    allowed_clients: [],
+    grant_types: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_method: 'none',
+    jwt_configuration: { alg: 'RS256', lifetime_in_seconds: 36000, secret_encoded: false },
+    refresh_token: {
+      rotation_type: 'rotating',
+      expiration_type: 'expiring',
+      leeway: 0,
+      token_lifetime: 2592000,
+      infinite_token_lifetime: false,
+      idle_token_lifetime: 1296000,
+      infinite_idle_token_lifetime: false,
+    },
+    organization_usage: 'deny',
+    organization_require_behavior: 'no_prompt',
+    client_metadata: {},
+    sso_disabled: false,
+    cross_origin_authentication: false,
+    custom_login_page_on: true,
+    is_token_endpoint_ip_header_trusted: false,
+  })
+  assert.deepEqual((await env.manage('GET', `/clients/${client_id}`)).json, client)
+})
+
+test('other types of client start with what fits them', async () => {
+  const env = await identity.environment()
+  const start = async (app_type?: string) => {
+    const { grant_types, token_endpoint_auth_method, refresh_token } = await create(env, app_type ? { app_type } : {})
+    return [grant_types, token_endpoint_auth_method, refresh_token.rotation_type]
+  }
+  const all = ['authorization_code', 'refresh_token', 'client_credentials']
+  assert.deepEqual(await start('native'), [['authorization_code', 'refresh_token'], 'none', 'rotating'])
+  assert.deepEqual(await start('regular_web'), [all, 'client_secret_post', 'non-rotating'])
+  assert.deepEqual(await start('non_interactive'), [['client_credentials'], 'client_secret_post', 'non-rotating'])
+  assert.deepEqual(await start(), [all, 'client_secret_post', 'non-rotating'])
+})
+
+test('a secret is shown at creation, at rotation and with read:client_keys, and is sealed for its row', async () => {
+  const env = await identity.environment()
+  const { client_id, client_secret } = await create(env, { app_type: 'non_interactive' })
+  const at = `/clients/${client_id}`
+  assert.match(client_secret, /^[A-Za-z0-9]{64}$/)
+  assert.equal((await env.manage('GET', at)).json.client_secret, client_secret)
+  assert.equal('client_secret' in (await env.manage('GET', at, undefined, withoutKeys)).json, false)
+  assert.equal('client_secret' in (await env.manage('PATCH', at, { name: 'B' }, withoutKeys)).json, false)
+  const listed = (await env.manage('GET', '/clients', undefined, withoutKeys)).json
+  assert.equal(
+    listed.some((client: object) => 'client_secret' in client),
+    false,
+  )
+  const rotated = await env.manage('POST', `${at}/rotate-secret`)
+  assert.equal(rotated.status, 200)
+  assert.notEqual(rotated.json.client_secret, client_secret)
+  const [row] = await identity.database.inEnvironment(
+    env.id,
+    (tx) => tx`select client_secret from clients where client_id = ${client_id}`,
+  )
+  assert.equal(Buffer.from(row!.client_secret).includes(rotated.json.client_secret), false)
+  assert.equal(openSecret(identity.secrets, env.id, client_id, row!.client_secret), rotated.json.client_secret)
+  assert.throws(() => openSecret(identity.secrets, env.id, 'another', row!.client_secret))
+  assert.throws(() => openSecret(identity.secrets, 'env_other', client_id, row!.client_secret))
+  assert.equal(openSecret(identity.secrets, 'e', 'c', sealSecret(identity.secrets, 'e', 'c', 's')), 's')
+})
+
+test('exactly one client is global; it is found by is_global and can neither be changed, rotated nor deleted', async () => {
+  const env = await identity.environment()
+  const app = await create(env, { app_type: 'spa' })
+  const [global, ...more] = (await env.manage('GET', '/clients?is_global=true')).json
+  assert.equal(more.length, 0)
+  assert.equal(global.name, 'All Applications')
+  assert.equal(global.global, true)
+  assert.deepEqual(global.grant_types, [])
+  for (const [method, path, body] of [
+    ['PATCH', '', { grant_types: ['client_credentials'] }],
+    ['DELETE', ''],
+    ['POST', '/rotate-secret'],
+  ] as const) {
+    const answer = await env.manage(method, `/clients/${global.client_id}${path}`, body)
+    assert.equal(answer.status, 403)
+    assert.equal(answer.json.errorCode, 'global_client')
+  }
+  assert.deepEqual((await env.manage('GET', `/clients/${global.client_id}`)).json, global)
+  const others = (await env.manage('GET', '/clients?is_global=false')).json
+  assert.deepEqual(
+    others.map((client: { client_id: string }) => client.client_id),
+    [app.client_id],
+  )
+})
+
+test('addresses that could carry a person elsewhere are refused in every member that takes one', async () => {
+  const env = await identity.environment()
+  const hostile = [
+    'javascript:alert(1)',
+    'JavaScript:alert(1)',
+    'java\tscript:alert(1)',
+    'javascript\n:alert(1)',
+    ' javascript:alert(1)',
+    'data:text/html,x',
+    'vbscript:x',
+    'file:///etc/passwd',
+    'https://app.example.test/cb#fragment',
+    'https://*.example.test/cb',
+    'https://{organization_name}.example.test/cb',
+    'https://user@app.example.test/cb',
+    'https://user:password@app.example.test/cb',
+    'https://@app.example.test/cb',
+    'https:app.example.test',
+    'https:/app.example.test',
+    'https:///app.example.test',
+    'https:\\\\app.example.test',
+    'https://app.example.test\\@evil.test',
+    '//app.example.test/cb',
+    '/cb',
+    'app.example.test',
+    'https://',
+    'https://app.example.test:99999/',
+    'https://аpp.example.test/cb',
+    'https://app.example.test/ cb',
+  ]
+  const { client_id } = await create(env, { app_type: 'spa' })
+  const kept = (await env.manage('GET', `/clients/${client_id}`)).json
+  for (const address of hostile) {
+    for (const member of ['callbacks', 'allowed_logout_urls', 'web_origins', 'allowed_origins']) {
+      const answer = await env.manage('PATCH', `/clients/${client_id}`, {
+        [member]: ['https://ok.example.test', address],
+      })
+      assert.equal(answer.status, 400, `${member}: ${address}`)
+    }
+    for (const member of ['initiate_login_uri', 'logo_uri']) {
+      const answer = await env.manage('PATCH', `/clients/${client_id}`, { [member]: address })
+      assert.equal(answer.status, 400, `${member}: ${address}`)
+    }
+  }
+  assert.deepEqual((await env.manage('GET', `/clients/${client_id}`)).json, kept)
+})
+
+test('exact addresses are kept as they were given; private schemes only for native clients', async () => {
+  const env = await identity.environment()
+  const callbacks = ['http://localhost:3000/cb', 'https://app.example.test', 'https://app.example.test/a%2Fb?x=1']
+  assert.deepEqual((await create(env, { app_type: 'spa', callbacks })).callbacks, callbacks)
+  const own = ['com.example.app://callback', 'com.example.app:/callback']
+  assert.deepEqual((await create(env, { app_type: 'native', callbacks: own })).callbacks, own)
+  assert.equal(
+    (await env.manage('POST', '/clients', { name: 'W', app_type: 'regular_web', callbacks: own })).status,
+    400,
+  )
+  const run = { name: 'N', app_type: 'native', callbacks: ['javascript://x/%0aalert(1)'] }
+  assert.equal((await env.manage('POST', '/clients', run)).status, 400)
+  const origin = { name: 'O', web_origins: ['https://app.example.test/path'] }
+  assert.equal((await env.manage('POST', '/clients', origin)).status, 400)
+})
+
+test('settings at the value that changes nothing are tolerated, at any other refused by name', async () => {
+  const env = await identity.environment()
+  const exported = {
+    is_first_party: true,
+    oidc_conformant: true,
+    sso_disabled: false,
+    cross_origin_authentication: false,
+    custom_login_page_on: true,
+    is_token_endpoint_ip_header_trusted: false,
+    jwt_configuration: { alg: 'RS256', lifetime_in_seconds: 600, secret_encoded: false },
+    refresh_token: { rotation_type: 'rotating', expiration_type: 'expiring', policies: [] },
+    client_aliases: [],
+    allowed_clients: [],
+    addons: {},
+    native_social_login: { apple: { enabled: false }, facebook: { enabled: false } },
+    require_pushed_authorization_requests: false,
+  }
+  const made = await create(env, { app_type: 'spa', ...exported })
+  assert.equal(made.jwt_configuration.lifetime_in_seconds, 600)
+  const active = [
+    { is_first_party: false },
+    { oidc_conformant: false },
+    { sso_disabled: true },
+    { cross_origin_authentication: true },
+    { custom_login_page_on: false },
+    { jwt_configuration: { alg: 'HS256' } },
+    { token_endpoint_auth_method: 'private_key_jwt' },
+    { grant_types: ['implicit'] },
+    { grant_types: ['password'] },
+    { app_type: 'salesforce' },
+    { organization_require_behavior: 'post_login_prompt' },
+    { require_pushed_authorization_requests: true },
+    { client_authentication_methods: { private_key_jwt: { credentials: [] } } },
+    { addons: { samlp: {} } },
+    { oidc_logout: { backchannel_logout_urls: ['https://app.example.test/'] } },
+    {
+      refresh_token: {
+        rotation_type: 'rotating',
+        expiration_type: 'expiring',
+        policies: [{ audience: 'a', scope: [] }],
+      },
+    },
+  ]
+  for (const body of active) {
+    const answer = await env.manage('PATCH', `/clients/${made.client_id}`, body)
+    assert.equal(answer.status, 501, JSON.stringify(body))
+    assert.equal(answer.json.errorCode, 'operation_not_supported')
+    assert.match(answer.json.message, new RegExp(Object.keys(body)[0]!))
+    assert.equal((await env.manage('POST', '/clients', { name: 'X', ...body })).status, 501, JSON.stringify(body))
+  }
+  assert.deepEqual((await env.manage('GET', `/clients/${made.client_id}`)).json, made)
+})
+
+test('combinations that would weaken a public client are refused', async () => {
+  const env = await identity.environment()
+  const refused = async (body: object) => (await env.manage('POST', '/clients', { name: 'X', ...body })).status
+  const lasting = { rotation_type: 'non-rotating', expiration_type: 'non-expiring' }
+  assert.equal(await refused({ app_type: 'spa', grant_types: ['client_credentials'] }), 400)
+  assert.equal(await refused({ app_type: 'spa', refresh_token: lasting }), 400)
+  const rotating = { rotation_type: 'rotating', expiration_type: 'expiring' }
+  assert.equal(await refused({ refresh_token: { ...rotating, token_lifetime: 60, idle_token_lifetime: 90 } }), 400)
+  assert.equal(await refused({ refresh_token: { ...rotating, token_lifetime: 31_557_601 } }), 400)
+  assert.equal(await refused({ refresh_token: { rotation_type: 'rotating' } }), 400)
+  const short = await create(env, { app_type: 'spa', refresh_token: { ...rotating, token_lifetime: 3600 } })
+  assert.equal(short.refresh_token.idle_token_lifetime, 3600)
+})
+
+test('a change keeps what it does not name; metadata is merged and empty texts are unset', async () => {
+  const env = await identity.environment()
+  const made = await create(env, {
+    app_type: 'regular_web',
+    description: 'First',
+    initiate_login_uri: 'https://app.example.test/login',
+    client_metadata: { a: '1', b: '2' },
+  })
+  const at = `/clients/${made.client_id}`
+  identity.clock.advance(5)
+  const changed = await env.manage('PATCH', at, {
+    description: '',
+    client_metadata: { a: null, c: '3' },
+    organization_usage: 'require',
+    organization_require_behavior: 'pre_login_prompt',
+  })
+  assert.equal(changed.status, 200)
+  const { description: _, ...rest } = made
+  assert.deepEqual(changed.json, {
+    ...rest,
+    client_metadata: { b: '2', c: '3' },
+    organization_usage: 'require',
+    organization_require_behavior: 'pre_login_prompt',
+    updated_at: changed.json.updated_at,
+  })
+  assert.notEqual(changed.json.updated_at, made.updated_at)
+  assert.deepEqual((await env.manage('GET', at)).json, changed.json)
+  assert.equal((await env.manage('DELETE', at)).status, 204)
+  const gone = await env.manage('GET', at)
+  assert.equal(gone.status, 404)
+  assert.equal(gone.json.errorCode, 'inexistent_client')
+})
+
+test('clients are listed bare, in pages, with totals, by type and by fields', async () => {
+  const env = await identity.environment()
+  const one = await create(env, { name: 'One', app_type: 'spa' })
+  await create(env, { name: 'Two', app_type: 'non_interactive' })
+  const totals = (await env.manage('GET', '/clients?is_global=false&include_totals=true&per_page=1&page=1&fields=name'))
+    .json
+  assert.deepEqual(totals, { start: 1, limit: 1, length: 1, total: 2, clients: [{ name: 'Two' }] })
+  const typed = (await env.manage('GET', '/clients?app_type=spa,native')).json
+  assert.deepEqual(typed, [one])
+  const fewer = await env.manage('GET', `/clients/${one.client_id}?fields=client_secret,tenant&include_fields=false`)
+  assert.equal('client_secret' in fewer.json || 'tenant' in fewer.json, false)
+  assert.equal(fewer.json.name, 'One')
+  assert.deepEqual((await env.manage('GET', '/clients?is_first_party=false')).json, [])
+})

@@ -1,0 +1,172 @@
+import { Exact, Nullable, OneOf } from '@tenantry/kernel/http/slice.ts'
+import Type, { type Static } from 'typebox'
+import { inertMembers, isObject, off, only } from '../inert.ts'
+import { Address } from '../web-address.ts'
+import { FreeForm, Timestamp } from '../wire.ts'
+
+const AppType = OneOf('spa', 'native', 'regular_web', 'non_interactive')
+const AuthMethod = OneOf('none', 'client_secret_post', 'client_secret_basic')
+const OrganizationUsage = OneOf('deny', 'allow', 'require')
+const OrganizationRequireBehavior = OneOf('no_prompt', 'pre_login_prompt', 'post_login_prompt')
+
+/** Seconds; Auth0's limit. */
+const RefreshLifetime = Type.Integer({ minimum: 1, maximum: 31_557_600 })
+export const RefreshTokenSettings = Type.Object({
+  rotation_type: OneOf('rotating', 'non-rotating'),
+  expiration_type: OneOf('expiring', 'non-expiring'),
+  leeway: Type.Integer(),
+  token_lifetime: RefreshLifetime,
+  infinite_token_lifetime: Type.Boolean(),
+  idle_token_lifetime: RefreshLifetime,
+  infinite_idle_token_lifetime: Type.Boolean(),
+})
+export type RefreshTokenSettings = Static<typeof RefreshTokenSettings>
+
+export const inertRefreshToken = { policies: only(null, []) }
+const RefreshTokenInput = Exact({
+  rotation_type: OneOf('rotating', 'non-rotating'),
+  expiration_type: OneOf('expiring', 'non-expiring'),
+  leeway: Type.Optional(Type.Integer({ minimum: 0, maximum: 600 })),
+  token_lifetime: Type.Optional(RefreshLifetime),
+  infinite_token_lifetime: Type.Optional(Type.Boolean()),
+  idle_token_lifetime: Type.Optional(RefreshLifetime),
+  infinite_idle_token_lifetime: Type.Optional(Type.Boolean()),
+  ...inertMembers(inertRefreshToken),
+})
+export type RefreshTokenInput = Static<typeof RefreshTokenInput>
+
+export const JwtConfiguration = Type.Object({ alg: Type.Literal('RS256'), lifetime_in_seconds: Type.Integer() })
+export type JwtConfiguration = Static<typeof JwtConfiguration>
+
+export const inertJwtConfiguration = { alg: only('RS256'), secret_encoded: only(false), scopes: only({}) }
+const JwtConfigurationInput = Exact({
+  lifetime_in_seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_592_000 })),
+  ...inertMembers(inertJwtConfiguration),
+})
+
+/**
+ * Auth0's members that nothing here obeys, at the values that change nothing. Some are shown again, since tools compare
+ * what they sent with what they read; see `echoed` in rules.ts.
+ */
+export const inert = {
+  is_first_party: only(true),
+  oidc_conformant: only(true),
+  sso_disabled: only(false),
+  sso: only(true, false),
+  cross_origin_authentication: only(false),
+  cross_origin_auth: only(false),
+  cross_origin_loc: only(''),
+  custom_login_page_on: only(true),
+  custom_login_page: only(''),
+  custom_login_page_preview: only(''),
+  form_template: only(''),
+  is_token_endpoint_ip_header_trusted: only(false),
+  client_aliases: only([]),
+  allowed_clients: only([]),
+  addons: only({}),
+  mobile: only({}),
+  native_social_login: (value: unknown) => isObject(value) && Object.values(value).every(off('enabled')),
+  fedcm_login: only({}, { google: { is_enabled: false } }),
+  encryption_key: only(null),
+  oidc_logout: only(null, {}, { backchannel_logout_urls: [] }),
+  oidc_backchannel_logout: only(null, {}, { backchannel_logout_urls: [] }),
+  session_transfer: off('can_create_session_transfer_token', 'allow_refresh_token'),
+  default_organization: only(null),
+  organization_discovery_methods: only([]),
+  client_authentication_methods: only(null),
+  require_pushed_authorization_requests: only(false),
+  require_proof_of_possession: only(false),
+  signed_request_object: off('required'),
+  token_vault_privileged_access: only(null),
+  compliance_level: only(null, 'none'),
+  skip_non_verifiable_callback_uri_confirmation_prompt: only(false),
+  token_exchange: only({}, { allow_any_profile_of_type: [] }),
+  par_request_expiry: only(null),
+  token_quota: only(null),
+}
+
+const Addresses = Type.Array(Address, { maxItems: 100 })
+const GrantTypes = Type.Array(Type.String({ minLength: 1, maxLength: 120 }), { maxItems: 20 })
+
+const settings = {
+  description: Type.Optional(Type.String({ maxLength: 140 })),
+  // '' is how Auth0's tools say: none.
+  logo_uri: Type.Optional(Type.String({ maxLength: 2048 })),
+  initiate_login_uri: Type.Optional(Type.String({ maxLength: 2048 })),
+  callbacks: Type.Optional(Addresses),
+  web_origins: Type.Optional(Addresses),
+  allowed_origins: Type.Optional(Addresses),
+  allowed_logout_urls: Type.Optional(Addresses),
+  grant_types: Type.Optional(GrantTypes),
+  app_type: Type.Optional(Type.Union([AppType, Type.String({ minLength: 1, maxLength: 60 })])),
+  token_endpoint_auth_method: Type.Optional(Type.Union([AuthMethod, Type.String({ minLength: 1, maxLength: 60 })])),
+  jwt_configuration: Type.Optional(JwtConfigurationInput),
+  refresh_token: Type.Optional(Nullable(RefreshTokenInput)),
+  organization_usage: Type.Optional(OrganizationUsage),
+  organization_require_behavior: Type.Optional(OrganizationRequireBehavior),
+  ...inertMembers(inert),
+}
+
+const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '^[^<>]+$' })
+const MetadataName = Type.String({ minLength: 1, maxLength: 255 })
+
+export const CreateClient = Exact({
+  name: Name,
+  client_metadata: Type.Optional(Type.Record(MetadataName, Type.String({ maxLength: 255 }), { maxProperties: 10 })),
+  ...settings,
+})
+export type CreateClient = Static<typeof CreateClient>
+
+/** client_metadata is merged: null takes a key away. */
+export const UpdateClient = Exact({
+  name: Type.Optional(Name),
+  client_metadata: Type.Optional(
+    Type.Record(MetadataName, Nullable(Type.String({ maxLength: 255 })), { maxProperties: 20 }),
+  ),
+  ...settings,
+})
+export type UpdateClient = Static<typeof UpdateClient>
+
+const Texts = Type.Optional(Type.Array(Type.String()))
+const Flag = Type.Optional(Type.Boolean())
+
+export const Client = Type.Object({
+  client_id: Type.Optional(Type.String()),
+  tenant: Type.Optional(Type.String()),
+  name: Type.Optional(Type.String()),
+  description: Type.Optional(Type.String()),
+  logo_uri: Type.Optional(Type.String()),
+  global: Flag,
+  client_secret: Type.Optional(Type.String()),
+  app_type: Type.Optional(Type.String()),
+  is_first_party: Flag,
+  oidc_conformant: Flag,
+  callbacks: Texts,
+  web_origins: Texts,
+  allowed_origins: Texts,
+  allowed_logout_urls: Texts,
+  client_aliases: Texts,
+  allowed_clients: Texts,
+  initiate_login_uri: Type.Optional(Type.String()),
+  grant_types: Texts,
+  token_endpoint_auth_method: Type.Optional(Type.String()),
+  jwt_configuration: Type.Optional(Type.Intersect([JwtConfiguration, Type.Object({ secret_encoded: Type.Boolean() })])),
+  refresh_token: Type.Optional(RefreshTokenSettings),
+  organization_usage: Type.Optional(Type.String()),
+  organization_require_behavior: Type.Optional(Type.String()),
+  client_metadata: Type.Optional(FreeForm),
+  sso_disabled: Flag,
+  cross_origin_authentication: Flag,
+  custom_login_page_on: Flag,
+  is_token_endpoint_ip_header_trusted: Flag,
+  created_at: Type.Optional(Timestamp),
+  updated_at: Type.Optional(Timestamp),
+})
+
+export const ClientId = Exact({ id: Type.String({ minLength: 1, maxLength: 64 }) })
+
+export const ClientFilter = {
+  is_global: Flag,
+  is_first_party: Flag,
+  app_type: Type.Optional(Type.String({ maxLength: 200 })),
+}

@@ -1,0 +1,110 @@
+import type { Tx } from '@tenantry/kernel/database/database.ts'
+import type { Secrets } from '@tenantry/kernel/secrets.ts'
+import type { JSONValue } from 'postgres'
+import { type Found, fetchLimit, type Page } from '../paging.ts'
+import { problems } from './rules.ts'
+import type { JwtConfiguration, RefreshTokenSettings } from './schema.ts'
+
+export interface ClientRow {
+  client_id: string
+  name: string
+  description: string | null
+  logo_uri: string | null
+  app_type: string | null
+  global: boolean
+  is_first_party: boolean
+  oidc_conformant: boolean
+  callbacks: string[]
+  web_origins: string[]
+  allowed_origins: string[]
+  allowed_logout_urls: string[]
+  initiate_login_uri: string | null
+  grant_types: string[]
+  token_endpoint_auth_method: string
+  /** Sealed; see `sealSecret`. */
+  client_secret: Uint8Array | null
+  jwt_configuration: JwtConfiguration
+  refresh_token: RefreshTokenSettings | null
+  organization_usage: string
+  organization_require_behavior: string
+  client_metadata: Record<string, string>
+  created_at: Date
+  updated_at: Date
+}
+
+const columns = (tx: Tx) => tx`
+  client_id, name, description, logo_uri, app_type, global, is_first_party, oidc_conformant, callbacks, web_origins,
+  allowed_origins, allowed_logout_urls, initiate_login_uri, grant_types, token_endpoint_auth_method, client_secret,
+  jwt_configuration, refresh_token, organization_usage, organization_require_behavior, client_metadata, created_at,
+  updated_at`
+
+const values = (tx: Tx, row: ClientRow) => ({
+  ...row,
+  jwt_configuration: tx.json(row.jwt_configuration as JSONValue),
+  refresh_token: row.refresh_token ? tx.json(row.refresh_token as JSONValue) : null,
+  client_metadata: tx.json(row.client_metadata),
+})
+
+/** A secret sealed for this client of this environment only: moved to another row it cannot be opened. */
+export const sealSecret = (secrets: Secrets, environmentId: string, clientId: string, secret: string): Buffer =>
+  secrets.seal(secretContext(environmentId, clientId), secret)
+
+export const openSecret = (secrets: Secrets, environmentId: string, clientId: string, sealed: Uint8Array): string =>
+  secrets.open(secretContext(environmentId, clientId), sealed)
+
+const secretContext = (environmentId: string, clientId: string): string => `${environmentId}/client-secret/${clientId}`
+
+export async function find(tx: Tx, id: string): Promise<ClientRow | undefined> {
+  const [row] = await tx<ClientRow[]>`select ${columns(tx)} from clients where client_id = ${id}`
+  return row
+}
+
+/** @throws Problem `inexistent_client` */
+export async function get(tx: Tx, id: string): Promise<ClientRow> {
+  const row = await find(tx, id)
+  if (!row) throw problems.inexistent_client()
+  return row
+}
+
+/** The row, locked until the transaction ends. @throws Problem `inexistent_client` */
+export async function lock(tx: Tx, id: string): Promise<ClientRow> {
+  const [row] = await tx<ClientRow[]>`select ${columns(tx)} from clients where client_id = ${id} for update`
+  if (!row) throw problems.inexistent_client()
+  return row
+}
+
+export interface ClientListFilter {
+  is_global?: boolean | undefined
+  is_first_party?: boolean | undefined
+  app_types?: string[] | undefined
+}
+
+export async function list(tx: Tx, page: Page, filter: ClientListFilter): Promise<Found<ClientRow>> {
+  const where = tx`
+    (${filter.is_global ?? null}::boolean is null or global = ${filter.is_global ?? null})
+    and (${filter.is_first_party ?? null}::boolean is null or is_first_party = ${filter.is_first_party ?? null})
+    and (${filter.app_types ?? null}::text[] is null or app_type = any (${filter.app_types ?? null}::text[]))`
+  const [rows, [count]] = await Promise.all([
+    tx<ClientRow[]>`
+      select ${columns(tx)} from clients where ${where}
+      order by created_at, client_id limit ${fetchLimit(page)} offset ${page.offset}`,
+    page.kind === 'totals'
+      ? tx<{ total: number }[]>`select count(*)::int as total from clients where ${where}`
+      : [{ total: 0 }],
+  ])
+  return { rows, total: count!.total }
+}
+
+export async function insert(tx: Tx, environmentId: string, row: ClientRow): Promise<void> {
+  await tx`insert into clients ${tx({ environment_id: environmentId, ...values(tx, row) })}`
+}
+
+export async function save(tx: Tx, row: ClientRow): Promise<void> {
+  const { client_id, ...rest } = values(tx, row)
+  await tx`update clients set ${tx(rest)} where client_id = ${client_id}`
+}
+
+/** Its client grants, authorizations, refresh tokens and invitations go with it, by foreign keys in the same statement. */
+export async function remove(tx: Tx, id: string): Promise<void> {
+  await tx`delete from clients where client_id = ${id}`
+}

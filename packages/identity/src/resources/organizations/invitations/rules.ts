@@ -1,0 +1,135 @@
+import { addSeconds } from '@tenantry/kernel/clock.ts'
+import { bodyProblems } from '@tenantry/kernel/http/body.ts'
+import { newId, randomHandle } from '@tenantry/kernel/id.ts'
+import { defineProblems } from '@tenantry/kernel/problem.ts'
+import { hashHandle, type Secrets } from '@tenantry/kernel/secrets.ts'
+import { brandTokens, DEFAULT_BRAND } from '../../../brand-colors.ts'
+import { longDate, shortDate } from '../../../delivery/dates.ts'
+import type { Mail } from '../../../delivery/outbox.ts'
+import { inert, initials, render } from '../../../delivery/render.ts'
+import type { RequestEnvironment } from '../../../environments/environment.ts'
+import { comparableEmail, isEmailAddress } from '../../email-address.ts'
+import { present } from '../../wire.ts'
+import type { OrganizationRow } from '../store.ts'
+import { type CreateInvitation, DEFAULT_TTL, type Invitation } from './schema.ts'
+import type { InvitationRow } from './store.ts'
+
+export const problems = defineProblems({
+  inexistent_invitation: { status: 404, title: 'The invitation does not exist.' },
+  too_many_requests: {
+    status: 429,
+    title: 'This address was invited {limit} times within an hour. Wait before you invite it again.',
+  },
+  // For the pages. One text for unknown, used, expired and revoked: it must not tell which of them it was.
+  invitation_unusable: {
+    status: 400,
+    title: 'This invitation can’t be used any more. Ask the person who invited you to send a new one.',
+  },
+  invitation_for_another_address: {
+    status: 403,
+    title: 'This invitation is for another address. Sign in with the address it was sent to.',
+  },
+})
+
+/** Mails to one address; more would make this a way to flood somebody's mailbox in our name. */
+export const INVITATIONS_PER_HOUR = 20
+
+export const refuse = (reason: string) => bodyProblems.invalid_body({ facts: { reason } })
+
+/** Where invitation links of a client lead. */
+export interface LoginRoute {
+  client_id: string
+  initiate_login_uri: string | null
+}
+
+/** @throws Problem `invalid_body` */
+export function invite(
+  deps: { secrets: Secrets },
+  given: { environmentId: string; organizationId: string; asked: CreateInvitation; now: Date },
+): { row: InvitationRow; ticket: string } {
+  const { environmentId, organizationId, asked, now } = given
+  if (!isEmailAddress(asked.invitee.email)) {
+    throw refuse("Payload validation error: 'invitee.email' must be one e-mail address, without a display name.")
+  }
+  const id = newId.invitation()
+  const ticket = randomHandle()
+  const row: InvitationRow = {
+    id,
+    organization_id: organizationId,
+    ticket_hash: hashHandle(ticket),
+    ticket: deps.secrets.seal(sealContext(environmentId, id), ticket),
+    inviter: { name: asked.inviter.name },
+    invitee: { email: asked.invitee.email },
+    client_id: asked.client_id,
+    connection_id: asked.connection_id ?? null,
+    roles: asked.roles ?? [],
+    app_metadata: asked.app_metadata ?? {},
+    user_metadata: asked.user_metadata ?? {},
+    created_at: now,
+    expires_at: addSeconds(now, asked.ttl_sec || DEFAULT_TTL),
+  }
+  return { row, ticket }
+}
+
+const sealContext = (environmentId: string, id: string) => `${environmentId}/invitation/${id}`
+
+/** The ticket again, for the API that shows the link to administrators. */
+export const openTicket = (secrets: Secrets, environmentId: string, row: InvitationRow): string =>
+  secrets.open(sealContext(environmentId, row.id), row.ticket)
+
+/** @returns undefined when neither the client nor the environment has a route that a browser may be sent to */
+export function invitationUrl(
+  route: string | null | undefined,
+  organization: { id: string; name: string },
+  ticket: string,
+): string | undefined {
+  if (!route || !URL.canParse(route)) return undefined
+  const url = new URL(route)
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return undefined
+  url.searchParams.set('invitation', ticket)
+  url.searchParams.set('organization', organization.id)
+  url.searchParams.set('organization_name', organization.name)
+  return url.href
+}
+
+/** An invitation as the API shows it. */
+export function show(row: InvitationRow, ticket: string, url: string | undefined): Invitation {
+  const { ticket: _sealed, ticket_hash: _hash, app_metadata, user_metadata, ...rest } = row
+  return {
+    ...present(rest),
+    ...(url === undefined ? {} : { invitation_url: url }),
+    ticket_id: ticket,
+    ...(Object.keys(app_metadata).length > 0 ? { app_metadata } : {}),
+    ...(Object.keys(user_metadata).length > 0 ? { user_metadata } : {}),
+  }
+}
+
+/** Whether the person who proved this address is the one invited. */
+export const isFor = (invitation: Pick<InvitationRow, 'invitee'>, email: string): boolean =>
+  comparableEmail(invitation.invitee.email) === comparableEmail(email)
+
+export async function invitationMail(given: {
+  environment: Pick<RequestEnvironment, 'name' | 'settings'>
+  organization: OrganizationRow
+  invitation: InvitationRow
+  roleNames: string[]
+  url: string
+}): Promise<Mail> {
+  const { environment, organization, invitation, roleNames, url } = given
+  const product = inert(environment.settings.friendly_name ?? environment.name)
+  const inviter = inert(invitation.inviter.name)
+  const name = inert(organization.display_name)
+  const subject = `${inviter} invited you to ${name} on ${product}`
+  const body = await render('organization_invitation', {
+    subject,
+    product,
+    inviter,
+    organization: { name, initials: initials(organization.display_name) },
+    roles: roleNames.map(inert).join(', '),
+    url,
+    expires: longDate(invitation.expires_at),
+    expires_day: shortDate(invitation.expires_at),
+    brand: brandTokens(organization.branding?.colors?.primary ?? DEFAULT_BRAND),
+  })
+  return { recipient: invitation.invitee.email, template: 'organization_invitation', subject, ...body }
+}

@@ -1,0 +1,19 @@
+import { newId } from '@tenantry/kernel/id.ts'
+import { defineProblems } from '@tenantry/kernel/problem.ts'
+import type { CreateOrganization } from './schema.ts'
+import type { OrganizationRow } from './store.ts'
+
+export const problems = defineProblems({
+  inexistent_organization: { status: 404, title: 'No organization found by that id or name' },
+  organization_conflict: { status: 409, title: 'An organization with this name already exists.' },
+})
+
+/** A new organization. Its id is opaque and of fixed length; nothing but the database decides whether the name is free. */
+export const found = (asked: CreateOrganization, now: Date): OrganizationRow & { created_at: Date } => ({
+  id: newId.organization(),
+  name: asked.name,
+  display_name: asked.display_name ?? asked.name,
+  branding: asked.branding ?? null,
+  metadata: asked.metadata ?? {},
+  created_at: now,
+})

@@ -1,0 +1,44 @@
+import type { Tx } from '@tenantry/kernel/database/database.ts'
+import { problems } from './rules.ts'
+import type { PermissionName } from './schema.ts'
+
+export interface PermissionRow extends PermissionName {
+  resource_server_name: string | null
+  description: string | null
+}
+
+/** Parallel arrays for `unnest`, sorted so that two writers lock in the same order. */
+export function unzip(permissions: PermissionName[]): { apis: string[]; names: string[] } {
+  const sorted = permissions.toSorted(
+    (a, b) =>
+      Number(a.resource_server_identifier > b.resource_server_identifier) -
+      Number(a.resource_server_identifier < b.resource_server_identifier),
+  )
+  return {
+    apis: sorted.map((permission) => permission.resource_server_identifier),
+    names: sorted.map((permission) => permission.permission_name),
+  }
+}
+
+/**
+ * Checks that every permission exists, and keeps the APIs from dropping any until the transaction ends.
+ *
+ * @throws Problem `inexistent_permission`
+ */
+export async function lockPermissions(tx: Tx, permissions: PermissionName[]): Promise<void> {
+  const { apis, names } = unzip(permissions)
+  await tx`select from resource_servers where identifier = any (${apis}::text[]) order by identifier for share`
+  const [missing] = await tx<{ api: string; name: string }[]>`
+    select asked.api, asked.name from unnest(${apis}::text[], ${names}::text[]) as asked (api, name)
+    where not exists (
+      select from resource_servers s, jsonb_array_elements(s.scopes) scope
+      where s.identifier = asked.api and scope ->> 'value' = asked.name)
+    limit 1`
+  if (missing) throw problems.inexistent_permission({ facts: { ...missing } })
+}
+
+/** Columns of a permission `p` joined with its API `s`. */
+export const columns = (tx: Tx) => tx`
+  p.resource_server_identifier, p.permission_name, s.name as resource_server_name,
+  (select scope ->> 'description' from jsonb_array_elements(s.scopes) scope
+   where scope ->> 'value' = p.permission_name limit 1) as description`

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { startIdentity, type TestEnvironment, type TestIdentity } from '../testing.ts'
+import { createNouns, type Nouns, PASSWORD, permission } from './fixture.ts'
+import { managementScopes } from './management-scopes.ts'
+
+let identity: TestIdentity
+let env: TestEnvironment
+let nouns: Nouns
+
+before(async () => {
+  identity = await startIdentity()
+  env = await identity.environment()
+  nouns = await createNouns(env)
+})
+after(() => identity.close())
+
+/** Method, path, the scopes of which any suffices, and a body that would be accepted. */
+const operations = ({ connection, client, machine, api, grant, organization, role, user }: Nouns) => {
+  const userId = encodeURIComponent(user.user_id)
+  const permissions = { permissions: [permission('read:items')] }
+  return [
+    ['GET', '/users', ['read:users']],
+    ['POST', '/users', ['create:users'], { connection: 'people', email: 'new@example.test', password: PASSWORD }],
+    ['GET', `/users/${userId}`, ['read:users']],
+    ['PATCH', `/users/${userId}`, ['update:users', 'update:users_app_metadata'], { nickname: 'new' }],
+    ['DELETE', `/users/${userId}`, ['delete:users']],
+    ['GET', '/users-by-email?email=anna@example.test', ['read:users']],
+    ['GET', `/users/${userId}/roles`, ['read:users', 'read:role_members']],
+    ['POST', `/users/${userId}/roles`, ['update:users', 'create:role_members'], { roles: [role.id] }],
+    ['DELETE', `/users/${userId}/roles`, ['update:users', 'delete:role_members'], { roles: [role.id] }],
+    ['GET', `/users/${userId}/permissions`, ['read:users']],
+    ['POST', `/users/${userId}/permissions`, ['update:users'], permissions],
+    ['DELETE', `/users/${userId}/permissions`, ['update:users'], permissions],
+    ['GET', `/users/${userId}/organizations`, ['read:organizations']],
+    ['GET', '/roles', ['read:roles']],
+    ['POST', '/roles', ['create:roles'], { name: 'New' }],
+    ['GET', `/roles/${role.id}`, ['read:roles']],
+    ['PATCH', `/roles/${role.id}`, ['update:roles'], { name: 'New' }],
+    ['DELETE', `/roles/${role.id}`, ['delete:roles']],
+    ['GET', `/roles/${role.id}/permissions`, ['read:roles']],
+    ['POST', `/roles/${role.id}/permissions`, ['update:roles'], permissions],
+    ['DELETE', `/roles/${role.id}/permissions`, ['update:roles'], permissions],
+    ['GET', `/roles/${role.id}/users`, ['read:users', 'read:role_members']],
+    ['POST', `/roles/${role.id}/users`, ['create:role_members', 'update:roles'], { users: [user.user_id] }],
+    ['GET', '/resource-servers', ['read:resource_servers']],
+    ['POST', '/resource-servers', ['create:resource_servers'], { identifier: 'urn:new' }],
+    ['GET', `/resource-servers/${api.id}`, ['read:resource_servers']],
+    ['PATCH', `/resource-servers/${api.id}`, ['update:resource_servers'], { name: 'New' }],
+    ['DELETE', `/resource-servers/${api.id}`, ['delete:resource_servers']],
+    ['GET', '/clients', ['read:clients', 'read:client_keys']],
+    ['POST', '/clients', ['create:clients'], { name: 'New' }],
+    ['GET', `/clients/${client.client_id}`, ['read:clients', 'read:client_keys']],
+    ['PATCH', `/clients/${client.client_id}`, ['update:clients'], { name: 'New' }],
+    ['DELETE', `/clients/${client.client_id}`, ['delete:clients']],
+    ['POST', `/clients/${machine.client_id}/rotate-secret`, ['update:client_keys']],
+    ['GET', `/clients/${client.client_id}/connections`, ['read:connections']],
+    ['GET', '/client-grants', ['read:client_grants']],
+    ['POST', '/client-grants', ['create:client_grants'], { client_id: client.client_id, audience: api.identifier }],
+    ['GET', `/client-grants/${grant.id}`, ['read:client_grants']],
+    ['PATCH', `/client-grants/${grant.id}`, ['update:client_grants'], { scope: [] }],
+    ['DELETE', `/client-grants/${grant.id}`, ['delete:client_grants']],
+    ['GET', `/client-grants/${grant.id}/organizations`, ['read:organization_client_grants']],
+    ['GET', '/connections', ['read:connections']],
+    ['POST', '/connections', ['create:connections'], { name: 'new', strategy: 'auth0' }],
+    ['GET', `/connections/${connection.id}`, ['read:connections']],
+    ['PATCH', `/connections/${connection.id}`, ['update:connections'], { display_name: 'New' }],
+    ['DELETE', `/connections/${connection.id}`, ['delete:connections']],
+    ['GET', `/connections/${connection.id}/clients`, ['read:connections']],
+    [
+      'PATCH',
+      `/connections/${connection.id}/clients`,
+      ['update:connections'],
+      [{ client_id: client.client_id, status: false }],
+    ],
+    ['DELETE', `/connections/${connection.id}/users?email=anna@example.test`, ['delete:users']],
+    ['GET', `/organizations/${organization.id}/client-grants`, ['read:organization_client_grants']],
+    [
+      'POST',
+      `/organizations/${organization.id}/client-grants`,
+      ['create:organization_client_grants'],
+      { grant_id: grant.id },
+    ],
+    ['DELETE', `/organizations/${organization.id}/client-grants/${grant.id}`, ['delete:organization_client_grants']],
+  ] as [string, string, string[], (Record<string, unknown> | unknown[])?][]
+}
+
+/** What a refused request must leave as it was. */
+const state = async () => {
+  const lists = ['/users', '/roles', '/resource-servers', '/clients', '/client-grants', '/connections']
+  return Promise.all(lists.map(async (path) => (await env.manage('GET', path)).json))
+}
+
+test('without a token every operation answers 401 with the recorded body', async () => {
+  const kept = await state()
+  for (const [method, path, , body] of operations(nouns)) {
+    const answer = await env.request(`/api/v2${path}`, { method, body })
+    assert.equal(answer.status, 401, `${method} ${path}`)
+    assert.equal(answer.headers['www-authenticate'], 'Bearer')
+    assert.deepEqual(answer.json, {
+      statusCode: 401,
+      error: 'Unauthorized',
+      message: 'Missing authentication',
+      errorCode: 'missing_authentication',
+    })
+  }
+  assert.deepEqual(await state(), kept)
+})
+
+test('with every scope but the right one an operation answers 403 and names what it expects', async () => {
+  const kept = await state()
+  for (const [method, path, scopes, body] of operations(nouns)) {
+    const others = managementScopes.filter((scope) => !scopes.includes(scope))
+    const answer = await env.manage(method, path, body, others)
+    assert.equal(answer.status, 403, `${method} ${path}`)
+    assert.deepEqual(answer.json, {
+      statusCode: 403,
+      error: 'Forbidden',
+      message: `Insufficient scope, expected any of: ${scopes.join(' ')}`,
+      errorCode: 'insufficient_scope',
+    })
+  }
+  assert.deepEqual(await state(), kept)
+})
+
+test('a token of another environment is worth nothing, whatever it says', async () => {
+  const other = await identity.environment()
+  const token = await other.managementToken()
+  for (const [method, path, , body] of operations(nouns)) {
+    const answer = await env.request(`/api/v2${path}`, { method, body, headers: { authorization: `Bearer ${token}` } })
+    assert.equal(answer.status, 401, `${method} ${path}`)
+  }
+})
+
+const bodies = () => operations(nouns).filter(([, , , body]) => body !== undefined)
+
+test('a body that is not exactly what the operation takes is refused, and nothing is changed', async () => {
+  const kept = await state()
+  for (const [method, path, , body] of bodies()) {
+    const refuse = async (status: number, sent: unknown, why: string) => {
+      const answer = await env.manage(method, path, sent)
+      assert.equal(answer.status, status, `${why}: ${method} ${path}: ${answer.text}`)
+      assert.equal(answer.json.statusCode, status)
+      assert.equal(typeof answer.json.message, 'string')
+    }
+    if (!Array.isArray(body)) {
+      await refuse(400, { ...body, surprise: true }, 'an unknown member')
+      await refuse(400, { ...body, isAdmin: true, environment_id: 'env_x' }, 'members of the row')
+      for (const name of Object.keys(body!)) {
+        await refuse(400, { ...body, [name]: { $ne: 1 } }, `${name} as an object`)
+        await refuse(400, { ...body, [name]: 7 }, `${name} as a number`)
+      }
+    } else await refuse(400, [{ ...(body[0] as object), surprise: true }], 'an unknown member')
+    await refuse(400, [], 'an empty array')
+    await refuse(400, '"text"', 'a text')
+    await refuse(400, '{"name": ', 'broken JSON')
+    await refuse(400, Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), 'bytes that are no UTF-8')
+    await refuse(400, '{"__proto__": {"blocked": true}}', 'a prototype')
+    await refuse(400, '{"na\\u0000me": 1}', 'a NUL in a name')
+    await refuse(413, JSON.stringify({ name: 'x'.repeat(300_000) }), 'an oversized body')
+  }
+  assert.deepEqual(await state(), kept)
+})
+
+test('a NUL in any text of a body is refused', async () => {
+  for (const [method, path, , body] of bodies()) {
+    const sent = JSON.stringify(body, (_, value) => (typeof value === 'string' ? `${value}\0` : value))
+    if (!sent.includes('\\u0000')) continue
+    const answer = await env.manage(method, path, sent)
+    assert.equal(answer.status, 400, `${method} ${path}`)
+    assert.match(answer.json.message, /NUL/)
+  }
+})
+
+test('query parameters that no list knows, and pages past the limits, are refused', async () => {
+  const ends = ['users', 'roles', 'permissions', 'organizations', 'resource-servers', 'client-grants']
+  const lists = operations(nouns).filter(([method, path]) => method === 'GET' && ends.includes(path.split('/').at(-1)!))
+  assert.equal(lists.length, 11)
+  for (const [, path] of [...lists, ['GET', '/clients'], ['GET', '/connections']]) {
+    assert.equal((await env.manage('GET', `${path}?surprise=1`)).status, 400, path)
+    assert.equal((await env.manage('GET', `${path}?per_page=101`)).status, 400, path)
+    assert.equal((await env.manage('GET', `${path}?page=-1`)).status, 400, path)
+  }
+})

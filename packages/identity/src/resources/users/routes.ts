@@ -1,0 +1,186 @@
+/**
+ * Users: people, each in one connection. Sub-resources sit in folders of their own beside this file: roles, permissions,
+ * organizations.
+ */
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
+import Type from 'typebox'
+import { hashPassword } from '../../upstream/database/password.ts'
+import * as connections from '../connections/store.ts'
+import { isEmailAddress } from '../email-address.ts'
+import { problems as managementProblems, refusals } from '../management-api.ts'
+import { answer, OffsetQuery, PageAnswer, pageOf } from '../paging.ts'
+import { FieldsQuery, pick } from '../wire.ts'
+import { changed, endsAccess, problems, refuseCreation, refuseWeak, registered, shown } from './rules.ts'
+import { CreateUser, UpdateUser, User, UserFilter, UserId } from './schema.ts'
+import * as store from './store.ts'
+
+const tags = ['users']
+
+export const users: Slice<{ database: Database; clock: Clock }> =
+  ({ database, clock }) =>
+  async (app) => {
+    app.get(
+      '/users',
+      {
+        config: { scope: 'read:users' },
+        schema: {
+          operationId: 'listUsers',
+          summary: 'List users',
+          tags,
+          querystring: Exact({ ...OffsetQuery, ...FieldsQuery, ...UserFilter }),
+          response: { 200: PageAnswer('users', User), ...refusals(400, 501) },
+        },
+      },
+      async (request) => {
+        const { connection, sort, q } = request.query
+        if (q) {
+          const what = 'Searching users with `q` is not supported. Use /users-by-email, or page through the list.'
+          throw managementProblems.operation_not_supported({ facts: { what } })
+        }
+        const page = pageOf(request.query)
+        const found = await database.inEnvironment(request.environment.id, (tx) =>
+          store.list(tx, page, { connection, sort }),
+        )
+        return answer(
+          'users',
+          page,
+          found,
+          (row) => row.user_id,
+          (row) => pick(shown(row), request.query),
+        )
+      },
+    )
+
+    app.get(
+      '/users-by-email',
+      {
+        config: { scope: 'read:users' },
+        schema: {
+          operationId: 'listUsersByEmail',
+          summary: 'Find the users with an e-mail address',
+          tags,
+          querystring: Exact({ ...FieldsQuery, email: Type.String({ minLength: 1, maxLength: 320 }) }),
+          response: { 200: Type.Array(User), ...refusals(400) },
+        },
+      },
+      async (request) => {
+        const { email } = request.query
+        if (!isEmailAddress(email)) {
+          throw problems.invalid_body({ facts: { reason: "'email' is not an e-mail address." } })
+        }
+        const rows = await database.inEnvironment(request.environment.id, (tx) => store.listByEmail(tx, email))
+        return rows.map((row) => pick(shown(row), request.query))
+      },
+    )
+
+    app.post(
+      '/users',
+      {
+        config: { scope: 'create:users' },
+        schema: {
+          operationId: 'createUser',
+          summary: 'Create a user in a database connection',
+          tags,
+          body: CreateUser,
+          response: { 201: User, ...refusals(400, 409, 501) },
+        },
+      },
+      async (request, reply) => {
+        const { environment, body } = request
+        refuseCreation(body)
+        const connection = await database.inEnvironment(environment.id, (tx) =>
+          connections.findByName(tx, body.connection),
+        )
+        if (!connection) throw problems.unknown_connection()
+        refuseWeak(connection, body.password, body)
+        // Hashing takes as long as many queries: no transaction is held open for it.
+        const row = registered(body, connection, await hashPassword(body.password), clock.now())
+        await database.inEnvironment(environment.id, (tx) => store.insert(tx, environment.id, row))
+        return reply.code(201).send(shown({ ...row, connection: connection.name }))
+      },
+    )
+
+    app.get(
+      '/users/:id',
+      {
+        config: { scope: 'read:users' },
+        schema: {
+          operationId: 'getUser',
+          summary: 'Get a user',
+          tags,
+          params: UserId,
+          querystring: Exact(FieldsQuery),
+          response: { 200: User, ...refusals(400, 404) },
+        },
+      },
+      async (request) => {
+        const row = await database.inEnvironment(request.environment.id, (tx) => store.get(tx, request.params.id))
+        return pick(shown(row), request.query)
+      },
+    )
+
+    app.patch(
+      '/users/:id',
+      {
+        config: { scope: ['update:users', 'update:users_app_metadata'] },
+        schema: {
+          operationId: 'updateUser',
+          summary: 'Change a user; a new password or a block ends every session and refresh token',
+          tags,
+          params: UserId,
+          body: UpdateUser,
+          response: { 200: User, ...refusals(400, 404, 409, 501) },
+        },
+      },
+      async (request) => {
+        const { environment, params, body, callerScopes } = request
+        if (!callerScopes.has('update:users') && Object.keys(body).some((member) => member !== 'app_metadata')) {
+          throw managementProblems.insufficient_scope({ facts: { scopes: 'update:users' } })
+        }
+        const now = clock.now()
+        const passwordHash =
+          body.password === undefined ? undefined : await newHash(environment.id, params.id, body.password, body)
+        const row = await database.inEnvironment(environment.id, async (tx) => {
+          const current = await store.lock(tx, params.id)
+          const next = {
+            ...changed(current, body, { name: current.connection }, passwordHash, now),
+            connection: current.connection,
+          }
+          await store.save(tx, next)
+          if (endsAccess(body)) await store.endAccess(tx, params.id, now)
+          return next
+        })
+        return shown(row)
+      },
+    )
+
+    app.delete(
+      '/users/:id',
+      {
+        config: { scope: 'delete:users' },
+        schema: {
+          operationId: 'deleteUser',
+          summary: 'Delete a user with everything that hangs on them',
+          tags,
+          params: UserId,
+          response: { 204: Type.Null(), ...refusals(400, 404) },
+        },
+      },
+      async (request, reply) => {
+        const gone = await database.inEnvironment(request.environment.id, (tx) => store.remove(tx, request.params.id))
+        if (!gone) throw problems.inexistent_user()
+        return reply.code(204).send(null)
+      },
+    )
+
+    /** Checked against the user as they will be, and hashed before the transaction that changes them. */
+    async function newHash(environmentId: string, userId: string, password: string, change: UpdateUser) {
+      await database.inEnvironment(environmentId, async (tx) => {
+        const row = await store.get(tx, userId)
+        refuseWeak(await connections.get(tx, row.connection_id), password, { ...row, ...change })
+      })
+      return hashPassword(password)
+    }
+  }

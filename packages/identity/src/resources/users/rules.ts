@@ -1,0 +1,137 @@
+import { newId } from '@tenantry/kernel/id.ts'
+import { defineProblems } from '@tenantry/kernel/problem.ts'
+import { checkPassword, type Person } from '../../upstream/database/policy.ts'
+import type { ConnectionRow } from '../connections/store.ts'
+import { comparableEmail, isEmailAddress } from '../email-address.ts'
+import { refuseActive } from '../inert.ts'
+import { refuseAddress } from '../web-address.ts'
+import { present } from '../wire.ts'
+import { type CreateUser, inert, type UpdateUser } from './schema.ts'
+import type { UserRow } from './store.ts'
+
+export const problems = defineProblems({
+  inexistent_user: { status: 404, title: 'The user does not exist.' },
+  user_exists: { status: 409, title: 'The user already exists.' },
+  unknown_connection: { status: 400, title: 'The connection does not exist.' },
+  // The first words are Auth0's, which clients look for.
+  weak_password: { status: 400, title: 'PasswordStrengthError: Password is too weak. {text}' },
+  invalid_body: { status: 400, title: 'Payload validation error: {reason}' },
+})
+const refuse = (reason: string) => problems.invalid_body({ facts: { reason } })
+
+/** Both kinds of metadata together travel in every answer and through every Action. */
+const MAXIMUM_METADATA_BYTES = 64 * 1024
+
+/**
+ * A new user of a database connection.
+ *
+ * @throws Problem `operation_not_supported`, `invalid_body`
+ */
+export function registered(
+  asked: CreateUser,
+  connection: Pick<ConnectionRow, 'id' | 'strategy'>,
+  passwordHash: string,
+  now: Date,
+): UserRow {
+  refuseCreation(asked)
+  return {
+    user_id: `${connection.strategy}|${asked.user_id ?? newId.databaseUser()}`,
+    connection_id: connection.id,
+    email: asked.email,
+    email_verified: asked.email_verified ?? false,
+    name: asked.name ?? asked.email,
+    nickname: asked.nickname ?? asked.email.split('@')[0]!,
+    given_name: asked.given_name ?? null,
+    family_name: asked.family_name ?? null,
+    picture: asked.picture ?? null,
+    user_metadata: merged({}, asked.user_metadata),
+    app_metadata: merged({}, asked.app_metadata),
+    blocked: asked.blocked ?? false,
+    password_hash: passwordHash,
+    last_password_reset: null,
+    last_login: null,
+    last_ip: null,
+    logins_count: 0,
+    created_at: now,
+    updated_at: now,
+  }
+}
+
+/** What is refused before any work is done on a password. @throws Problem `operation_not_supported`, `invalid_body` */
+export function refuseCreation(asked: CreateUser): void {
+  refuseActive(inert, asked)
+  refuseTexts(asked)
+  merged({}, asked.user_metadata)
+  merged({}, asked.app_metadata)
+}
+
+/**
+ * The user as changed. Whether access must end is for the caller to see: `endsAccess`.
+ *
+ * @throws Problem `operation_not_supported`, `invalid_body`
+ */
+export function changed(
+  row: UserRow,
+  change: UpdateUser,
+  connection: { name: string },
+  passwordHash: string | undefined,
+  now: Date,
+): UserRow {
+  refuseActive(inert, change)
+  refuseTexts(change)
+  if (change.connection !== undefined && change.connection !== connection.name) {
+    throw refuse("'connection' is not the connection of this user.")
+  }
+  const moved =
+    change.email !== undefined && comparableEmail(change.email) !== (row.email && comparableEmail(row.email))
+  return {
+    ...row,
+    email: change.email ?? row.email,
+    // Another address has proven nothing yet.
+    email_verified: change.email_verified ?? (moved ? false : row.email_verified),
+    name: change.name === undefined ? row.name : change.name,
+    nickname: change.nickname === undefined ? row.nickname : change.nickname,
+    given_name: change.given_name === undefined ? row.given_name : change.given_name,
+    family_name: change.family_name === undefined ? row.family_name : change.family_name,
+    picture: change.picture === undefined ? row.picture : change.picture,
+    user_metadata: merged(row.user_metadata, change.user_metadata),
+    app_metadata: merged(row.app_metadata, change.app_metadata),
+    blocked: change.blocked ?? row.blocked,
+    ...(passwordHash === undefined ? {} : { password_hash: passwordHash, last_password_reset: now }),
+    updated_at: now,
+  }
+}
+
+/** A new password locks out whoever knew the old one, and a block whoever is inside. */
+export const endsAccess = (change: UpdateUser): boolean => change.password !== undefined || change.blocked === true
+
+/** @throws Problem `weak_password` with the sentence for the person who chose it */
+export function refuseWeak(connection: ConnectionRow, password: string, person: Person): void {
+  const violation = checkPassword(connection.options, password, person)
+  if (violation) throw problems.weak_password({ facts: { text: violation.text }, internal: violation.code })
+}
+
+function refuseTexts(asked: { email?: string | undefined; picture?: string | null | undefined }): void {
+  if (asked.email !== undefined && !isEmailAddress(asked.email)) throw refuse("'email' is not an e-mail address.")
+  const wrong = asked.picture ? refuseAddress(asked.picture) : undefined
+  if (wrong) throw refuse(`'picture' ${wrong}.`)
+}
+
+function merged(present: Record<string, unknown>, change: Record<string, unknown> | undefined) {
+  if (!change) return present
+  const next = Object.fromEntries(Object.entries({ ...present, ...change }).filter(([, value]) => value !== null))
+  if (Buffer.byteLength(JSON.stringify(next)) > MAXIMUM_METADATA_BYTES) {
+    throw refuse(`metadata is larger than ${MAXIMUM_METADATA_BYTES} bytes.`)
+  }
+  return next
+}
+
+/** A user as the API shows it: never the hash, and the one identity that a database user has. */
+export function shown(row: UserRow & { connection: string }) {
+  const { password_hash: _, connection_id: __, connection, ...rest } = row
+  const [provider, ...id] = row.user_id.split('|')
+  return {
+    ...present(rest),
+    identities: [{ connection, user_id: id.join('|'), provider: provider!, isSocial: false }],
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * The identity server for tests: real HTTP on a free port, real PostgreSQL, and a fresh environment for each test, which
+ * costs one insert and makes every test an isolation test.
+ */
+
+import { type IncomingHttpHeaders, request as send } from 'node:http'
+import { type Clock, systemClock } from '@tenantry/kernel/clock.ts'
+import { createDatabase, type Database, type DatabaseUrls } from '@tenantry/kernel/database/database.ts'
+import { testDatabase } from '@tenantry/kernel/database/testing.ts'
+import { randomText } from '@tenantry/kernel/id.ts'
+import { createLogger } from '@tenantry/kernel/logger.ts'
+import { createSecrets } from '@tenantry/kernel/secrets.ts'
+import { createActionRunner } from './actions/runner.ts'
+import { createConfigurationCache } from './configuration-cache.ts'
+import type { Environment, EnvironmentSettings } from './environments/environment.ts'
+import { seedEnvironment } from './environments/seed.ts'
+import { createIdentity } from './identity.ts'
+import { signJwt } from './keys/jwt.ts'
+import { createKeyrings } from './keys/keyring.ts'
+import { managementAudience } from './resources/management-api.ts'
+import { managementScopes } from './resources/management-scopes.ts'
+
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+  // Tests look into answers of any shape and assert what they find.
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  json: any
+}
+
+export interface Ask {
+  method?: string
+  headers?: Record<string, string>
+  /** Sent as JSON; a string or Buffer is sent as it is. */
+  body?: unknown
+  form?: Record<string, string>
+}
+
+/** A clock that tests move. */
+export interface MovableClock extends Clock {
+  advance(seconds: number): void
+}
+
+export function movableClock(): MovableClock {
+  let offset = 0
+  return {
+    now: () => new Date(systemClock.now().getTime() + offset),
+    advance: (seconds) => {
+      offset += seconds * 1000
+    },
+  }
+}
+
+export interface TestEnvironment extends Environment {
+  origin: string
+  issuer: string
+  request(path: string, ask?: Ask): Promise<Answer>
+  /** A request to /api/v2 with a token that holds every scope, or those given. */
+  manage(method: string, path: string, body?: unknown, scopes?: readonly string[]): Promise<Answer>
+  managementToken(scopes?: readonly string[]): Promise<string>
+}
+
+export interface TestIdentity {
+  database: Database
+  clock: MovableClock
+  port: number
+  secrets: ReturnType<typeof createSecrets>
+  logLines: string[]
+  environment(settings?: EnvironmentSettings): Promise<TestEnvironment>
+  /** Asks this server for any host, also for one whose environment another server has made. */
+  ask(host: string, path: string, ask?: Ask): Promise<Answer>
+  close(): Promise<void>
+}
+
+export async function startIdentity({
+  urls = testDatabase(),
+  poolSize = 8,
+}: {
+  urls?: DatabaseUrls
+  poolSize?: number
+} = {}): Promise<TestIdentity> {
+  const database = await createDatabase({ urls, poolSize })
+  const clock = movableClock()
+  const secrets = createSecrets(Buffer.alloc(32, 7))
+  const logLines: string[] = []
+  const logger = createLogger({
+    destination: {
+      write: (line: string) => {
+        logLines.push(line)
+        if (process.env.DEBUG_TEST && !line.includes('"request"')) process.stderr.write(line)
+      },
+    },
+  })
+  const runner = createActionRunner({ logger })
+  const app = await createIdentity({ database, secrets, clock, logger, mail: { kind: 'mailbox' }, runner })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const port = (app.server.address() as { port: number }).port
+  const keyrings = createKeyrings({ database, secrets, cache: createConfigurationCache({ onChange: () => {} }) })
+
+  const environment = async (settings: EnvironmentSettings = {}): Promise<TestEnvironment> => {
+    const host = `${randomText(10).toLowerCase()}.example.test:${port}`
+    const origin = `http://${host}`
+    const seeded = await seedEnvironment({ database, secrets, clock }, { name: 'Test', origins: [origin], settings })
+    const request = (path: string, ask: Ask = {}) => ask_(port, host, path, ask)
+    const managementToken = async (scopes: readonly string[] = managementScopes) => {
+      const now = Math.floor(clock.now().getTime() / 1000)
+      const claims = {
+        iss: `${origin}/`,
+        sub: 'test@clients',
+        aud: managementAudience(origin),
+        iat: now,
+        exp: now + 600,
+        scope: scopes.join(' '),
+      }
+      return signJwt((await keyrings(seeded.id)).current, claims)
+    }
+    return {
+      ...seeded,
+      origin,
+      issuer: `${origin}/`,
+      request,
+      managementToken,
+      manage: async (method, path, body, scopes) =>
+        request(`/api/v2${path}`, {
+          method,
+          body,
+          headers: { authorization: `Bearer ${await managementToken(scopes)}` },
+        }),
+    }
+  }
+  return {
+    database,
+    clock,
+    port,
+    secrets,
+    logLines,
+    environment,
+    ask: (host, path, ask = {}) => ask_(port, host, path, ask),
+    close: async () => {
+      await app.close()
+      await runner.close()
+      await database.close()
+    },
+  }
+}
+
+function ask_(port: number, host: string, path: string, { method, headers = {}, body, form }: Ask): Promise<Answer> {
+  const payload =
+    form !== undefined
+      ? new URLSearchParams(form).toString()
+      : body === undefined || typeof body === 'string' || Buffer.isBuffer(body)
+        ? body
+        : JSON.stringify(body)
+  const type = form ? 'application/x-www-form-urlencoded' : 'application/json'
+  return new Promise((resolve, reject) => {
+    const outgoing = send(
+      {
+        port,
+        host: '127.0.0.1',
+        path,
+        method: method ?? (payload === undefined ? 'GET' : 'POST'),
+        headers: {
+          host,
+          ...(payload === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(payload) }),
+          ...headers,
+        },
+      },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString('utf8')
+          let json: unknown
+          try {
+            json = JSON.parse(text)
+          } catch {
+            json = undefined // not every answer is JSON
+          }
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json })
+        })
+      },
+    )
+    outgoing.on('error', reject)
+    outgoing.end(payload)
+  })
+}

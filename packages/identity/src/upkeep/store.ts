@@ -1,0 +1,45 @@
+import type { PendingQuery, Row, Sql } from 'postgres'
+
+/** Rows of one statement, so that no clean-up holds locks for long. */
+const BATCH = 5000
+
+async function removeAll(sql: Sql, table: string, condition: PendingQuery<Row[]>): Promise<number> {
+  let removed = 0
+  for (;;) {
+    const { count } = await sql`
+      delete from ${sql(table)} where ctid = any (array(select ctid from ${sql(table)} where ${condition} limit ${BATCH}))`
+    removed += count
+    if (count < BATCH) return removed
+  }
+}
+
+export const removeTransactions = (sql: Sql, before: Date) =>
+  removeAll(sql, 'login_transactions', sql`expires_at <= ${before}`)
+
+export const removeCodes = (sql: Sql, before: Date) => removeAll(sql, 'codes', sql`expires_at <= ${before}`)
+
+/**
+ * A token that was exchanged stays until its whole family has expired, although its own idle time is over: only then is
+ * its reuse still recognised as theft.
+ */
+export const removeRefreshTokens = (sql: Sql, before: Date) =>
+  removeAll(
+    sql,
+    'refresh_tokens',
+    sql`expires_at <= ${before} or (rotated_at is null and idle_expires_at <= ${before})`,
+  )
+
+export const removeSessions = (sql: Sql, before: Date) =>
+  removeAll(sql, 'sessions', sql`expires_at <= ${before} or idle_expires_at <= ${before}`)
+
+export const removeFailures = (sql: Sql, before: Date) =>
+  removeAll(sql, 'login_failures', sql`window_ends_at <= ${before}`)
+
+/** Mail of a mailbox is neither delivered nor given up, and stays. */
+export const removeMessages = (sql: Sql, before: { delivered: Date; givenUp: Date }) =>
+  removeAll(
+    sql,
+    'messages',
+    sql`delivered_at <= ${before.delivered}
+        or (next_attempt_at is null and last_error is not null and created_at <= ${before.givenUp})`,
+  )

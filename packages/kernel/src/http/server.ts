@@ -1,0 +1,114 @@
+/**
+ * The Fastify instance that every HTTP surface of the product starts from: strict bodies, strict schemas, request ids,
+ * and a log that names the route and never the query, the body, a header or a cookie.
+ */
+import { Ajv } from 'ajv'
+import formats from 'ajv-formats'
+import Fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify'
+import { randomText } from '../id.ts'
+import { Problem } from '../problem.ts'
+import { bodyProblems, parseForm, parseJson } from './body.ts'
+import type { Api } from './slice.ts'
+
+export interface ServerOptions {
+  logger: FastifyBaseLogger
+  /** Bytes; larger bodies are refused with 413. */
+  bodyLimit?: number
+  https?: { key: string; cert: string }
+}
+
+export function createServer({ logger, bodyLimit = 256 * 1024 }: ServerOptions): Api {
+  const app = Fastify({
+    loggerInstance: logger,
+    bodyLimit,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomText(20),
+    routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
+  }) as unknown as Api
+
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser<Buffer>(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (_request: unknown, body: Buffer) => (body.length === 0 ? undefined : parseJson(body)),
+  )
+  app.addContentTypeParser<Buffer>(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'buffer' },
+    async (_request: unknown, body: Buffer) => parseForm(body),
+  )
+
+  // Query strings are text and must be coerced; bodies are typed and must not be. Unknown members are an error in both.
+  const options = { removeAdditional: false, useDefaults: true, allErrors: false, strict: false, allowUnionTypes: true }
+  const strict = new Ajv({ ...options, coerceTypes: false })
+  const coercing = new Ajv({ ...options, coerceTypes: true })
+  for (const ajv of [strict, coercing]) formats.default(ajv)
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'querystring' ? coercing : strict).compile(schema as object),
+  )
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    if (/%00/.test(request.url))
+      throw bodyProblems.invalid_body({ facts: { reason: 'The address holds a NUL character.' } })
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.info(
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? '(none)',
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      'request',
+    )
+  })
+  return app
+}
+
+/**
+ * Any thrown value as a Problem: Fastify's own refusals (size, media type, schema) become 4xx with their reason, and
+ * everything unknown becomes a 500 whose cause stays in the log.
+ */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  const fastify = error as FastifyError
+  if (fastify.validation) {
+    const part =
+      fastify.validationContext === 'querystring'
+        ? 'invalid_query_string'
+        : fastify.validationContext === 'params'
+          ? 'invalid_uri'
+          : 'invalid_body'
+    return new Problem(part, 400, `Payload validation error: ${describe(fastify)}`, { cause: error })
+  }
+  if (fastify.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new Problem('payload_too_large', 413, 'The body is larger than this endpoint accepts.', { cause: error })
+  }
+  if (typeof fastify.statusCode === 'number' && fastify.statusCode >= 400 && fastify.statusCode < 500) {
+    return new Problem('invalid_request', fastify.statusCode, fastify.message, { cause: error })
+  }
+  return new Problem(
+    'server_error',
+    500,
+    'Something failed on our side. The log has the details under this request id.',
+    { cause: error },
+  )
+}
+
+function describe(error: FastifyError): string {
+  const first = error.validation?.[0]
+  const where = first?.instancePath ? ` on property ${first.instancePath.slice(1).replaceAll('/', '.')}` : ''
+  const extra =
+    first?.params && 'additionalProperty' in first.params
+      ? `: '${String(first.params.additionalProperty).slice(0, 80)}'`
+      : ''
+  return `'${first?.message ?? error.message}${extra}'${where}.`
+}
+
+/** Writes the internal side of a refusal to the log: 5xx loudly, 4xx quietly, never the request's content. */
+export function logProblem(logger: FastifyBaseLogger, problem: Problem): void {
+  const entry = { problem: problem.code, status: problem.status, internal: problem.internal }
+  if (problem.status >= 500) logger.error({ ...entry, err: problem.cause ?? problem }, problem.message)
+  else logger.info(entry, 'refused')
+}

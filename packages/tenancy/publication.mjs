@@ -1,0 +1,24 @@
+// In this repository the kit runs from its TypeScript source. Node does not strip types below node_modules, so what is
+// published is compiled: `prepack` builds dist/ and points the manifest at it, `postpack` points it back.
+import { execFileSync } from 'node:child_process'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+
+const here = import.meta.dirname
+const manifestFile = join(here, 'package.json')
+const manifest = JSON.parse(readFileSync(manifestFile, 'utf8'))
+const save = () => writeFileSync(manifestFile, `${JSON.stringify(manifest, null, 2)}\n`)
+
+if (process.argv[2] === 'prepack') {
+  rmSync(join(here, 'dist'), { recursive: true, force: true })
+  const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
+  execFileSync(process.execPath, [join(typescript, 'bin/tsc'), '-p', join(here, 'tsconfig.build.json')], {
+    stdio: 'inherit',
+  })
+  manifest.exports = { '.': { types: './dist/index.d.ts', default: './dist/index.js' } }
+  save()
+} else {
+  manifest.exports = { '.': './src/index.ts' }
+  save()
+}

@@ -1,0 +1,58 @@
+/** Runs the test files with one database for all of them, and leaves nothing behind, also on Ctrl-C. */
+import { spawn } from 'node:child_process'
+import { existsSync, globSync } from 'node:fs'
+import { relative } from 'node:path'
+import { openTestDatabase } from './test-database.ts'
+
+const PLACES = ['packages/**/*.test.ts', 'examples/**/*.test.ts', 'test/**/*.test.ts']
+const args = process.argv.slice(2)
+const onServer = args.includes('--postgres')
+const nodeOptions = args.filter((arg) => arg.startsWith('-') && arg !== '--postgres')
+const wanted = args.filter((arg) => !arg.startsWith('-')).map((arg) => relative('.', arg) || '.')
+
+const files = globSync(PLACES, { exclude: (path) => /(^|[\\/])(node_modules|dist)$/.test(path) })
+  .map((path) => path.replaceAll('\\', '/'))
+  .filter((path) => wanted.length === 0 || wanted.some((text) => text === '.' || path.includes(text)))
+  .sort()
+
+const stopped = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopped.abort())
+
+async function main(): Promise<number> {
+  if (files.length === 0) {
+    console.error(`No test file matches ${wanted.join(' ')}.`)
+    return 1
+  }
+  if (onServer && !process.env.DATABASE_URL) {
+    console.error('--postgres needs DATABASE_URL, a PostgreSQL server on which databases and roles may be created.')
+    return 1
+  }
+  const migrations = existsSync('packages/identity/migrations') ? 'packages/identity/migrations' : undefined
+  const database = await openTestDatabase({ serverUrl: onServer ? process.env.DATABASE_URL : undefined, migrations })
+  try {
+    if (stopped.signal.aborted) return 130
+    return await runTests(JSON.stringify(database.urls))
+  } finally {
+    await database.close()
+  }
+}
+
+function runTests(database: string): Promise<number> {
+  const child = spawn(
+    process.execPath,
+    [
+      ...['--no-node-snapshot', '--test', '--test-concurrency=2', '--test-timeout=600000'],
+      ...(nodeOptions.some((option) => option.startsWith('--test-reporter')) ? [] : ['--test-reporter=spec']),
+      ...nodeOptions,
+      ...files,
+    ],
+    { stdio: 'inherit', env: { ...process.env, TENANTRY_TEST_DATABASE: database } },
+  )
+  stopped.signal.addEventListener('abort', () => child.kill('SIGINT'))
+  return new Promise((resolve) => child.once('exit', (code) => resolve(stopped.signal.aborted ? 130 : (code ?? 1))))
+}
+
+process.exitCode = await main().catch((error: Error) => {
+  console.error(error.message)
+  return 1
+})

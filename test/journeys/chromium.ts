@@ -1,0 +1,23 @@
+/** The Chromium that npm brings, or the system's where that one cannot run. */
+
+import { existsSync } from 'node:fs'
+import sparticuz from '@sparticuz/chromium'
+import { type Browser, chromium } from 'playwright-core'
+
+const FALLBACKS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+
+export async function launchChromium(): Promise<Browser> {
+  const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run']
+  try {
+    return await chromium.launch({
+      executablePath: await sparticuz.executablePath(),
+      args: [...sparticuz.args, ...quiet],
+      headless: true,
+    })
+  } catch (cause) {
+    const installed = FALLBACKS.find((path) => existsSync(path))
+    if (!installed)
+      throw new Error('No Chromium runs here. Install one, for example: apt-get install chromium', { cause })
+    return chromium.launch({ executablePath: installed, args: ['--no-sandbox', ...quiet], headless: true })
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * The story of the README, step by step, in a real browser against a whole installation: register, accept the
+ * invitation, sign in, get tokens, call the API, be isolated. Each step builds on the one before.
+ */
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { launchChromium } from './chromium.ts'
+import { type Installation, startInstallation } from './installation.ts'
+
+let installation: Installation
+let browser: Browser
+const complaints: string[] = []
+const pictures = process.env.TENANTRY_SCREENSHOTS
+
+before(async () => {
+  ;[installation, browser] = await Promise.all([startInstallation(), launchChromium()])
+})
+after(async () => {
+  await browser?.close()
+  await installation?.stop()
+})
+
+async function person(): Promise<{ context: BrowserContext; page: Page }> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
+  const page = await context.newPage()
+  page.setDefaultTimeout(15_000)
+  page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`))
+  page.on('console', (entry) => {
+    if (/Content Security Policy|Refused to/.test(entry.text())) complaints.push(`${page.url()}: ${entry.text()}`)
+  })
+  return { context, page }
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  if (!pictures) return
+  mkdirSync(pictures, { recursive: true })
+  await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true })
+}
+
+async function register(page: Page, companyName: string, email: string): Promise<void> {
+  await page.goto(installation.quickstart.appUrl)
+  await page.fill('#companyName', companyName)
+  await page.fill('#email', email)
+  await page.check('input[name=plan][value=team]')
+  await picture(page, 'register')
+  await page.click('form[data-form=register] button[type=submit]')
+  await page.waitForSelector('text=Check your mail')
+  await picture(page, 'registered')
+}
+
+const PASSWORD = 'copper lantern drift'
+const primary = 'form[data-form-primary=true]'
+const continueButton = `${primary} button[type=submit][name=action][value=default][data-action-button-primary=true]`
+
+/** Fills Universal Login's page with the selectors that end-to-end recipes for Auth0 use. */
+async function signIn(page: Page, email: string, password = PASSWORD): Promise<void> {
+  await page.fill(`${primary} input#username`, email)
+  await page.fill(`${primary} input#password`, password)
+  await page.click(continueButton)
+}
+
+const anna = { email: 'anna@bluekite.example' }
+let annas: { context: BrowserContext; page: Page }
+let invitationLink = ''
+
+test('1. a visitor registers a company, and an invitation goes out', async () => {
+  annas = await person()
+  await register(annas.page, 'Blue Kite', anna.email)
+  const mail = await installation.mailTo(anna.email)
+  assert.match(mail.subject, /invited you to Blue Kite on Stockroom/)
+  invitationLink = mail.links.find((link) => link.includes('invitation='))!
+  const target = new URL(invitationLink)
+  assert.equal(target.origin + target.pathname, `${installation.quickstart.appUrl}/login`)
+  assert.equal(target.searchParams.get('organization_name'), 'blue-kite')
+})
+
+test('2. the link leads to the invitation page; a password is chosen, and the new member is signed in', async () => {
+  const { page } = annas
+  await page.goto(invitationLink)
+  await page.waitForSelector('h1:has-text("Join Blue Kite")')
+  assert.equal(await page.inputValue('input#email'), anna.email)
+  assert.equal(await page.getAttribute('input#email', 'readonly'), '')
+  await picture(page, 'invitation')
+  await page.fill('input#password', 'short')
+  await page.click(continueButton)
+  await page.waitForSelector('[role=alert]')
+  await page.fill('input#password', PASSWORD)
+  await page.click(continueButton)
+  await page.waitForURL('**/items')
+  await page.waitForSelector('[data-tenant-id]')
+  assert.match((await page.textContent('[data-tenant-name]')) ?? '', /Blue Kite|blue-kite/)
+  await picture(page, 'items-empty')
+})
+
+test('2b. the same link is refused a second time, and the page says what to do', async () => {
+  const { context, page } = await person()
+  await page.goto(invitationLink)
+  await page.waitForSelector('h1:has-text("This invitation can’t be used any more")')
+  assert.match((await page.textContent('.card')) ?? '', /Ask the person who invited you to send a new one/)
+  await picture(page, 'invitation-refused')
+  await context.close()
+})
+
+test('4. the access token is an RS256 JWT for this organization, with the tenantId that the Action put there', async () => {
+  const token = await accessTokenOf(annas.page)
+  const [header, payload] = token
+    .split('.')
+    .slice(0, 2)
+    .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()))
+  const { quickstart } = installation
+  assert.equal(header.alg, 'RS256')
+  assert.equal(payload.iss, quickstart.httpIssuer)
+  assert.deepEqual(payload.aud, [quickstart.apiAudience, `${quickstart.httpIssuer}userinfo`])
+  assert.equal(payload.azp, quickstart.spaClient.client_id)
+  assert.match(payload.org_id, /^org_/)
+  assert.equal(payload[quickstart.tenantClaim], await annas.page.getAttribute('[data-tenant-id]', 'data-tenant-id'))
+  assert.deepEqual(payload.permissions, ['create:item', 'delete:item', 'read:item'])
+})
+
+test('5. items are written and read through the gateway', async () => {
+  const { page } = annas
+  await page.click('button[data-action=new-item]')
+  await page.fill('#itemName', 'Cedar crate, 60 × 40')
+  await page.fill('#itemCode', 'CR-6040')
+  await page.fill('#itemLocation', 'Aisle 4')
+  await page.fill('#itemOnHand', '212')
+  await picture(page, 'new-item')
+  await page.click('form[data-form=new-item] button[type=submit]')
+  await page.waitForSelector('tr[data-item-id]:has-text("Cedar crate")')
+  await picture(page, 'items')
+  await page.reload()
+  await page.waitForSelector('tr[data-item-id]:has-text("Cedar crate")')
+})
+
+test('3. later: the issuer asks for the organization’s name, then for address and password', async () => {
+  const { context, page } = await person()
+  await page.goto(`${installation.quickstart.appUrl}/login`)
+  await page.waitForSelector('input[name=organizationName]')
+  await picture(page, 'organization-prompt')
+  await page.fill('input[name=organizationName]', 'blue-kites')
+  await page.click(continueButton)
+  await page.waitForSelector('#org-error')
+  await picture(page, 'organization-refused')
+  await page.fill('input[name=organizationName]', 'blue-kite')
+  await page.click(continueButton)
+  await page.waitForSelector('input#username')
+  await picture(page, 'login')
+  await signIn(page, anna.email, 'not the password')
+  await page.waitForSelector('#form-error')
+  await picture(page, 'login-refused')
+  await signIn(page, anna.email)
+  await page.waitForURL('**/items')
+  await page.waitForSelector('tr[data-item-id]:has-text("Cedar crate")')
+  await context.close()
+})
+
+test('3b. by path and by sub-domain the tenant is known, and nobody is asked for it', async () => {
+  for (const address of [
+    `${installation.quickstart.appUrl}/t/blue-kite`,
+    installation.quickstart.appUrl.replace('localhost', 'blue-kite.localhost'),
+  ]) {
+    const { context, page } = await person()
+    await page.goto(address)
+    await page.waitForSelector('input#username')
+    assert.match((await page.textContent('.head')) ?? '', /You’re signing in at Blue Kite/)
+    await signIn(page, anna.email)
+    await page.waitForURL('**/items')
+    await context.close()
+  }
+})
+
+const omar = { email: 'omar@fennel.example' }
+let omars: { context: BrowserContext; page: Page }
+
+test('3c. who is no member is refused with Auth0’s error, and the app explains it', async () => {
+  omars = await person()
+  await register(omars.page, 'Fennel & Sons', omar.email)
+  const mail = await installation.mailTo(omar.email)
+  await omars.page.goto(mail.links.find((link) => link.includes('invitation='))!)
+  await omars.page.fill('input#password', PASSWORD)
+  await omars.page.click(continueButton)
+  await omars.page.waitForURL('**/items')
+
+  const { context, page } = await person()
+  const answers: string[] = []
+  page.on('request', (request) => {
+    if (request.url().includes('/callback?')) answers.push(request.url())
+  })
+  await page.goto(`${installation.quickstart.appUrl}/t/blue-kite`)
+  await page.waitForSelector('input#username')
+  await signIn(page, omar.email)
+  await page.waitForURL('**/error**')
+  const answer = new URL(answers[0]!)
+  assert.equal(answer.searchParams.get('error'), 'access_denied')
+  assert.match(
+    answer.searchParams.get('error_description')!,
+    /^user auth0\|[0-9a-f]{24} is not part of the org_[A-Za-z0-9]{16} organization$/,
+  )
+  await picture(page, 'not-a-member')
+  await context.close()
+})
+
+test('6. two tenants with the same item ids see only their own, whatever is sent along', async () => {
+  const [blue, fennel] = [await accessTokenOf(annas.page), await accessTokenOf(omars.page)]
+  const gateway = installation.quickstart.gatewayUrl
+  const call = (token: string, method: string, path: string, body?: object, headers: Record<string, string> = {}) =>
+    fetch(`${gateway}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body ? { 'content-type': 'application/json' } : {}),
+        ...headers,
+      },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    })
+  const item = (name: string) => ({ id: 'crate-1', name, code: 'C-1', location: 'Dock', onHand: 1 })
+  assert.equal((await call(blue, 'POST', '/items', item('blue crate'))).status, 201)
+  assert.equal((await call(fennel, 'POST', '/items', item('fennel crate'))).status, 201)
+  const blueTenant = (await annas.page.getAttribute('[data-tenant-id]', 'data-tenant-id'))!
+  const foreign = { 'x-tenant-id': blueTenant, 'x-org-id': blueTenant, 'x-amzn-tenant': blueTenant }
+  const seen = await (await call(fennel, 'GET', '/items/crate-1', undefined, foreign)).json()
+  assert.equal((seen as { name: string }).name, 'fennel crate')
+  const listed = (await (await call(fennel, 'GET', `/items?tenantId=${blueTenant}`, undefined, foreign)).json()) as {
+    items?: { name: string }[]
+  }
+  assert.ok(!JSON.stringify(listed).includes('blue crate'))
+  const sneaked = await call(fennel, 'POST', '/items', { ...item('sneaked'), id: 'crate-2', tenantId: blueTenant })
+  assert.equal(sneaked.status, 400)
+  assert.equal((await call(fennel, 'DELETE', '/items/crate-1')).status, 204)
+  const kept = await (await call(blue, 'GET', '/items/crate-1')).json()
+  assert.equal((kept as { name: string }).name, 'blue crate')
+})
+
+test('5b. no token 401, a missing permission 403, an unknown route 404: Amazon’s bodies and headers', async () => {
+  const gateway = installation.quickstart.gatewayUrl
+  const bare = await fetch(`${gateway}/items`)
+  assert.equal(bare.status, 401)
+  assert.equal(bare.headers.get('www-authenticate'), 'Bearer')
+  assert.equal(await bare.text(), '{"message":"Unauthorized"}')
+  assert.match(bare.headers.get('apigw-requestid')!, /^.{15}=$/)
+  const unknown = await fetch(`${gateway}/nothing`)
+  assert.equal(unknown.status, 404)
+  assert.equal(await unknown.text(), '{"message":"Not Found"}')
+})
+
+test('7. signing out ends the sign-in at the issuer', async () => {
+  const { page } = annas
+  await page.click('button[data-action=sign-out]')
+  await page.waitForURL(`${installation.quickstart.appUrl}/`)
+  await page.goto(`${installation.quickstart.appUrl}/t/blue-kite`)
+  await page.waitForSelector('input#username')
+})
+
+test('no page broke its content security policy or threw an error on the way', () => {
+  assert.deepEqual(complaints, [])
+})
+
+test('the log of the whole story holds no password, token or ticket', () => {
+  const log = installation.log()
+  const ticket = new URL(invitationLink).searchParams.get('invitation')!
+  for (const secret of [PASSWORD, ticket, installation.quickstart.managementClient.client_secret]) {
+    assert.ok(!log.includes(secret), 'a secret stands in the log')
+  }
+  assert.ok(!/eyJ[A-Za-z0-9_-]{20,}/.test(log), 'a token stands in the log')
+})
+
+/** What the SDK keeps in the browser. */
+async function accessTokenOf(page: Page): Promise<string> {
+  const { origins } = await page.context().storageState()
+  const token = origins
+    .flatMap(({ localStorage }) => localStorage)
+    .filter(({ name }) => name.startsWith('@@auth0spajs@@') && name.includes(installation.quickstart.apiAudience))
+    .map(({ value }) => (JSON.parse(value) as { body?: { access_token?: string } }).body?.access_token)
+    .find((value) => value !== undefined)
+  assert.ok(token, 'the app holds no access token')
+  return token
+}
