@@ -59,7 +59,12 @@ test('a client authenticates as at the token endpoint, and says which token', as
   const { code, verifier } = await world.signIn(openBrowser(world.env), bob, { client_id: web.client_id })
   const { client_id, client_secret } = web
   const { refresh_token } = (await world.exchange(code, verifier, { client_id, client_secret })).json
-  for (const wrong of [{ client_id }, { client_id, client_secret: 'wrong' }, { client_id: 'nobody', client_secret }]) {
+  const wrongs: Record<string, string>[] = [
+    { client_id },
+    { client_id, client_secret: 'wrong' },
+    { client_id: 'nobody', client_secret },
+  ]
+  for (const wrong of wrongs) {
     const answer = await revoke(refresh_token, wrong)
     assert.deepEqual([answer.status, answer.json.error_description], [401, 'Unauthorized'])
   }
