@@ -11,7 +11,7 @@ import { loadavg, tmpdir } from 'node:os'
 import path from 'node:path'
 import {
   type Contestant,
-  cpuMilliseconds,
+  cpuMicroseconds,
   freePort,
   missingTool,
   startHaproxy,
@@ -98,14 +98,14 @@ async function measure(contestants: readonly Contestant[]): Promise<Map<string, 
 }
 
 async function runWindow({ name, port, pid }: Contestant, token: string): Promise<Window> {
-  const before = cpuMilliseconds(pid)
+  const before = cpuMicroseconds(pid)
   const output = await wrk(port, token)
-  const spent = cpuMilliseconds(pid) - before
+  const spent = cpuMicroseconds(pid) - before
   const requests = Number(/(\d+) requests in/.exec(output)?.[1] ?? 0)
   const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1] ?? 0)
   const p99 = /^\s+99%\s+(\S+)/m.exec(output)?.[1] ?? '?'
   if (requests === 0 || /Non-2xx|Socket errors/.test(output)) throw new Error(`a window of ${name} failed:\n${output}`)
-  return { requests, microseconds: (spent * 1000) / requests, rate, p99 }
+  return { requests, microseconds: spent / requests, rate, p99 }
 }
 
 function wrk(port: number, token: string): Promise<string> {

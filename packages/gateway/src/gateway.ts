@@ -51,7 +51,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { clock, logger } = deps
   const now = (): number => clock.now().getTime()
   const fetchJson = deps.fetchJson ?? createFetchJson(deps.trustedCa === undefined ? {} : { ca: deps.trustedCa })
-  const logAccess = deps.accessLog === false ? () => undefined : createAccessLog(logger, clock.now)
+  const logAccess = deps.accessLog === false ? () => undefined : createAccessLog(logger, () => clock.now())
 
   const onFault = ({ id, routeKey }: Exchange, error: unknown): void =>
     logger.error({ id, route: routeKey, err: error }, 'request failed')
@@ -114,10 +114,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
       setTimeout(closeRetired, limits.timeoutMs.max * 2).unref()
     },
     close: async () => {
+      // Node closes what is idle now; a connection that falls idle later would be kept for its keep-alive time.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50)
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
-        server.closeIdleConnections()
       })
+      clearInterval(sweep)
       for (const pool of live.pools.values()) pool.close()
     },
   }

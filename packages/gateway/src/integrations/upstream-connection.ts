@@ -73,12 +73,12 @@ export function connectUpstream(origin: URL, ca: string | undefined, events: Con
     if (reader === null) return
     const done = reader
     const { keepsAlive = false, keepAlive = null } = head ?? {}
+    // An answer before the end of the request leaves the rest of it to be read as the next request.
+    const isReusable = keepsAlive && isBodySent && mode !== 'until-close'
     reader = null
     head = null
     mode = 'head'
     answers++
-    // An answer before the end of the request leaves the rest of it to be read as the next request.
-    const isReusable = keepsAlive && isBodySent
     if (!isReusable) socket.destroy()
     else if (isPaused) connection.resume()
     done.onEnd()

@@ -87,6 +87,11 @@ describe('the connections to an upstream', () => {
     assert.equal(connections, 1)
     answer('HTTP/1.0 200 OK\r\n\r\nuntil the end', true)
     assert.equal((await send()).body, 'until the end')
+    answer('HTTP/1.1 200 OK\r\n\r\nuntil the end', true)
+    assert.equal((await send()).body, 'until the end')
+    answer(ok('next'))
+    assert.equal((await send()).body, 'next')
+    assert.equal(connections, 3)
   })
 
   it('read an answer that comes byte by byte', async () => {
