@@ -62,8 +62,8 @@ export async function sendPage(reply: FastifyReply, page: PageName, options: Pag
     css: assets[0]!.href,
     js: assets[1]!.href,
   })
-  const formTarget = options.redirectUri ? ` ${originOf(options.redirectUri)}` : ''
-  const image = options.look.logo ? ` ${originOf(options.look.logo)}` : ''
+  const formTarget = sourceOf(options.redirectUri)
+  const image = sourceOf(options.look.logo)
   return (
     reply
       .code(options.status ?? 200)
@@ -95,13 +95,14 @@ function brandStyle(primary: string | undefined): string {
 }
 
 /**
- * An application's own scheme has no origin; the scheme itself is what may be named then. A host may hold what separates
- * parts of a policy (`https://a;b` is an address); such a one is not named at all.
+ * One more source for a directive of the policy, or nothing. An application's own scheme has no origin; the scheme itself
+ * is named then. A host may hold what separates parts of a policy (`https://a;b` is an address): such a one is left out.
  */
-function originOf(uri: string): string {
-  if (!URL.canParse(uri)) return ''
+function sourceOf(uri: string | undefined): string {
+  if (uri === undefined || !URL.canParse(uri)) return ''
   const { origin, protocol } = new URL(uri)
-  return origin === 'null' ? protocol : /[;,'*]/.test(origin) ? '' : origin
+  const source = origin === 'null' ? protocol : origin
+  return /[;,'*]/.test(source) ? '' : ` ${source}`
 }
 
 /** A dead end that names what happened and what to do, with a reference that finds the log entry. */

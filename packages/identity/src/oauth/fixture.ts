@@ -13,7 +13,7 @@ export interface Browser {
   follow(answer: Answer): Promise<Answer>
 }
 
-export function openBrowser(env: TestEnvironment): Browser {
+export function openBrowser(env: Pick<TestEnvironment, 'origin' | 'request'>): Browser {
   const cookies = new Map<string, string>()
   const visit = async (path: string, ask: Ask = {}) => {
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')

@@ -160,7 +160,7 @@ test('a confirmed sign-out leads back with the state it was asked with', async (
 })
 
 test('N20 N100 /oidc/logout leads only where the client’s list says, hint or no hint', async () => {
-  const { world, browser, id_token, signedIn } = await settle()
+  const { browser, id_token, signedIn } = await settle()
   const unlisted = /not in the list of allowed logout URLs/
   for (const target of HOSTILE) {
     const query = new URLSearchParams({ id_token_hint: id_token, post_logout_redirect_uri: target })

@@ -14,7 +14,6 @@ export interface ServerOptions {
   logger: FastifyBaseLogger
   /** Bytes; larger bodies are refused with 413. */
   bodyLimit?: number
-  https?: { key: string; cert: string }
 }
 
 export function createServer({ logger, bodyLimit = 256 * 1024 }: ServerOptions): Api {

@@ -1,0 +1,367 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type Browser, createWorld, openBrowser, PASSWORD, toldClient, type World } from '../oauth/fixture.ts'
+import { type Answer, startIdentity, type TestIdentity } from '../testing.ts'
+
+let identity: TestIdentity
+before(async () => {
+  identity = await startIdentity()
+})
+after(() => identity.close())
+
+const HOUR = 3600
+
+const settle = async () => {
+  const world = await createWorld(identity)
+  const acme = await world.organization('acme')
+  const anna = await world.person('anna@example.test', { organization: acme })
+  const browser = openBrowser(world.env)
+  const open = async (parameters: Record<string, string> = {}, which: Browser = browser) =>
+    which.follow(await which.visit(world.authorize({ organization: acme, ...parameters }).path))
+  const right = { username: anna.email, password: PASSWORD }
+  return { world, acme, anna, browser, open, right }
+}
+
+/** The hidden fields of a page's form. */
+const fieldsOf = (page: Answer) => ({
+  state: /name="state" value="([^"]+)"/.exec(page.text)![1]!,
+  _csrf: /name="_csrf" value="([^"]+)"/.exec(page.text)![1]!,
+})
+
+const isPage = (answer: Answer, status: number, title: string) => {
+  assert.equal(answer.status, status, answer.text.slice(0, 300))
+  assert.equal(answer.headers.location, undefined)
+  assert.ok(answer.text.includes(`<h1>${title}</h1>`), answer.text)
+}
+
+const count = async (world: World, table: 'sessions' | 'login_failures' | 'login_transactions' | 'codes') => {
+  const [row] = await identity.database.inEnvironment(
+    world.env.id,
+    (tx) => tx<{ count: number }[]>`select count(*)::int as count from ${tx(table)}`,
+  )
+  return row!.count
+}
+
+test('N85 a form without the token of its own page, or from another site, is refused and does nothing', async () => {
+  const { world, browser, open, right } = await settle()
+  const page = await open()
+  const fields = fieldsOf(page)
+  const elsewhere = fieldsOf(await open())
+  const stranger = fieldsOf(await open({}, openBrowser(world.env)))
+  const post = (form: Record<string, string>, headers: Record<string, string> = { origin: world.env.origin }) =>
+    browser.visit('/u/login', { form: { ...right, ...form }, headers })
+  const title = 'This form can’t be used any more'
+
+  const { state } = fields
+  isPage(await post({ state }), 403, title)
+  isPage(await post({ state, _csrf: '' }), 403, title)
+  isPage(await post({ state, _csrf: elsewhere._csrf }), 403, title)
+  isPage(await post({ state, _csrf: stranger._csrf }), 403, title)
+  for (const origin of [
+    'https://evil.test',
+    'null',
+    world.env.origin.replace('http', 'https'),
+    `${world.env.origin}.x`,
+  ]) {
+    isPage(await post(fields, { origin }), 403, title)
+  }
+  assert.equal(await count(world, 'sessions'), 0)
+  assert.equal(await count(world, 'login_failures'), 0)
+
+  const answer = await post(fields)
+  assert.equal(answer.status, 303)
+  assert.equal('code' in toldClient(answer), true)
+})
+
+test('N54 the answer to a password is a 303, so no browser posts it on', async () => {
+  const { browser, open, right } = await settle()
+  const answer = await browser.submit(await open(), right)
+  assert.equal(answer.status, 303)
+  assert.equal(answer.headers['cache-control'], 'no-store')
+  assert.equal(answer.headers['referrer-policy'], 'no-referrer')
+})
+
+test('N102 a sign-in under way belongs to the browser that began it', async () => {
+  const { world, browser, open, right } = await settle()
+  const page = await open()
+  const { state, _csrf } = fieldsOf(page)
+  const stranger = openBrowser(world.env)
+  const title = 'This sign-in has expired'
+  isPage(await stranger.visit(`/u/login?state=${state}`), 400, title)
+  await open({}, stranger)
+  isPage(await stranger.visit(`/u/login?state=${state}`), 400, title)
+  const form = { ...right, state, _csrf }
+  isPage(await stranger.visit('/u/login', { form, headers: { origin: world.env.origin } }), 400, title)
+  for (const wrong of ['', '?state=', `?state=${'x'.repeat(43)}`]) {
+    isPage(await browser.visit(`/u/login${wrong}`), 400, title)
+  }
+  assert.equal(await count(world, 'sessions'), 0)
+  assert.equal('code' in toldClient(await browser.submit(page, right)), true)
+})
+
+test('N102 a step that is not due leads to the one that is, and evaluates nothing', async () => {
+  const { world, acme, right } = await settle()
+  const browser = openBrowser(world.env)
+  const prompt = await browser.follow(await browser.visit(world.authorize().path))
+  const { state, _csrf } = fieldsOf(prompt)
+  const headers = { origin: world.env.origin }
+  for (const [path, form] of [
+    ['/u/login', { ...right, state, _csrf }],
+    ['/u/invitation', { password: PASSWORD, state, _csrf }],
+    ['/u/login', { ...right, state, _csrf, organization: acme, organizationId: acme }],
+  ] as const) {
+    const answer = await browser.visit(path, { form, headers })
+    assert.deepEqual([answer.status, answer.headers.location], [303, `/u/organization?state=${state}`])
+  }
+  const early = await browser.visit(`/u/login?state=${state}`)
+  assert.deepEqual([early.status, early.headers.location], [302, `/u/organization?state=${state}`])
+  assert.equal(await count(world, 'sessions'), 0)
+  assert.equal(await count(world, 'login_failures'), 0)
+
+  const login = await browser.follow(await browser.submit(prompt, { organizationName: 'acme' }))
+  assert.equal('code' in toldClient(await browser.submit(login, right)), true)
+})
+
+test('N102 a finished sign-in cannot be gone back to, and an old one has run out', async () => {
+  const { world, browser, open, right } = await settle()
+  const page = await open()
+  await browser.submit(page, right)
+  assert.equal(await count(world, 'login_transactions'), 0)
+  isPage(await browser.submit(page, right), 400, 'This sign-in has expired')
+  const other = await open({ prompt: 'login' })
+  identity.clock.advance(HOUR + 1)
+  isPage(await browser.submit(other, right), 400, 'This sign-in has expired')
+})
+
+test('N102 two tabs of one browser each finish their own sign-in', async () => {
+  const { world, acme, anna, browser, right } = await settle()
+  const globex = await world.organization('globex')
+  await world.env.manage('POST', `/organizations/${globex}/members`, { members: [anna.user_id] })
+  const [one, two] = [world.authorize({ organization: acme }), world.authorize({ organization: globex })]
+  const first = await browser.follow(await browser.visit(one.path))
+  const second = await browser.follow(await browser.visit(two.path))
+  assert.match(second.text, /signing in at <bdi>globex<\/bdi>/)
+  const atAcme = toldClient(await browser.submit(first, right))
+  // The second tab finds the browser signed in: its page leads on without a password.
+  const { state } = fieldsOf(second)
+  const atGlobex = toldClient(await browser.visit(`/u/login?state=${state}`))
+  assert.equal((await world.exchange(atAcme.code!, one.verifier)).status, 200)
+  assert.equal((await world.exchange(atGlobex.code!, two.verifier)).status, 200)
+})
+
+test('a person may change the organization that the prompt asked for, and not one that the client named', async () => {
+  const { world, browser, open, right } = await settle()
+  await world.organization('globex')
+  const prompt = await browser.follow(await browser.visit(world.authorize().path))
+  const { state } = fieldsOf(prompt)
+  const wrong = await browser.submit(prompt, { organizationName: 'no such "one"' })
+  assert.equal(wrong.status, 400)
+  assert.match(wrong.text, /We can’t continue with “<bdi>no such &#34;one&#34;<\/bdi>”/)
+  await browser.submit(prompt, { organizationName: 'globex' })
+  const back = await browser.visit(`/u/organization?state=${state}`)
+  assert.equal(back.status, 200)
+  const login = await browser.follow(await browser.submit(back, { organizationName: ' ACME ' }))
+  assert.match(login.text, /signing in at <bdi>acme<\/bdi>/)
+  assert.equal('code' in toldClient(await browser.submit(login, right)), true)
+
+  const named = fieldsOf(await open({ prompt: 'login' }))
+  const refused = await browser.visit(`/u/organization?state=${named.state}`)
+  assert.equal(refused.headers.location, `/u/login?state=${named.state}`)
+  const form = { ...named, organizationName: 'globex' }
+  const posted = await browser.visit('/u/organization', { form, headers: { origin: world.env.origin } })
+  assert.equal(posted.headers.location, `/u/login?state=${named.state}`)
+  assert.match((await browser.visit(`/u/login?state=${named.state}`)).text, /signing in at <bdi>acme<\/bdi>/)
+})
+
+test('N84 a sign-in takes a new session identifier: a planted one is worth nothing, the old one is dead', async () => {
+  const { world, acme, anna, browser, open, right } = await settle()
+  const planted = 'p'.repeat(43)
+  browser.cookies.set('tenantry-session', planted)
+  await browser.submit(await open(), right)
+  const first = browser.cookies.get('tenantry-session')!
+  assert.notEqual(first, planted)
+  await world.signIn(browser, anna, { organization: acme, prompt: 'login' })
+  const second = browser.cookies.get('tenantry-session')!
+  assert.notEqual(second, first)
+  assert.equal(await count(world, 'sessions'), 1)
+  const silent = async (handle: string) => {
+    const headers = { cookie: `tenantry-session=${handle}` }
+    return toldClient(
+      await world.env.request(world.authorize({ organization: acme, prompt: 'none' }).path, { headers }),
+    )
+  }
+  assert.equal('code' in (await silent(second)), true)
+  for (const handle of [first, planted]) assert.equal((await silent(handle)).error, 'login_required')
+})
+
+test('cookies: HttpOnly and Lax over plain HTTP; over TLS __Host-, Secure, and the session’s for frames', async () => {
+  const { world, acme, right } = await settle()
+  const settled = async (env: Parameters<typeof openBrowser>[0]) => {
+    const browser = openBrowser(env)
+    const begun = await browser.visit(world.authorize({ organization: acme }).path)
+    const done = await browser.submit(await browser.follow(begun), right)
+    assert.equal('code' in toldClient(done), true)
+    return [begun, done].map((answer) =>
+      String(answer.headers['set-cookie'])
+        .replace(/=[A-Za-z0-9_-]{43};/, '=…;')
+        .split('; '),
+    )
+  }
+  assert.deepEqual(await settled(world.env), [
+    ['tenantry-browser=…', 'Path=/', 'HttpOnly', 'SameSite=Lax', 'Max-Age=86400'],
+    ['tenantry-session=…', 'Path=/', 'HttpOnly', 'SameSite=Lax', 'Max-Age=604800'],
+  ])
+
+  // As behind a proxy that ends TLS: the configured origin says https, the socket does not.
+  const host = world.env.origin.slice(7).replace('example', 'tls')
+  const origin = `https://${host}`
+  await identity.database.acrossEnvironments('give a test environment an origin over TLS', async (sql) => {
+    await sql`insert into environment_origins values (${origin}, ${world.env.id})`
+  })
+  assert.deepEqual(await settled({ origin, request: (path, ask) => identity.ask(host, path, ask) }), [
+    ['__Host-tenantry-browser=…', 'Path=/', 'HttpOnly', 'SameSite=Lax', 'Secure', 'Max-Age=86400'],
+    ['__Host-tenantry-session=…', 'Path=/', 'HttpOnly', 'SameSite=None', 'Secure', 'Max-Age=604800'],
+  ])
+})
+
+test('N104 a session ends after 72 hours of rest, and after 168 hours whatever happens', async () => {
+  const { world, acme, anna, browser } = await settle()
+  const silent = async () =>
+    toldClient(await browser.visit(world.authorize({ organization: acme, prompt: 'none' }).path)).error ?? 'code'
+  await world.signIn(browser, anna, { organization: acme })
+  for (const hours of [71, 71, 25]) {
+    identity.clock.advance(hours * HOUR)
+    assert.equal(await silent(), 'code')
+  }
+  identity.clock.advance(2 * HOUR)
+  assert.equal(await silent(), 'login_required')
+  await world.signIn(browser, anna, { organization: acme })
+  identity.clock.advance(73 * HOUR)
+  assert.equal(await silent(), 'login_required')
+})
+
+test('N104 a block, a new password and a deletion end the session at once', async () => {
+  const { world, acme, anna, browser } = await settle()
+  const user = `/users/${encodeURIComponent(anna.user_id)}`
+  const silent = async () =>
+    toldClient(await browser.visit(world.authorize({ organization: acme, prompt: 'none' }).path)).error ?? 'code'
+  const signedIn = async () => {
+    await world.signIn(browser, anna, { organization: acme, prompt: 'login' })
+    assert.equal(await silent(), 'code')
+  }
+  await signedIn()
+  await world.env.manage('PATCH', user, { blocked: true })
+  assert.equal(await silent(), 'login_required')
+  await world.env.manage('PATCH', user, { blocked: false })
+  assert.equal(await silent(), 'login_required')
+  await signedIn()
+  await world.env.manage('PATCH', user, { password: PASSWORD })
+  assert.equal(await silent(), 'login_required')
+  await signedIn()
+  await world.env.manage('DELETE', user)
+  assert.equal(await silent(), 'login_required')
+})
+
+test('a blocked person is told so only after the right password, and gets no session', async () => {
+  const { world, anna, browser, open, right } = await settle()
+  await world.env.manage('PATCH', `/users/${encodeURIComponent(anna.user_id)}`, { blocked: true })
+  const wrong = await browser.submit(await open(), { ...right, password: 'wrong' })
+  assert.equal(wrong.status, 400)
+  assert.match(wrong.text, /Wrong email or password/)
+  const page = await browser.submit(await open(), right)
+  assert.equal(page.status, 403)
+  assert.match(page.text, /This sign-in is blocked/)
+  assert.equal(await count(world, 'sessions'), 0)
+  assert.equal(await count(world, 'codes'), 0)
+})
+
+test('N06 who is no member gets access_denied with Auth0’s words, by the page and silently, and no code', async () => {
+  const { world, acme, open } = await settle()
+  const bob = await world.person('bob@example.test')
+  const browser = openBrowser(world.env)
+  const told = toldClient(await browser.submit(await open({}, browser), { username: bob.email, password: PASSWORD }))
+  const denied = {
+    error: 'access_denied',
+    error_description: `user ${bob.user_id} is not part of the ${acme} organization`,
+    state: 'the-state',
+    iss: world.env.issuer,
+  }
+  assert.deepEqual(told, denied)
+  const silent = await browser.visit(world.authorize({ organization: acme, prompt: 'none' }).path)
+  assert.deepEqual(toldClient(silent), denied)
+  assert.equal(await count(world, 'codes'), 0)
+  await world.env.manage('POST', `/organizations/${acme}/members`, { members: [bob.user_id] })
+  const now = await browser.visit(world.authorize({ organization: acme, prompt: 'none' }).path)
+  assert.equal('code' in toldClient(now), true)
+})
+
+test('only connections of the client and of the organization count, on the page and silently', async () => {
+  const { world, acme, right, open } = await settle()
+  const other = await world.make('/connections', { name: 'partners', strategy: 'auth0', enabled_clients: [world.spa] })
+  const globex = await world.make('/organizations', {
+    name: 'globex',
+    enabled_connections: [{ connection_id: other.id }],
+  })
+  const { user_id } = (await world.env.manage('GET', '/users')).json[0]
+  await world.env.manage('POST', `/organizations/${globex.id}/members`, { members: [user_id] })
+  const browser = openBrowser(world.env)
+  const page = await open({ organization: globex.id }, browser)
+  const refused = await browser.submit(page, right)
+  assert.equal(refused.status, 400)
+  assert.match(refused.text, /Wrong email or password/)
+
+  await browser.submit(await open({}, browser), right)
+  const again = await browser.visit(world.authorize({ organization: globex.id }).path)
+  assert.match(again.headers.location!, /^\/u\/login\?/)
+  const silent = await browser.visit(world.authorize({ organization: globex.id, prompt: 'none' }).path)
+  assert.equal(toldClient(silent).error_description, 'the connection is not enabled for the organization')
+
+  const named = await open({ connection: 'partners', prompt: 'login' }, browser)
+  assert.equal((await browser.submit(named, right)).status, 400)
+  await world.env.manage('PATCH', `/connections/${world.connection.id}`, { enabled_clients: [] })
+  assert.equal((await browser.submit(await open({ prompt: 'login' }, browser), right)).status, 400)
+  assert.equal(typeof acme, 'string')
+})
+
+test('assign_membership_on_login makes a member of whoever signs in, in that organization alone', async () => {
+  const { world, acme } = await settle()
+  const open = await world.make('/organizations', {
+    name: 'open',
+    enabled_connections: [{ connection_id: world.connection.id, assign_membership_on_login: true }],
+  })
+  const bob = await world.person('bob@example.test')
+  await world.tokens(bob, { organization: open.id })
+  const of = async (id: string) =>
+    (await world.env.manage('GET', `/organizations/${id}/members`)).json.map(
+      (member: { user_id: string }) => member.user_id,
+    )
+  assert.deepEqual(await of(open.id), [bob.user_id])
+  assert.equal((await of(acme)).includes(bob.user_id), false)
+})
+
+test('N88 a password is compared whole: no cut at 72 bytes, case counts, and 257 characters are nobody’s', async () => {
+  const { world, acme } = await settle()
+  const long = `${'long word '.repeat(8)}end`
+  const browser = openBrowser(world.env)
+  const make = async (email: string, password: string) => {
+    const user = await world.make('/users', { connection: world.connection.name, email, password })
+    await world.env.manage('POST', `/organizations/${acme}/members`, { members: [user.user_id] })
+    return (typed: string) => attempt(email, typed)
+  }
+  const attempt = async (username: string, password: string) => {
+    const page = await browser.follow(
+      await browser.visit(world.authorize({ organization: acme, prompt: 'login' }).path),
+    )
+    return (await browser.submit(page, { username, password })).status
+  }
+  const bob = await make('bob@example.test', long)
+  assert.equal(await bob(long), 303)
+  for (const wrong of [long.slice(0, 72), `${long.slice(0, 72)}xxx`, `${long} `, long.toUpperCase(), '']) {
+    assert.equal(await bob(wrong), 400, wrong)
+  }
+  const full = 'x'.repeat(256)
+  const eve = await make('eve@example.test', full)
+  assert.equal(await eve(`${full}x`), 400)
+  assert.equal(await eve('x'.repeat(10_000)), 400)
+  assert.equal(await eve(full), 303)
+})
