@@ -59,4 +59,4 @@ export function defineProblems<Codes extends string>(
 }
 
 const fill = (title: string, facts: ProblemFacts): string =>
-  title.replace(/\{(\w+)\}/g, (whole, name: string) => (name in facts ? String(facts[name]) : whole))
+  title.replace(/\{(\w+)\}/g, (whole, name: string) => (Object.hasOwn(facts, name) ? String(facts[name]) : whole))

@@ -50,7 +50,9 @@ export function createSecrets(masterKey: Uint8Array): Secrets {
     open(context, sealed) {
       const bytes = Buffer.from(sealed)
       if (bytes[0] !== VERSION) throw new Error(`A secret has the unknown format version ${bytes[0]}.`)
-      const decipher = createDecipheriv('aes-256-gcm', deriveKey('secrets-at-rest'), bytes.subarray(1, 13))
+      // Without the length a tag cut to four bytes would pass as well, and that many can be guessed.
+      const options = { authTagLength: 16 }
+      const decipher = createDecipheriv('aes-256-gcm', deriveKey('secrets-at-rest'), bytes.subarray(1, 13), options)
       decipher.setAAD(Buffer.from(context))
       decipher.setAuthTag(bytes.subarray(13, 29))
       return Buffer.concat([decipher.update(bytes.subarray(29)), decipher.final()]).toString('utf8')
