@@ -248,6 +248,35 @@ test('5b. no token 401, a missing permission 403, an unknown route 404: Amazonâ€
   assert.equal(await unknown.text(), '{"message":"Not Found"}')
 })
 
+test('5c. a member whose role lacks create:item is told so by the page, and refused by the gateway with Amazonâ€™s 403', async () => {
+  const { quickstart } = installation
+  const organization = claimsOf(await accessTokenOf(annas.page)).org_id as string
+  await inviteMember(organization, 'carla@bluekite.example', quickstart.roles.member)
+  const mail = await installation.mailTo('carla@bluekite.example')
+  const { context, page } = await person()
+  await page.goto(mail.links.find((link) => link.includes('invitation='))!)
+  await page.fill('input#password', PASSWORD)
+  await page.click(continueButton)
+  await page.waitForURL('**/items')
+  await page.waitForSelector('button[aria-disabled=true]:has-text("New item")')
+  assert.match((await page.textContent('#why-not')) ?? '', /needs the permission create:item/)
+  await picture(page, 'member')
+  const token = await accessTokenOf(page)
+  assert.deepEqual(claimsOf(token).permissions, ['read:item'])
+  const refused = await fetch(`${quickstart.gatewayUrl}/items`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'Not allowed', quantity: 1 }),
+  })
+  assert.equal(refused.status, 403)
+  assert.equal(await refused.text(), '{"message":"Forbidden"}')
+  assert.equal(
+    (await fetch(`${quickstart.gatewayUrl}/items`, { headers: { authorization: `Bearer ${token}` } })).status,
+    200,
+  )
+  await context.close()
+})
+
 test('7. signing out ends the sign-in at the issuer', async () => {
   const { page } = annas
   await page.click('details.sws summary')
@@ -269,6 +298,29 @@ test('the log of the whole story holds no password, token or ticket', () => {
   }
   assert.ok(!/eyJ[A-Za-z0-9_-]{20,}/.test(log), 'a token stands in the log')
 })
+
+/** As an administrator's backend would: through the Management API, here over the plain listener. */
+async function inviteMember(organization: string, email: string, role: string): Promise<void> {
+  const { quickstart } = installation
+  const { client_id, client_secret } = quickstart.managementClient
+  const audience = `${quickstart.httpIssuer}api/v2/`
+  const answer = await fetch(`${quickstart.httpIssuer}oauth/token`, {
+    method: 'POST',
+    body: new URLSearchParams({ grant_type: 'client_credentials', client_id, client_secret, audience }),
+  })
+  const { access_token } = (await answer.json()) as { access_token: string }
+  const invited = await fetch(`${audience}organizations/${organization}/invitations`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      inviter: { name: 'Anna Reed' },
+      invitee: { email },
+      client_id: quickstart.spaClient.client_id,
+      roles: [role],
+    }),
+  })
+  assert.equal(invited.status, 200, await invited.text())
+}
 
 const claimsOf = (token: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString())

@@ -62,7 +62,7 @@ export class Entry {
       const tenant = await this.tenants.resolve(slug)
       if (!tenant) return this.state.set('unknown')
       // The issuer compares callback addresses exactly, so sign-in happens on the app's own host, never on a tenant's.
-      if (this.onTenantHost) return location.replace(`${this.home}/t/${tenant.slug}`)
+      if (this.home) return location.replace(`${this.home}/t/${tenant.slug}`)
       await firstValueFrom(this.auth.isLoading$.pipe(filter((loading) => !loading)))
       const claims = await firstValueFrom(this.auth.idTokenClaims$)
       // Somebody who is inside already goes on; somebody inside another tenant signs in to this one.
