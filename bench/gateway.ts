@@ -11,7 +11,7 @@ import { loadavg, tmpdir } from 'node:os'
 import path from 'node:path'
 import {
   type Contestant,
-  cpuMilliseconds,
+  cpuMicroseconds,
   freePort,
   missingTool,
   startHaproxy,
@@ -24,11 +24,13 @@ import { deviations, probes } from './gateway/probes.ts'
 const audience = 'https://api.example.test'
 const goal = 1.2
 const seconds = 2
+const warmUpRequests = 30_000
 const measuredCpu = 0
 const loadCpu = 1
 const windows = Math.max(7, Number(process.argv[2] ?? 9))
 
 interface Window {
+  readonly requests: number
   readonly microseconds: number
   readonly rate: number
   readonly p99: string
@@ -84,7 +86,9 @@ async function measure(contestants: readonly Contestant[]): Promise<Map<string, 
   const results = new Map<string, Window[]>(contestants.map(({ name }) => [name, []]))
   console.log(`token ${token.length} bytes, 32 connections, ${windows} windows of ${seconds} s, load ${load()}`)
   // Until the compiler has settled: its threads' time would be counted as the gateway's.
-  for (const contestant of contestants) for (let i = 0; i < 4; i++) await runWindow(contestant, token)
+  for (const contestant of contestants) {
+    for (let requests = 0; requests < warmUpRequests; ) requests += (await runWindow(contestant, token)).requests
+  }
   for (let round = 0; round < windows; round++) {
     for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
       results.get(contestant.name)!.push(await runWindow(contestant, token))
@@ -94,14 +98,14 @@ async function measure(contestants: readonly Contestant[]): Promise<Map<string, 
 }
 
 async function runWindow({ name, port, pid }: Contestant, token: string): Promise<Window> {
-  const before = cpuMilliseconds(pid)
+  const before = cpuMicroseconds(pid)
   const output = await wrk(port, token)
-  const spent = cpuMilliseconds(pid) - before
+  const spent = cpuMicroseconds(pid) - before
   const requests = Number(/(\d+) requests in/.exec(output)?.[1] ?? 0)
   const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1] ?? 0)
   const p99 = /^\s+99%\s+(\S+)/m.exec(output)?.[1] ?? '?'
   if (requests === 0 || /Non-2xx|Socket errors/.test(output)) throw new Error(`a window of ${name} failed:\n${output}`)
-  return { microseconds: (spent * 1000) / requests, rate, p99 }
+  return { requests, microseconds: spent / requests, rate, p99 }
 }
 
 function wrk(port: number, token: string): Promise<string> {

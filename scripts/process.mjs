@@ -63,7 +63,9 @@ export async function forward(work) {
     process.exit(interrupted ? 130 : 1)
   }
   const { command, args, env, cwd } = settled
-  const child = spawn(command, args, { env, cwd, stdio: 'inherit', detached: process.platform !== 'win32' })
+  // The channel tells the child when this process is gone: killed outright, it passes no signal on.
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc']
+  const child = spawn(command, args, { env, cwd, stdio, detached: process.platform !== 'win32' })
   let last = { signal: '', at: 0 }
   onSignal((signal) => {
     const now = performance.now()

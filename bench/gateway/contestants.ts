@@ -1,6 +1,6 @@
 /** Starts and stops the processes of the measurement, each pinned to the core it is measured on. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 
@@ -69,10 +69,14 @@ export async function untilListening(port: number): Promise<void> {
   throw new Error(`nothing listens on port ${port} after 5 seconds`)
 }
 
-/** User plus system time of a process so far, in milliseconds. */
-export function cpuMilliseconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  // The name in parentheses may hold spaces: count from its end. Fields 14 and 15 are in ticks of 10 ms.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
+/**
+ * Time a process has spent on a CPU so far, in microseconds, over all its threads. The scheduler's own clock, in
+ * nanoseconds: the tick counters of `/proc/<pid>/stat` guess from samples, which a window of 2 s is too short for.
+ */
+export function cpuMicroseconds(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const spent = threads.map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ')[0]),
+  )
+  return spent.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1000
 }

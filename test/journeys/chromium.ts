@@ -7,17 +7,24 @@ import { type Browser, chromium } from 'playwright-core'
 const FALLBACKS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
 export async function launchChromium(): Promise<Browser> {
-  const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run']
+  // Not the flags that the package proposes: they switch web security off and put everything into one process.
+  const args = [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ]
   try {
     return await chromium.launch({
       executablePath: await sparticuz.executablePath(),
-      args: [...sparticuz.args, ...quiet],
+      args,
       headless: true,
     })
   } catch (cause) {
     const installed = FALLBACKS.find((path) => existsSync(path))
     if (!installed)
       throw new Error('No Chromium runs here. Install one, for example: apt-get install chromium', { cause })
-    return chromium.launch({ executablePath: installed, args: ['--no-sandbox', ...quiet], headless: true })
+    return chromium.launch({ executablePath: installed, args, headless: true })
   }
 }

@@ -73,15 +73,16 @@ const stockroom = await createStockroom({
   ports: { web: 3000, registration: 3001, tenants: 3002, users: 3003, items: 3004, ...parsed('STOCKROOM_PORTS', {}) },
   logger,
 })
+let closing = false
+const close = () => {
+  if (closing) return
+  closing = true
+  void stockroom.close().then(() => process.exit(0))
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, close)
+// The parent process is gone, perhaps killed: nobody could stop us any more.
+process.on('disconnect', close)
+
 const urls = await stockroom.listen()
 // One line for the parent process, which waits for it.
 console.log(JSON.stringify({ ready: true, urls }))
-
-let closing = false
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (closing) return
-    closing = true
-    void stockroom.close().then(() => process.exit(0))
-  })
-}

@@ -38,12 +38,8 @@ export async function openDatabase(
 }
 
 async function bringUpToDate(url: string, role: string, progress: (step: string) => void): Promise<void> {
-  const applied = await migrate({
-    url,
-    directory: migrations,
-    progress: (name) => progress(`Applying migration ${name}`),
-  })
-  if (applied.length === 0) return
+  await migrate({ url, directory: migrations, progress: (name) => progress(`Applying migration ${name}`) })
+  // Each time: a start that was killed between the two, or another role than last time, would be left without rights.
   const owner = connect(url, 1)
   try {
     await grantApplication(owner, role)

@@ -44,8 +44,6 @@ const SERVICE_SCOPES = [
   'create:organization_invitations',
   'read:organization_invitations',
   'read:users',
-  'read:clients',
-  'update:clients',
 ]
 
 const actionCode = (claim: string) => `exports.onExecutePostLogin = async (event, api) => {

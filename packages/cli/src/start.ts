@@ -3,7 +3,8 @@
  * stopped in the opposite one. What fails to start takes down what is already there.
  */
 
-import { mkdirSync } from 'node:fs'
+import { once } from 'node:events'
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createActionRunner } from '@tenantry/identity/actions/runner.ts'
@@ -12,8 +13,9 @@ import { createIdentity } from '@tenantry/identity/identity.ts'
 import { systemClock } from '@tenantry/kernel/clock.ts'
 import { createDatabase } from '@tenantry/kernel/database/database.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
+import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
-import pino from 'pino'
+import pino, { type DestinationStream } from 'pino'
 import { openDatabase } from './database.ts'
 import { openEnvironment } from './environment.ts'
 import { startGateway } from './gateway.ts'
@@ -26,6 +28,13 @@ import { printReady } from './ready.ts'
 import { startSample } from './sample.ts'
 import { definitions, type Settings } from './settings.ts'
 import { step } from './terminal.ts'
+
+export const problems = defineProblems({
+  data_directory_unusable: {
+    status: 500,
+    title: 'The data directory {directory} cannot be used: {reason}. Set TENANTRY_DATA to one that can be written.',
+  },
+})
 
 export interface StartOptions {
   json: boolean
@@ -56,11 +65,11 @@ async function bringUp(
 ): Promise<void> {
   const say = options.json ? () => {} : step
   const { dataDirectory, host } = settings
-  mkdirSync(dataDirectory, { recursive: true })
+  makeDirectory(dataDirectory)
   const logFile = join(dataDirectory, 'tenantry.log')
   const logger = createLogger({
     level: settings.logLevel,
-    ...(options.logToTerminal ? {} : { destination: pino.destination({ dest: logFile, mkdir: true, sync: false }) }),
+    ...(options.logToTerminal ? {} : { destination: await openLog(logFile) }),
   })
   const masterKey = keepMasterKey(dataDirectory, settings.masterKey)
   const secrets = createSecrets(masterKey)
@@ -142,6 +151,23 @@ async function bringUp(
     quickstartFile: relative(process.cwd(), file),
     json: options.json,
   })
+}
+
+/** @throws Problem `data_directory_unusable` */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true })
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw problems.data_directory_unusable({ facts: { directory, reason: (cause as Error).message }, cause })
+  }
+}
+
+/** Written in the background; it must be open before anything may end the process. */
+async function openLog(file: string): Promise<DestinationStream> {
+  const destination = pino.destination({ dest: file, sync: false })
+  await once(destination, 'ready')
+  return destination
 }
 
 /** A part that does not end must not keep the database, which comes last, from being stopped cleanly. */

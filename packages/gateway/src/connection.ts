@@ -5,8 +5,8 @@ import type { Exchange } from './exchange.ts'
 export interface Connection {
   /** The request read last. Answers leave in order, so when its answer is out, all are. */
   last: Exchange | null
-  /** The forwarding headers for this host; the same for nearly every request of a connection. */
-  forwarded: { readonly host: string; readonly fields: readonly string[] } | null
+  /** The forwarding header lines for this host; the same for nearly every request of a connection. */
+  forwarded: { readonly host: string; readonly lines: string } | null
 }
 
 const connections = new WeakMap<Duplex, Connection>()

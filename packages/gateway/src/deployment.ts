@@ -1,8 +1,8 @@
-import type { Dispatcher } from 'undici'
 import type { Api } from './api.ts'
 import type { Authorizer } from './authorizers/jwt.ts'
 import { type CompiledCors, compileCors, corsFault } from './cors.ts'
 import { compileHttpProxy, type HttpProxyDeps, type Integration } from './integrations/http-proxy.ts'
+import type { UpstreamPool } from './integrations/upstream-pool.ts'
 import { compileUri } from './integrations/uri.ts'
 import { type CompiledRoute, compileRoutes, type Router } from './routing/router.ts'
 
@@ -24,7 +24,7 @@ export interface Target {
 
 export interface DeploymentDeps {
   readonly authorizerOf: (config: Api['authorizers'][string]) => Authorizer
-  readonly poolOf: (origin: string) => Dispatcher
+  readonly poolOf: (origin: string) => UpstreamPool
   readonly onFault: HttpProxyDeps['onFault']
 }
 

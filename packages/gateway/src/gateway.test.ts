@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHmac, createSecretKey, generateKeyPairSync, sign } from 'node:crypto'
-import { after, afterEach, before, describe, it } from 'node:test'
-import { type Bench, type Received, startBench } from './test-gateway.ts'
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { pino } from 'pino'
+import { createGateway } from './gateway.ts'
+import { type Bench, type Received, standardDocument, startBench } from './test-gateway.ts'
 import { audience } from './test-issuer.ts'
 
 const unauthorized = '{"message":"Unauthorized"}'
@@ -218,5 +220,117 @@ describe('the JWT authorizer', () => {
     )
     assert.match(String(line!.at), /^\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000$/)
     assert.doesNotMatch(JSON.stringify(line), /secret|eyJ/)
+  })
+})
+
+describe('the gateway', () => {
+  let bench: Bench
+  beforeEach(async () => {
+    bench = await startBench()
+  })
+  afterEach(() => bench.close())
+
+  it('N34 answers 500 and forwards nothing when an authorizer fails unexpectedly', async () => {
+    const token = bench.issuer.mint()
+    assert.equal((await bench.send({ path: '/pets/1', token })).status, 200)
+    bench.upstream.seen.length = 0
+    const { now } = bench.clock
+    let calls = 0
+    bench.clock.now = () => {
+      // The access log asks for the time as well and must still get it.
+      if (calls++ < 1) throw new Error('no time')
+      return now()
+    }
+    const answer = await bench.send({ path: '/pets/1', token })
+    assert.equal(answer.status, 500)
+    assert.equal(answer.body, '{"message":"Internal Server Error"}')
+    assert.equal(answer.headers['content-type'], 'application/json')
+    assert.equal(answer.headers['content-length'], '35')
+    assert.equal(bench.upstream.seen.length, 0)
+    assert.ok(bench.logLines.some(({ msg, err }) => msg === 'request failed' && /no time/.test(JSON.stringify(err))))
+  })
+
+  it('chooses the API by host, whatever its case and port, and answers 404 for any other', async () => {
+    const document = (path: string): string => `
+openapi: 3.0.1
+paths:
+  ${path}: { get: { security: [], x-amazon-apigateway-integration: { type: http_proxy, httpMethod: GET, uri: "\${stageVariables.upstream}${path}" } } }
+`
+    const one = { ...(await bench.load(document('/one'))).api, id: 'one', hosts: ['one.execute-api.localhost'] }
+    const two = { ...(await bench.load(document('/two'))).api, id: 'two', hosts: ['two.execute-api.localhost'] }
+    bench.gateway.replace([one, two])
+    const status = async (host: string, path: string): Promise<number> =>
+      (await bench.send({ path, headers: { host } })).status
+    assert.equal(await status('one.execute-api.localhost', '/one'), 200)
+    assert.equal(await status('ONE.execute-api.localhost:8080', '/one'), 200)
+    assert.equal(await status('one.execute-api.localhost', '/two'), 404)
+    assert.equal(await status('two.execute-api.localhost', '/two'), 200)
+    assert.equal(await status('three.execute-api.localhost', '/one'), 404)
+    assert.throws(() => bench.gateway.replace([one, { ...two, hosts: one.hosts }]), /claimed by two APIs/)
+    assert.equal(await status('two.execute-api.localhost', '/two'), 200)
+  })
+
+  it('replaces an API at once, keeps keys and tokens of unchanged authorizers, and finishes what is under way', async () => {
+    const token = bench.issuer.mint({ scope: 'read:todos' })
+    assert.equal((await bench.send({ path: '/todos', token })).status, 200)
+    const fetched = bench.issuer.requests.length
+    bench.upstream.reply = (_request, response) => void setTimeout(() => response.end('old'), 150)
+    const underWay = bench.send({ path: '/todos', token })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const { api } = await bench.load(standardDocument.replace('/todos:', '/tasks:'))
+    bench.issuer.requests.length = fetched
+    bench.gateway.replace([api])
+    assert.equal((await underWay).body, 'old')
+    bench.upstream.reply = null
+    assert.equal((await bench.send({ path: '/tasks', token })).status, 200)
+    assert.equal(bench.issuer.requests.length, fetched)
+  })
+
+  it('takes the token from the query string where the authorizer says so, and then from there alone', async () => {
+    const source = '$request.querystring.access'
+    const { api } = await bench.load(standardDocument.replace('$request.header.Authorization', source))
+    bench.gateway.replace([api])
+    const token = bench.issuer.mint()
+    assert.equal((await bench.send({ path: `/pets/1?access=${token}` })).status, 200)
+    assert.equal((await bench.send({ path: '/pets/1', token })).headers['www-authenticate'], 'Bearer')
+    assert.equal((await bench.send({ path: `/pets/1?Access=${token}` })).status, 401)
+    assert.equal((await bench.send({ path: `/pets/1?access=${token}&access=${token}` })).status, 401)
+    assert.doesNotMatch(JSON.stringify(bench.logLines), /eyJ/)
+  })
+
+  it('gives one API no use of what another has verified', async () => {
+    const strict = standardDocument.replace(
+      'audience: ["https://api.example.test"]',
+      'audience: ["https://other.test"]',
+    )
+    const { api: first } = await bench.load(standardDocument)
+    const { api: second } = await bench.load(strict)
+    bench.gateway.replace([
+      { ...first, id: 'first', hosts: ['first.test'] },
+      { ...second, id: 'second', hosts: ['second.test'] },
+    ])
+    const headers = (host: string, token: string) => ({ host, authorization: `Bearer ${token}` })
+    const token = bench.issuer.mint()
+    assert.equal((await bench.send({ path: '/pets/1', headers: headers('first.test', token) })).status, 200)
+    assert.equal((await bench.send({ path: '/pets/1', headers: headers('second.test', token) })).status, 401)
+  })
+
+  it('finishes what is under way before it closes, and keeps no idle connection open', async () => {
+    const { api } = await bench.load(standardDocument)
+    const other = createGateway({ apis: [api], clock: bench.clock, logger: pino({ level: 'silent' }) })
+    const { port } = await other.listen(0, '127.0.0.1')
+    bench.upstream.reply = (_request, response) => void setTimeout(() => response.end('late'), 150)
+    const answer = fetch(`http://127.0.0.1:${port}/open/a`).then((response) => response.text())
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const closing = other.close()
+    assert.equal(await answer, 'late')
+    await closing
+    assert.equal(other.server.listening, false)
+  })
+
+  it('says which port is taken', async () => {
+    const { api } = await bench.load(standardDocument)
+    const other = createGateway({ apis: [api], clock: bench.clock, logger: pino({ level: 'silent' }) })
+    await assert.rejects(other.listen(bench.port, '127.0.0.1'), { code: 'EADDRINUSE', port: bench.port })
   })
 })

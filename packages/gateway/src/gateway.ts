@@ -7,7 +7,6 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Logger } from 'pino'
-import type { Pool } from 'undici'
 import { createAccessLog } from './access-log.ts'
 import { type Answer, answers } from './answers.ts'
 import { type Api, limits } from './api.ts'
@@ -16,7 +15,7 @@ import { type Authorizer, createJwtAuthorizer } from './authorizers/jwt.ts'
 import { connectionOf } from './connection.ts'
 import { compileApi, type Deployment } from './deployment.ts'
 import type { Exchange } from './exchange.ts'
-import { createUpstreamPool } from './integrations/http-proxy.ts'
+import { createUpstreamPool, type UpstreamPool } from './integrations/upstream-pool.ts'
 import { createPipeline } from './pipeline.ts'
 import { createRequestId } from './request-id.ts'
 
@@ -52,7 +51,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { clock, logger } = deps
   const now = (): number => clock.now().getTime()
   const fetchJson = deps.fetchJson ?? createFetchJson(deps.trustedCa === undefined ? {} : { ca: deps.trustedCa })
-  const logAccess = deps.accessLog === false ? () => undefined : createAccessLog(logger, clock.now)
+  const logAccess = deps.accessLog === false ? () => undefined : createAccessLog(logger, () => clock.now())
 
   const onFault = ({ id, routeKey }: Exchange, error: unknown): void =>
     logger.error({ id, route: routeKey, err: error }, 'request failed')
@@ -70,7 +69,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   const compile = (apis: readonly Api[], previous: Serving): Serving => {
     const authorizers = new Map<string, Authorizer>()
-    const pools = new Map<string, Pool>()
+    const pools = new Map<string, UpstreamPool>()
     const deployments = apis.map((api) =>
       compileApi(api, {
         onFault,
@@ -109,15 +108,19 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const retired = [...live.pools].filter(([origin]) => !next.pools.has(origin))
       live = next
       // Requests under way may still need them: the longest one ends within the longest timeout.
-      const closeRetired = (): void => retired.forEach(([, pool]) => void pool.close())
+      const closeRetired = (): void => {
+        for (const [, pool] of retired) pool.close()
+      }
       setTimeout(closeRetired, limits.timeoutMs.max * 2).unref()
     },
     close: async () => {
+      // Node closes what is idle now; a connection that falls idle later would be kept for its keep-alive time.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50)
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
-        server.closeIdleConnections()
       })
-      await Promise.all([...live.pools.values()].map((pool) => pool.close()))
+      clearInterval(sweep)
+      for (const pool of live.pools.values()) pool.close()
     },
   }
 }
@@ -125,7 +128,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
 interface Serving {
   readonly deploymentOf: (host: string) => Deployment | null
   readonly authorizers: ReadonlyMap<string, Authorizer>
-  readonly pools: ReadonlyMap<string, Pool>
+  readonly pools: ReadonlyMap<string, UpstreamPool>
 }
 
 function keep<T>(kept: Map<string, T>, key: string, create: () => T): T {

@@ -14,7 +14,7 @@ export interface Bench {
   readonly upstream: TestUpstream
   readonly port: number
   readonly logLines: Record<string, unknown>[]
-  readonly clock: { now(): Date; advance(seconds: number): void }
+  readonly clock: { now: () => Date; advance(seconds: number): void }
   send(options: Send): Promise<Received>
   /** Writes bytes to a fresh connection and collects all that comes back until it closes (or 5 silent seconds pass). */
   raw(bytes: string | Buffer): Promise<string>

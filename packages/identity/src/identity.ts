@@ -65,9 +65,14 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
   const app = createServer({ logger })
 
   app.get('/healthz', async () => ({ status: 'ok' }))
-  app.get('/readyz', async () => {
-    await database.ping()
-    return { status: 'ready' }
+  app.get('/readyz', async (request, reply) => {
+    try {
+      await database.ping()
+      return { status: 'ready' }
+    } catch (err) {
+      request.log.error({ err }, 'the database does not answer')
+      return reply.code(503).send({ status: 'unavailable' })
+    }
   })
 
   await app.register(async (scope) => {

@@ -6,14 +6,25 @@ import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 export const AUDIENCE = 'https://api.stockroom.example'
 export const TENANT_CLAIM = 'https://stockroom.example/tenantId'
 
+/** An address that answers with a redirect, and what is found where it leads: the genuine document. */
+interface Redirect {
+  from: string
+  to: 'discovery' | 'keys'
+}
+
 export async function startIssuer() {
-  const state = { fetches: 0, down: false, redirect: '', namesIssuer: '' }
+  const state = { fetches: 0, down: false, redirect: undefined as Redirect | undefined, namesIssuer: '' }
   let signing = await newKey('one')
   let published = [signing.jwk]
   const server = createServer((request, response) => {
     if (state.down) return void response.writeHead(503).end()
-    if (state.redirect) return void response.writeHead(302, { location: state.redirect }).end()
-    if (request.url === '/.well-known/openid-configuration') {
+    if (state.redirect && request.url === state.redirect.from) {
+      return void response.writeHead(302, { location: '/moved' }).end()
+    }
+    if (request.url === '/moved' && state.redirect?.to === 'keys') {
+      return void response.end(JSON.stringify({ keys: published }))
+    }
+    if (request.url === '/.well-known/openid-configuration' || request.url === '/moved') {
       return void response.end(JSON.stringify({ issuer: state.namesIssuer || issuer, jwks_uri: `${issuer}jwks.json` }))
     }
     state.fetches += 1

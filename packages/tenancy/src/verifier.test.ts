@@ -18,7 +18,7 @@ before(async () => {
 })
 beforeEach(() => {
   offsetSeconds = 0
-  Object.assign(issuer.state, { fetches: 0, down: false, redirect: '', namesIssuer: '' })
+  Object.assign(issuer.state, { fetches: 0, down: false, redirect: undefined, namesIssuer: '' })
   verifier = createVerifier({ issuer: issuer.issuer, audience: AUDIENCE, now })
 })
 after(() => issuer.close())
@@ -144,14 +144,21 @@ test('keys serve within their age while the issuer is down, and nobody is let in
   await verifier.verify(token)
 })
 
-test('redirects and a discovery document that speaks for another issuer are not followed', async () => {
+test('a redirect of the discovery document or of the keys is not followed, even to genuine ones', async () => {
   const token = await issuer.token()
-  issuer.state.redirect = `${issuer.issuer}elsewhere`
+  issuer.state.redirect = { from: '/.well-known/openid-configuration', to: 'discovery' }
   await assert.rejects(verifier.verify(token), refused('keys_unavailable'))
-  issuer.state.redirect = ''
-  issuer.state.namesIssuer = 'https://evil.example/'
+  issuer.state.redirect = { from: '/jwks.json', to: 'keys' }
   offsetSeconds = 5
   await assert.rejects(verifier.verify(token), refused('keys_unavailable'))
+  issuer.state.redirect = undefined
+  offsetSeconds = 10
+  await verifier.verify(token)
+})
+
+test('a discovery document that speaks for another issuer lends it no keys', async () => {
+  issuer.state.namesIssuer = 'https://evil.example/'
+  await assert.rejects(verifier.verify(await issuer.token()), refused('keys_unavailable'))
 })
 
 test('the identity holds who, which tenant and what they may do', async () => {

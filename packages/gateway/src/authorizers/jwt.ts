@@ -5,7 +5,7 @@
  */
 import { verify } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Authorization, JwtAuthorizer } from '../api.ts'
+import type { JwtAuthorizer } from '../api.ts'
 import { type Head, singleField } from '../head.ts'
 import { checkClaims, scopesOf } from './claims.ts'
 import { createDiscover } from './discovery.ts'
@@ -92,10 +92,6 @@ export function createJwtAuthorizer(config: JwtAuthorizer, deps: JwtDeps): Autho
     },
   }
 }
-
-/** The scopes a route asks for; empty when it asks for none. */
-export const scopesAsked = (authorization: Authorization): readonly string[] =>
-  authorization.type === 'JWT' ? authorization.scopes : []
 
 function checkScopes(token: VerifiedToken, asked: readonly string[]): Refusal | null {
   if (asked.length === 0) return null

@@ -7,26 +7,18 @@ import { connectionOf } from '../connection.ts'
  * and nowhere else. A client's own values are dropped, not extended: an upstream cannot tell the forged part of a list
  * from the observed one.
  */
-export function forwardedFields(socket: Socket, host: string): readonly string[] {
+export function forwardedLines(socket: Socket, host: string): string {
   const connection = connectionOf(socket)
-  if (connection.forwarded?.host === host) return connection.forwarded.fields
+  if (connection.forwarded?.host === host) return connection.forwarded.lines
   const address = socket.remoteAddress ?? 'unknown'
   const client = address.startsWith('::ffff:') ? address.slice(7) : address
   const proto = 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'
-  const fields = [
-    'forwarded',
-    `for=${client.includes(':') ? `"[${client}]"` : client};host=${quoted(host)};proto=${proto}`,
-    'x-forwarded-for',
-    client,
-    'x-forwarded-host',
-    host,
-    'x-forwarded-port',
-    String(socket.localPort ?? ''),
-    'x-forwarded-proto',
-    proto,
-  ]
-  connection.forwarded = { host, fields }
-  return fields
+  const lines =
+    `forwarded: for=${client.includes(':') ? `"[${client}]"` : client};host=${quoted(host)};proto=${proto}\r\n` +
+    `x-forwarded-for: ${client}\r\nx-forwarded-host: ${host}\r\n` +
+    `x-forwarded-port: ${socket.localPort ?? ''}\r\nx-forwarded-proto: ${proto}\r\n`
+  connection.forwarded = { host, lines }
+  return lines
 }
 
 // RFC 7239 §4: what is not a token is a quoted string.

@@ -1,7 +1,13 @@
-import type { Dispatcher } from 'undici'
 import { type Answer, answers } from '../answers.ts'
 import { answer, type Exchange, finish } from '../exchange.ts'
 import type { Deadlines } from './deadlines.ts'
+import type { AnswerReader } from './upstream-connection.ts'
+import type { Ticket } from './upstream-pool.ts'
+
+export interface Relay extends AnswerReader {
+  /** The upstream's side of the exchange, once it is under way. */
+  ticket: Ticket | null
+}
 
 // Up to this size an answer leaves as one string with its head: one write instead of two, and no copy worth naming.
 const oneWriteBytes = 16 * 1024
@@ -10,18 +16,13 @@ const oneWriteBytes = 16 * 1024
  * Passes an upstream's answer to the client of an exchange, with back-pressure, and ends both sides together. From here
  * on `exchange.abandon` stops both, closing when the upstream's answer has begun.
  */
-export function relayResponse(
-  exchange: Exchange,
-  deadlines: Deadlines,
-  onFault: (error: unknown) => void,
-): Dispatcher.DispatchHandler {
+export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault: (error: unknown) => void): Relay {
   const { response } = exchange
-  let controller: Dispatcher.DispatchController | null = null
   let isOver = false
   let status = 0
   let fields: string[] = []
   let declared = -1
-  let held: Buffer | null = null
+  let held: string | null = null
   let bytes = 0
 
   const end = (): void => {
@@ -31,7 +32,7 @@ export function relayResponse(
   const abandon = (reply: Answer): void => {
     if (isOver) return
     end()
-    controller?.abort(new Error('the exchange was abandoned'))
+    relay.ticket?.abort()
     if (response.headersSent) {
       // Half an answer: a closed connection tells the client so, a clean end would hide it.
       response.destroy()
@@ -41,90 +42,52 @@ export function relayResponse(
   const deadline = { at: 0, expire: () => abandon(answers.integrationTooSlow) }
   deadlines.add(deadline)
   exchange.abandon = abandon
-  const writeHead = (): void => {
-    if (!response.headersSent) response.writeHead(status, fields)
-  }
-  const write = (chunk: Buffer): void => {
-    writeHead()
-    if (response.write(chunk)) return
-    controller?.pause()
-    response.once('drain', () => controller?.resume())
-  }
 
   response.once('close', () => {
     if (isOver) return
     end()
-    controller?.abort(new Error('the client closed the connection'))
+    relay.ticket?.abort()
+    // The client is gone: logged as it is commonly written, never sent.
     finish(exchange, status || 499, bytes)
   })
 
-  return {
-    onRequestStart: (started) => {
-      controller = started
-      if (isOver) started.abort(new Error('the exchange was abandoned'))
-    },
-    onResponseStart: (_controller, code, headers) => {
-      if (isOver || code < 200) return
-      status = code
-      const length = headers['content-length']
-      declared = typeof length === 'string' ? Number(length) : -1
-      fields = responseFields(exchange, headers)
-    },
-    onResponseData: (_controller, chunk) => {
+  const relay: Relay = {
+    ticket: null,
+    onHead: (head) => {
       if (isOver) return
-      bytes += chunk.length
-      if (held === null && bytes === declared && bytes <= oneWriteBytes && !response.headersSent) held = chunk
-      else write(chunk)
+      status = head.status
+      declared = head.length
+      fields = head.fields
+      fields[1] = exchange.id
+      if (exchange.cors === null) fields.push(...head.corsFields)
+      else fields.push(...exchange.cors)
     },
-    onResponseEnd: () => {
+    onData: (chunk) => {
+      if (isOver) return true
+      bytes += chunk.length
+      if (bytes === declared && chunk.length === bytes && bytes <= oneWriteBytes) {
+        held = chunk.toString('latin1')
+        return true
+      }
+      if (!response.headersSent) response.writeHead(status, fields)
+      // The chunk's memory is the next read's.
+      if (response.write(Buffer.from(chunk))) return true
+      response.once('drain', () => relay.ticket?.resume())
+      return false
+    },
+    onEnd: () => {
       if (isOver) return
       end()
-      writeHead()
+      if (!response.headersSent) response.writeHead(status, fields)
       if (held === null) response.end()
-      else response.end(held.toString('latin1'), 'latin1')
+      else response.end(held, 'latin1')
       finish(exchange, status, bytes)
     },
-    onResponseError: (_controller, error) => {
+    onError: (error) => {
       if (isOver) return
       onFault(error)
       abandon(answers.integrationUnreachable)
     },
   }
-}
-
-const hopByHop: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'trailers',
-  'transfer-encoding',
-  'upgrade',
-])
-
-function responseFields(exchange: Exchange, headers: Record<string, string | string[] | undefined>): string[] {
-  const fields = ['apigw-requestid', exchange.id]
-  const ownsCors = exchange.cors !== null
-  const claimed = headers.connection === undefined ? null : connectionNames(headers.connection)
-  for (const name in headers) {
-    if (hopByHop.has(name) || claimed?.has(name) === true) continue
-    if (name.startsWith('apigw-') || (ownsCors && name.startsWith('access-control-'))) continue
-    const value = headers[name]
-    if (typeof value === 'string') fields.push(name, value)
-    else for (const item of value ?? []) fields.push(name, item)
-  }
-  if (exchange.cors !== null) fields.push(...exchange.cors)
-  return fields
-}
-
-function connectionNames(value: string | string[]): ReadonlySet<string> | null {
-  if (value === 'keep-alive' || value === 'close') return null
-  const names = (typeof value === 'string' ? value : value.join(','))
-    .split(',')
-    .map((name) => name.trim().toLowerCase())
-  // The length of the body is the framing of this hop, whatever the upstream claims about it.
-  return new Set(names.filter((name) => name !== 'content-length'))
+  return relay
 }

@@ -125,7 +125,7 @@ const refusedBuffers: Record<string, string> = {
 
 for (const [name, body] of Object.entries(refusedBuffers)) {
   test(`N185 ${name} cannot pass the memory limit`, async () => {
-    const failure = failureOf(await runBody(runner, body))
+    const failure = failureOf(await runBody(patient, body))
     assert.match(failure.detail, /^RangeError: Array buffer allocation failed\n/)
   })
 }

@@ -8,6 +8,7 @@
  * Every failure fails closed: no command of any action of the run survives.
  */
 import { createHash, randomUUID } from 'node:crypto'
+import { createAdmission } from './admission.ts'
 import { type Command, excessOf, parseCommands } from './commands.ts'
 import { parseLogs, redactable, safeDetail, safeText } from './logs.ts'
 import { createPool } from './pool.ts'
@@ -18,8 +19,9 @@ import { type Trigger, type TriggerId, triggerOf } from './triggers.ts'
 export interface ActionLimits {
   /** CPU time of one action. Generous by default, because a slow or busy machine must not refuse honest logins. */
   cpuMs: number
-  /** Elapsed time of one action, and of all actions of one run together, including the start of a runner process. */
+  /** Elapsed time of one action. */
   wallMs: number
+  /** Elapsed time of a whole run: the wait for its turn, the start of a runner process and all of its actions. */
   triggerWallMs: number
   memoryMb: number
   outputBytes: number
@@ -27,6 +29,9 @@ export interface ActionLimits {
   eventBytes: number
   logLines: number
   logChars: number
+  /** Runs of one environment at once, and how many more may wait for their turn. */
+  concurrency: number
+  queue: number
 }
 
 export const defaultLimits: ActionLimits = {
@@ -39,6 +44,8 @@ export const defaultLimits: ActionLimits = {
   eventBytes: 512 * 1024,
   logLines: 100,
   logChars: 2_048,
+  concurrency: 8,
+  queue: 200,
 }
 
 export interface BoundAction {
@@ -83,7 +90,7 @@ export type ActionOutcome =
 export type CodeCheck = { ok: true } | { ok: false; message: string }
 
 export interface ActionRunner {
-  /** Runs a chain of actions. Rejects only for a trigger that does not exist; everything else is an outcome. */
+  /** Runs a chain of actions. Rejects only for a trigger that does not exist and an event that is no JSON. */
   run(invocation: Invocation): Promise<ActionOutcome>
   /** Whether code loads and exports the trigger's handler: for a deployment, in the same sandbox. */
   checkCode(code: string, trigger?: TriggerId): Promise<CodeCheck>
@@ -99,6 +106,7 @@ export function createActionRunner(deps: {
   processes?: number
 }): ActionRunner {
   const limits: ActionLimits = { ...defaultLimits, ...deps.limits }
+  const admission = createAdmission({ running: limits.concurrency, waiting: limits.queue })
   const pool = createPool({ logger: deps.logger, processes: deps.processes ?? 2 })
 
   const callLimits = (wallMs: number): CallLimits => ({
@@ -126,7 +134,7 @@ export function createActionRunner(deps: {
     trigger: Trigger,
     invocation: Invocation,
     action: BoundAction,
-    wallMs: number,
+    leftMs: number,
   ): Promise<Step> => {
     const refuse = (reason: FailureReason, detail: string, lines: string[] = []): Step => ({ reason, detail, lines })
     if (Buffer.byteLength(action.code) > limits.codeBytes) {
@@ -144,9 +152,9 @@ export function createActionRunner(deps: {
         isolateKey: isolateKey(invocation.environmentId, action),
         code: action.code,
         payload,
-        limits: callLimits(wallMs),
+        limits: callLimits(Math.ceil(Math.min(limits.wallMs, leftMs))),
       },
-      limits.triggerWallMs,
+      leftMs,
     )
     if (result.lost) return refuse('runner_lost', result.detail)
     const { reply } = result
@@ -159,44 +167,50 @@ export function createActionRunner(deps: {
     return { commands: parsed.commands, lines }
   }
 
+  const runChain = async (trigger: Trigger, invocation: Invocation, end: number): Promise<ActionOutcome> => {
+    const commands: Command[] = []
+    const logs: ActionLog[] = []
+    for (const action of invocation.actions) {
+      const left = end - performance.now()
+      const step: Step =
+        left <= 0
+          ? { reason: 'timeout', detail: `The actions together ran longer than ${limits.triggerWallMs} ms.`, lines: [] }
+          : await runOne(trigger, invocation, action, left)
+      logs.push({ action: action.name, lines: step.lines })
+      if ('reason' in step) return failure(step.reason, action.name, step.detail, logs)
+      commands.push(...step.commands)
+      const excess = excessOf(commands)
+      if (excess) return failure('invalid_output', action.name, excess, logs)
+      if (step.commands.some((command) => command.type === 'access.deny')) break
+    }
+    return { ok: true, commands, logs }
+  }
+
   return {
     async run(invocation) {
       const trigger = triggerOf(invocation.trigger)
+      const [first] = invocation.actions
+      if (!first) return { ok: true, commands: [], logs: [] }
       const end = performance.now() + limits.triggerWallMs
-      const commands: Command[] = []
-      const logs: ActionLog[] = []
-      for (const action of invocation.actions) {
-        const left = end - performance.now()
-        const step: Step =
-          left <= 0
-            ? {
-                reason: 'timeout',
-                detail: `The actions together ran longer than ${limits.triggerWallMs} ms.`,
-                lines: [],
-              }
-            : await runOne(trigger, invocation, action, Math.ceil(Math.min(limits.wallMs, left)))
-        logs.push({ action: action.name, lines: step.lines })
-        let failure = 'reason' in step ? step : undefined
-        if ('commands' in step) {
-          commands.push(...step.commands)
-          const excess = excessOf(commands)
-          if (excess) failure = { reason: 'invalid_output', detail: excess, lines: [] }
-        }
-        if (failure) {
-          const { reason, detail } = failure
-          return { ok: false, reason, action: action.name, detail, correlationId: randomUUID(), logs }
-        }
-        if ('commands' in step && step.commands.some((command) => command.type === 'access.deny')) break
+      if (!(await admission.enter(invocation.environmentId, limits.triggerWallMs))) {
+        return failure('timeout', first.name, 'Too many actions of this environment run at once.', [])
       }
-      return { ok: true, commands, logs }
+      try {
+        return await runChain(trigger, invocation, end)
+      } finally {
+        admission.leave(invocation.environmentId)
+      }
     },
     async checkCode(code, triggerId = 'post-login') {
       const trigger = triggerOf(triggerId)
       if (Buffer.byteLength(code) > limits.codeBytes) {
         return { ok: false, message: `The code is longer than ${limits.codeBytes} bytes.` }
       }
-      const result = await pool.call(
-        '',
+      if (!(await admission.enter(CHECKS, limits.triggerWallMs))) {
+        return { ok: false, message: 'Too many deployments are checked at once. Try again in a few seconds.' }
+      }
+      const check = pool.call(
+        CHECKS,
         {
           mode: 'check',
           isolateKey: `check ${randomUUID()}`,
@@ -206,6 +220,7 @@ export function createActionRunner(deps: {
         },
         limits.triggerWallMs,
       )
+      const result = await check.finally(() => admission.leave(CHECKS))
       if (result.lost) return { ok: false, message: 'The code could not be checked: its runner process was lost.' }
       return result.reply.status === 'ok' ? { ok: true } : { ok: false, message: safeDetail(result.reply.detail, []) }
     },
@@ -213,6 +228,18 @@ export function createActionRunner(deps: {
     close: () => pool.close(),
   }
 }
+
+/** Checks have a place of their own, so that deploying cannot hold up the logins of an environment. */
+const CHECKS = ' checks'
+
+const failure = (reason: FailureReason, action: string, detail: string, logs: ActionLog[]): ActionOutcome => ({
+  ok: false,
+  reason,
+  action,
+  detail,
+  correlationId: randomUUID(),
+  logs,
+})
 
 /** Lengths first, so that no two pairs share a key. The hash counts, because it is what runs. */
 function isolateKey(environmentId: string, action: BoundAction): string {

@@ -22,7 +22,7 @@ const postLogin: Trigger = {
   id: 'post-login',
   version: 'v3',
   handler: 'onExecutePostLogin',
-  runtimes: ['node22'],
+  runtimes: ['node22', 'node18'],
   methods: {
     'access.deny': ['reason'],
     'idToken.setCustomClaim': ['key', 'value'],

@@ -142,7 +142,7 @@ const summary = ({ id, recipient, subject, created_at }: store.MessageRow) => ({
 const pickBody = ({ text, links }: { text: string; links: string[] }) => ({ text, links })
 
 /** The addresses in a message; its plain text has each of them once, unescaped. */
-export const linksOf = (text: string): string[] => [...new Set(text.match(/https?:\/\/[^\s<>"]+/g) ?? [])]
+const linksOf = (text: string): string[] => [...new Set(text.match(/https?:\/\/[^\s<>"]+/g) ?? [])]
 
 const guard = (reply: FastifyReply, policy: string) =>
   reply.headers({

@@ -72,6 +72,10 @@ export function createPostLogin({ database, cache, secrets, runner, logger }: De
       actions: bound,
       event: event(),
     })
+    for (const { action, lines } of outcome.logs) {
+      if (lines.length > 0)
+        logger.info({ environment: environment.id, action, lines }, 'an Action wrote to its console')
+    }
     if (!outcome.ok) {
       const { action, reason, detail, correlationId } = outcome
       logger.warn(

@@ -9,7 +9,7 @@ import { Brand } from './brand'
   changeDetection: ChangeDetectionStrategy.OnPush,
   template: `
     <div class="door">
-      <a class="home" routerLink="/" aria-label="Stockroom, first page"><app-brand [size]="34" /></a>
+      <header><a class="home" routerLink="/" aria-label="Stockroom, first page"><app-brand [size]="34" /></a></header>
       <main class="card" id="main"><ng-content /></main>
     </div>
   `,

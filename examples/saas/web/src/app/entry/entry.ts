@@ -19,7 +19,11 @@ import { Tenants } from '../tenants'
           <app-icon class="sign" name="warning" [size]="20" />
           <h1>There is no entrance here</h1>
           <p class="muted">We can’t continue with “<bdi>{{ wanted() }}</bdi>”. Check the spelling in your invitation and replace spaces with hyphens.</p>
-          <a class="btn primary wide" [href]="home" [routerLink]="onTenantHost ? null : '/'">Enter another company</a>
+          @if (home) {
+            <a class="btn primary wide" [href]="home">Enter another company</a>
+          } @else {
+            <a class="btn primary wide" routerLink="/">Enter another company</a>
+          }
         }
         @case ('failed') {
           <app-icon class="sign" name="error" [size]="20" />
@@ -42,8 +46,8 @@ export class Entry {
   private readonly router = inject(Router)
   private readonly tenants = inject(Tenants)
   private readonly hostSlug = slugOfHost(location.hostname, inject(CONFIG).hosts)
-  protected readonly onTenantHost = this.hostSlug !== undefined
-  protected readonly home = this.hostSlug ? location.origin.replace(`${this.hostSlug}.`, '') : '/'
+  /** Away from a tenant's own host, where the first page is this one again. */
+  protected readonly home = this.hostSlug && location.origin.replace(`${this.hostSlug}.`, '')
   protected readonly state = signal<'busy' | 'unknown' | 'failed'>('busy')
   protected readonly wanted = signal('')
 
@@ -57,6 +61,8 @@ export class Entry {
     try {
       const tenant = await this.tenants.resolve(slug)
       if (!tenant) return this.state.set('unknown')
+      // The issuer compares callback addresses exactly, so sign-in happens on the app's own host, never on a tenant's.
+      if (this.home) return location.replace(`${this.home}/t/${tenant.slug}`)
       await firstValueFrom(this.auth.isLoading$.pipe(filter((loading) => !loading)))
       const claims = await firstValueFrom(this.auth.idTokenClaims$)
       // Somebody who is inside already goes on; somebody inside another tenant signs in to this one.

@@ -97,15 +97,17 @@ export class Registration {
     const answer =
       error instanceof HttpErrorResponse ? (error.error as { code?: string; message?: string } | null) : null
     const message = answer?.message ?? 'Stockroom is not reachable. Nothing was registered; try again in a moment.'
+    // A refusal is final for its key, and so is a failure that was undone: the next try is another registration. While
+    // one is merely unfinished, or its answer was lost, the key finds it again.
+    const open = !(error instanceof HttpErrorResponse) || error.status === 0 || error.status >= 500
+    if (!open || answer?.code === 'registration_failed') this.attempt = { body: '', key: '' }
     if (answer?.code === 'name_taken' || answer?.code === 'name_unusable') {
-      // A refusal is final for its key; the next name is another registration anyway.
       this.errors.set({ companyName: message })
       this.focusFirstWrong()
     } else if (answer?.code === 'user_belongs_to_another_tenant') {
       this.errors.set({ email: message })
       this.focusFirstWrong()
     } else {
-      if (answer?.code === 'registration_failed') this.attempt = { body: '', key: '' }
       this.problem.set(message)
       this.focusLater(() => this.note())
     }

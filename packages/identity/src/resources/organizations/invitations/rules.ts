@@ -8,7 +8,7 @@ import { longDate, shortDate } from '../../../delivery/dates.ts'
 import type { Mail } from '../../../delivery/outbox.ts'
 import { inert, initials, render } from '../../../delivery/render.ts'
 import type { RequestEnvironment } from '../../../environments/environment.ts'
-import { comparableEmail, isEmailAddress } from '../../email-address.ts'
+import { isEmailAddress } from '../../email-address.ts'
 import { present } from '../../wire.ts'
 import type { OrganizationRow } from '../store.ts'
 import { type CreateInvitation, DEFAULT_TTL, type Invitation } from './schema.ts'
@@ -24,10 +24,6 @@ export const problems = defineProblems({
   invitation_unusable: {
     status: 400,
     title: 'This invitation can’t be used any more. Ask the person who invited you to send a new one.',
-  },
-  invitation_for_another_address: {
-    status: 403,
-    title: 'This invitation is for another address. Sign in with the address it was sent to.',
   },
 })
 
@@ -103,10 +99,6 @@ export function show(row: InvitationRow, ticket: string, url: string | undefined
     ...(Object.keys(user_metadata).length > 0 ? { user_metadata } : {}),
   }
 }
-
-/** Whether the person who proved this address is the one invited. */
-export const isFor = (invitation: Pick<InvitationRow, 'invitee'>, email: string): boolean =>
-  comparableEmail(invitation.invitee.email) === comparableEmail(email)
 
 export async function invitationMail(given: {
   environment: Pick<RequestEnvironment, 'name' | 'settings'>
