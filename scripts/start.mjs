@@ -1,11 +1,12 @@
 /** `npm start`: sets up what is missing, then runs `tenantry start`. */
 import { join } from 'node:path'
 import { forward } from './process.mjs'
-import { prepare, root } from './toolchain.mjs'
+import { prepare, root, toolchain } from './toolchain.mjs'
 
 await forward(async () => {
   const { node, env } = await prepare()
   // isolated-vm, which runs Actions, cannot work beside Node's start-up snapshot.
   const args = ['--no-node-snapshot', join(root, 'packages/cli/src/tenantry.ts'), 'start', ...process.argv.slice(2)]
-  return { command: node, args, env }
+  // What stripping types and compiling gave is kept: the second start finds it.
+  return { command: node, args, env: { ...env, NODE_COMPILE_CACHE: join(toolchain, 'compile-cache') } }
 })

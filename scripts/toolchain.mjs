@@ -26,7 +26,7 @@ import { fileURLToPath } from 'node:url'
 import { Failure, forward, runStep } from './process.mjs'
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-const toolchain = join(root, '.tenantry', 'toolchain')
+export const toolchain = join(root, '.tenantry', 'toolchain')
 
 const OLDEST_NODE = 24
 /** npm's packages of Node; the hash is the tarball's, so a registry's mirror cannot bring another binary. */

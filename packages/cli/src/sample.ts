@@ -37,6 +37,7 @@ export function spawnSample(
     stdio: ['ignore', 'pipe', openSync(given.logFile, 'a'), 'ipc'],
     env: {
       PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       NODE_EXTRA_CA_CERTS: given.caFile,
       STOCKROOM_QUICKSTART: given.quickstartFile,
       STOCKROOM_DATABASE: JSON.stringify({

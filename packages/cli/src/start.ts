@@ -8,7 +8,6 @@ import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createActionRunner } from '@tenantry/identity/actions/runner.ts'
-import { startBackground } from '@tenantry/identity/background.ts'
 import { createIdentity } from '@tenantry/identity/identity.ts'
 import { systemClock } from '@tenantry/kernel/clock.ts'
 import { createDatabase } from '@tenantry/kernel/database/database.ts'
@@ -97,11 +96,6 @@ async function bringUp(
   const app = await createIdentity({ database, secrets, clock, logger, mail, runner })
   closers.push(() => app.close())
 
-  const background = startBackground({ ownerUrl: opened.urls.owner, database, secrets, clock, logger, mail })
-  // Not awaited: nothing of it is needed to be ready.
-  background.catch((err: unknown) => logger.error({ err }, 'background work could not be started'))
-  closers.push(async () => (await background.catch(() => undefined))?.stop())
-
   const origins = { https: `https://localhost:${settings.httpsPort}`, http: `http://localhost:${settings.httpPort}` }
   const environment = await openEnvironment({ database, secrets, clock }, [origins.https, origins.http])
   const http = await listen(app, { port: settings.httpPort, host, variable: definitions.httpPort.variable })
@@ -138,6 +132,14 @@ async function bringUp(
   const services = await stockroom.begin()
   const gateway = await startGateway(settings, { quickstart, services, clock, logger })
   closers.push(gateway.close)
+
+  // Neither loaded nor awaited before the rest is ready: the job queue and the mail library cost a quarter of the start.
+  const ownerUrl = opened.urls.owner
+  const background = import('@tenantry/identity/background.ts').then(({ startBackground }) =>
+    startBackground({ ownerUrl, database, secrets, clock, logger, mail }),
+  )
+  background.catch((err: unknown) => logger.error({ err }, 'background work could not be started'))
+  closers.push(async () => (await background.catch(() => undefined))?.stop())
 
   const seconds = (performance.now() - startedAt) / 1000
   printReady({

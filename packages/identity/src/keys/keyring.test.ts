@@ -5,7 +5,8 @@ import { createSecrets } from '@tenantry/kernel/secrets.ts'
 import { createConfigurationCache } from '../configuration-cache.ts'
 import { startIdentity, type TestIdentity } from '../testing.ts'
 import { signJwt, verifyJwt } from './jwt.ts'
-import { createKeyrings, makeSigningKey } from './keyring.ts'
+import { createKeyrings } from './keyring.ts'
+import { makeSigningKey } from './signing-key.ts'
 import * as store from './store.ts'
 
 let identity: TestIdentity
