@@ -393,7 +393,14 @@ test('broken input is refused before anything is stored: NUL, percent signs, enc
   isErrorPage(await world.env.request('/authorize', { body: JSON.stringify(asked).replace('the-state', '\\ud800') }))
   isErrorPage(await world.env.request('/authorize', { body: '{"client_id":' }))
   isErrorPage(await world.env.request('/authorize', { body: [] }))
-  assert.equal((await world.env.request(`${path}&more=${'x'.repeat(20_000)}`)).status, 431)
+  // The server hangs up on a head that is too long; whether its 431 still gets through is the network's matter.
+  const headers = { connection: 'close' }
+  const long = world.env.request(`${path}&more=${'x'.repeat(100_000)}`, { headers })
+  const outcome = await long.then(
+    ({ status }) => String(status),
+    () => 'hung up',
+  )
+  assert.ok(['431', 'hung up'].includes(outcome), outcome)
   // Said to be large is enough; the bytes need not come.
   const large = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': '300000' }
   isErrorPage(await world.env.request('/authorize', { method: 'POST', headers: large }), 413)
