@@ -10,6 +10,7 @@
  *   STOCKROOM_TENANT_CLAIM    claim with the tenant's id ("https://stockroom.example/tenantId")
  *   NODE_EXTRA_CA_CERTS       the platform's CA, for the Management API over https
  */
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DatabaseOptions } from './database/database.ts'
@@ -26,6 +27,7 @@ interface Quickstart {
   spaClient: { client_id: string }
   managementClient: { client_id: string; client_secret: string }
   connection: { id: string; name: string }
+  roles?: { admin: string }
 }
 
 const { env } = process
@@ -43,6 +45,8 @@ const write = (level: string) => (facts: object, message: string) =>
   )
 const logger: Logger = { info: write('info'), error: write('error') }
 
+// Started by the platform, which says when the file is written; by then the modules above are loaded.
+if (process.send) await once(process, 'message')
 const quickstart = JSON.parse(
   await readFile(env.STOCKROOM_QUICKSTART ?? '.tenantry/quickstart.json', 'utf8'),
 ) as Quickstart
@@ -60,7 +64,7 @@ const stockroom = await createStockroom({
   },
   connection: quickstart.connection,
   spaClientId: quickstart.spaClient.client_id,
-  adminRole: env.STOCKROOM_ADMIN_ROLE ?? 'admin',
+  adminRole: env.STOCKROOM_ADMIN_ROLE ?? quickstart.roles?.admin ?? 'admin',
   settings: parsed<NonNullable<StockroomOptions['settings']>>('STOCKROOM_SETTINGS', {}),
   web: {
     root: join(import.meta.dirname, '../web/dist/browser'),

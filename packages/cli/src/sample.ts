@@ -22,21 +22,16 @@ const SERVICES = ['registration', 'tenants', 'users', 'items'] as const
 const main = fileURLToPath(new URL('../../../examples/saas/src/main.ts', import.meta.url))
 
 export interface Sample {
-  /** Host and port by service. */
-  services: Record<string, string>
+  /** Lets it begin, once quickstart.json is written. @returns host and port by service @throws Problem `sample_failed` */
+  begin(): Promise<Record<string, string>>
   close(): Promise<void>
 }
 
-export async function startSample(
+/** Starts the process early: it loads its modules while the platform starts, and then waits for the word. */
+export function spawnSample(
   settings: Settings,
-  given: {
-    quickstartFile: string
-    database: { urls: DatabaseUrls }
-    caFile: string
-    logFile: string
-    adminRole: string
-  },
-): Promise<Sample> {
+  given: { quickstartFile: string; database: { urls: DatabaseUrls }; caFile: string; logFile: string },
+): Sample {
   const ports = Object.fromEntries(['web', ...SERVICES].map((name, index) => [name, settings.appPort + index]))
   const child = spawn(process.execPath, [main], {
     stdio: ['ignore', 'pipe', openSync(given.logFile, 'a'), 'ipc'],
@@ -49,17 +44,24 @@ export async function startSample(
         owner: driverOptions(given.database.urls.owner),
       }),
       STOCKROOM_PORTS: JSON.stringify(ports),
-      STOCKROOM_ADMIN_ROLE: given.adminRole,
       STOCKROOM_SETTINGS: JSON.stringify({ usersBelongToOneTenant: settings.oneTenantOnly }),
     },
   })
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  try {
-    return { services: await readiness(child), close: () => end(child, ended) }
-  } catch (error) {
-    await end(child, ended)
-    const reason = `${(error as Error).message} Its ports are those from ${definitions.appPort.variable} on.`
-    throw problems.sample_failed({ facts: { reason, logFile: given.logFile }, cause: error })
+  return {
+    close: () => end(child, ended),
+    async begin() {
+      try {
+        const ready = readiness(child)
+        // A child that has ended already cannot be told; `readiness` says so.
+        if (child.connected) child.send('quickstart.json is written')
+        return await ready
+      } catch (error) {
+        await end(child, ended)
+        const reason = `${(error as Error).message} Its ports are those from ${definitions.appPort.variable} on.`
+        throw problems.sample_failed({ facts: { reason, logFile: given.logFile }, cause: error })
+      }
+    },
   }
 }
 
@@ -81,7 +83,9 @@ function driverOptions(text: string): object | string {
 function readiness(child: ChildProcess): Promise<Record<string, string>> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('It was not ready within 30 seconds.')), 30_000)
-    child.once('exit', (code) => reject(new Error(`It ended with code ${code}.`)))
+    const gone = (code: number | null) => reject(new Error(`It ended with code ${code}.`))
+    if (child.exitCode !== null) gone(child.exitCode)
+    child.once('exit', gone)
     child.once('error', reject)
     createInterface({ input: child.stdout! }).once('line', (line) => {
       clearTimeout(timer)

@@ -25,7 +25,7 @@ import { keepMasterKey } from './master-key.ts'
 import { seedQuickstart } from './quickstart.ts'
 import { writeQuickstart } from './quickstart-file.ts'
 import { printReady } from './ready.ts'
-import { startSample } from './sample.ts'
+import { spawnSample } from './sample.ts'
 import { definitions, type Settings } from './settings.ts'
 import { step } from './terminal.ts'
 
@@ -80,6 +80,9 @@ async function bringUp(
     ensureLocalCertificate({ directory: join(dataDirectory, 'tls'), clock }),
   ])
   closers.push(opened.close)
+  const quickstartFile = join(dataDirectory, 'quickstart.json')
+  const stockroom = spawnSample(settings, { quickstartFile, database: opened, caFile: certificate.caFile, logFile })
+  closers.push(stockroom.close)
   const database = await createDatabase({
     urls: opened.urls,
     onAcross: (reason) => logger.debug({ reason }, 'across environments'),
@@ -129,18 +132,11 @@ async function bringUp(
     tenantClaim: sample.tenantClaim,
     ...seeded,
   }
-  const file = writeQuickstart(dataDirectory, quickstart)
+  writeQuickstart(quickstartFile, quickstart)
 
   say('Starting the sample SaaS')
-  const stockroom = await startSample(settings, {
-    quickstartFile: file,
-    database: opened,
-    caFile: certificate.caFile,
-    logFile,
-    adminRole: seeded.roles.admin,
-  })
-  closers.push(stockroom.close)
-  const gateway = await startGateway(settings, { quickstart, services: stockroom.services, clock, logger })
+  const services = await stockroom.begin()
+  const gateway = await startGateway(settings, { quickstart, services, clock, logger })
   closers.push(gateway.close)
 
   const seconds = (performance.now() - startedAt) / 1000
@@ -148,7 +144,7 @@ async function bringUp(
     quickstart,
     seconds,
     logFile: relative(process.cwd(), logFile),
-    quickstartFile: relative(process.cwd(), file),
+    quickstartFile: relative(process.cwd(), quickstartFile),
     json: options.json,
   })
 }
