@@ -60,9 +60,20 @@ after(async () => {
   await counter.close()
 })
 
+/** Changes are announced in their order, so when this one is heard, all of the preparation is, and nothing forgets anew. */
+const settled = () =>
+  new Promise<void>((resolve, reject) => {
+    const marker = `heard-${Math.random()}`
+    identity.database.onChange((environmentId) => {
+      if (environmentId === marker) resolve()
+    })
+    identity.database.once(world.env.id, (tx) => tx`select pg_notify('tenantry_changes', ${marker})`).catch(reject)
+  })
+
 test('the proxy counts: a request that reads one row is one turn, and a first sight of a client is seen', async () => {
   const form = { grant_type: 'refresh_token', client_id: world.spa, refresh_token: 'unknown' }
   const ask = () => world.env.request('/oauth/token', { form })
+  await settled()
   await ask()
   const { result, turns } = await counter.during(ask)
   assert.equal(result.status, 403)
@@ -77,6 +88,7 @@ test('client_credentials on a warm server does not wait for the database at all'
   await world.make('/client-grants', { client_id, audience: AUDIENCE, scope: ['read:item'] })
   const form = { grant_type: 'client_credentials', client_id, client_secret, audience: AUDIENCE }
   const ask = () => world.env.request('/oauth/token', { form })
+  await settled()
   assert.equal((await ask()).status, 200)
   const { result, turns } = await counter.during(async () => [await ask(), await ask(), await ask()])
   for (const { status } of result) assert.equal(status, 200)
@@ -103,6 +115,7 @@ test('the exchange of a code takes two turns, a rotating refresh two, and userin
     assert.equal(seen.result.status, 200)
     return { exchange: exchanged.turns, refresh: refreshed.turns, userinfo: seen.turns }
   }
+  await settled()
   await turnsOf()
   assert.deepEqual(await turnsOf(), { exchange: 2, refresh: 2, userinfo: 1 })
 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { type Answer, startIdentity, type TestIdentity } from '../../testing.ts'
 import {
@@ -382,6 +383,17 @@ test('N71 an audience is compared by bytes and need not be a URI', async () => {
   assert.equal(told.error_description, 'Service not found: No-uri')
 })
 
+/** On a connection of its own. The server hangs up on a head that is too long; its 431 may be lost on the way. */
+const sendRaw = (text: string) =>
+  new Promise<string>((resolve) => {
+    let answer = ''
+    const socket = connect(identity.port, '127.0.0.1', () => socket.write(text))
+    socket.setEncoding('utf8').on('data', (part: string) => {
+      answer += part
+    })
+    socket.on('error', () => {}).on('close', () => resolve(answer))
+  })
+
 test('broken input is refused before anything is stored: NUL, percent signs, encodings, half characters, size, cookies', async () => {
   const world = await createWorld(identity)
   const { path } = world.authorize()
@@ -393,7 +405,10 @@ test('broken input is refused before anything is stored: NUL, percent signs, enc
   isErrorPage(await world.env.request('/authorize', { body: JSON.stringify(asked).replace('the-state', '\\ud800') }))
   isErrorPage(await world.env.request('/authorize', { body: '{"client_id":' }))
   isErrorPage(await world.env.request('/authorize', { body: [] }))
-  assert.equal((await world.env.request(`${path}&more=${'x'.repeat(20_000)}`)).status, 431)
+  assert.match(
+    await sendRaw(`GET ${path}&more=${'x'.repeat(100_000)} HTTP/1.1\r\nHost: x\r\n\r\n`),
+    /^(HTTP\/1\.1 431 |$)/,
+  )
   // Said to be large is enough; the bytes need not come.
   const large = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': '300000' }
   isErrorPage(await world.env.request('/authorize', { method: 'POST', headers: large }), 413)
