@@ -178,7 +178,8 @@ export function checkChannel(client: Client, parameters: Parameters): ResponseCh
   if (mode !== 'query' && mode !== 'web_message') throw refuse('Parameter response_mode must be query or web_message.')
   const origin = mode === 'web_message' ? new URL(redirectUri).origin : undefined
   // N67: a message goes to an origin that the client lists, never to whoever embeds the page.
-  if (origin !== undefined && !client.web_origins.includes(origin)) {
+  // Characters that end a source list must not reach the page's policy, whoever listed them.
+  if (origin !== undefined && (!client.web_origins.includes(origin) || /[;,'*\s]/.test(origin))) {
     throw refuse(`The origin ${origin} is not in the application’s list of allowed web origins.`)
   }
   return { redirect_uri: redirectUri, response_mode: mode, web_origin: origin, state: parameters.state }
