@@ -138,13 +138,17 @@ export const recordLogin = (tx: Tx, userId: string, now: Date, ip: string) => tx
 export const replacePasswordHash = (tx: Tx, userId: string, hash: string) => tx`
   update users set password_hash = ${hash} where user_id = ${userId}`
 
-/** Replaces the metadata that is given, and leaves the other. */
-export const writeMetadata = (tx: Tx, userId: string, user: object | undefined, app: object | undefined) => tx`
+type Changes = Record<string, JSONValue>
+
+/** Sets the given keys, or with null removes them, and leaves all others as they are at this moment. */
+export const writeMetadata = (tx: Tx, userId: string, user: Changes, app: Changes) => tx`
   update users set
-    user_metadata = coalesce(${user ? tx.json(user as JSONValue) : null}, user_metadata),
-    app_metadata = coalesce(${app ? tx.json(app as JSONValue) : null}, app_metadata),
+    user_metadata = (user_metadata || ${tx.json(user)}) - ${nulls(user)}::text[],
+    app_metadata = (app_metadata || ${tx.json(app)}) - ${nulls(app)}::text[],
     updated_at = now()
   where user_id = ${userId}`
+
+const nulls = (changes: Changes): string[] => Object.keys(changes).filter((key) => changes[key] === null)
 
 export const verifyEmail = (tx: Tx, userId: string) => tx`
   update users set email_verified = true where user_id = ${userId}`
