@@ -52,3 +52,24 @@ test('what an Action sets and what an administrator sets at the same moment are 
     { app_metadata: { plan: 'gold', seen: 1 }, user_metadata: { theme: 'dark' } },
   )
 })
+
+test('an Action sees of a person what Auth0 shows, and neither a hash nor where they were', async () => {
+  const world = await createWorld(identity)
+  const acme = await world.organization('acme')
+  const anna = await world.person('anna@example.test', { organization: acme })
+  await bindAction(world, "api.user.setAppMetadata('seen', Object.keys(event.user).sort())")
+  await world.signIn(openBrowser(world.env), anna, { organization: acme })
+  const { app_metadata } = (await world.env.manage('GET', `/users/${encodeURIComponent(anna.user_id)}`)).json
+  assert.deepEqual(app_metadata.seen, [
+    'app_metadata',
+    'created_at',
+    'email',
+    'email_verified',
+    'identities',
+    'name',
+    'nickname',
+    'updated_at',
+    'user_id',
+    'user_metadata',
+  ])
+})

@@ -135,8 +135,9 @@ export const findCredentials = (tx: Tx, identifier: string, connectionIds: strin
 export const recordLogin = (tx: Tx, userId: string, now: Date, ip: string) => tx`
   update users set last_login = ${now}, last_ip = ${ip}, logins_count = logins_count + 1 where user_id = ${userId}`
 
-export const replacePasswordHash = (tx: Tx, userId: string, hash: string) => tx`
-  update users set password_hash = ${hash} where user_id = ${userId}`
+/** The same password hashed anew; one that was changed in between stays. */
+export const replacePasswordHash = (tx: Tx, userId: string, old: string, hash: string) => tx`
+  update users set password_hash = ${hash} where user_id = ${userId} and password_hash = ${old}`
 
 type Changes = Record<string, JSONValue>
 
