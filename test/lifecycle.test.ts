@@ -1,7 +1,7 @@
 /** A whole installation on good and bad days: what survives a kill, how it stops, and what it says when it cannot start. */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +21,15 @@ const register = async (installation: Installation, key: string, companyName: st
     body: JSON.stringify({ companyName, email: 'anna@example.test', plan: 'team' }),
   })
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+}
+
+/** Whether the installation's database server runs. Started by root, it may live elsewhere; then a note says where. */
+function isRunning(data: string): boolean {
+  const note = join(data, 'postgres', 'place')
+  const base = existsSync(note) ? readFileSync(note, 'utf8').trim() : join(data, 'postgres')
+  const files = readdirSync(join(base, 'data'))
+  assert.ok(files.includes('PG_VERSION'), `${base} holds a database`)
+  return files.includes('postmaster.pid')
 }
 
 /** Runs the command to its end, with settings that must stop it. */
@@ -54,11 +63,7 @@ test('after kill -9 the next start recovers by itself, and what was acknowledged
   } finally {
     assert.equal(await second.stop(), 0, 'SIGTERM stops everything and ends with code 0')
   }
-  assert.deepEqual(
-    readdirSync(data).filter((name) => name.endsWith('.pid')),
-    [],
-    'nothing of the database is left running',
-  )
+  assert.equal(isRunning(data), false, 'nothing of the database is left running')
 })
 
 test('a taken port is named together with the setting that changes it', async () => {
@@ -104,9 +109,29 @@ test('a setting that is no setting is refused by its name', () => {
     port.stderr,
     'tenantry: TENANTRY_HTTP_PORT=four thousand is not valid: a port is a number from 1 to 65535.',
   )
+  for (const [name, value, values] of [
+    ['TENANTRY_LOG', 'verbose', 'trace, debug, info, warn, error, silent'],
+    ['STOCKROOM_ONE_TENANT_PER_USER', 'yes', 'true, false'],
+  ] as const) {
+    const { code, stderr } = failingStart({ [name]: value })
+    assert.deepEqual([code, stderr], [1, `tenantry: ${name}=${value} is not valid: it must be one of ${values}.`])
+  }
   const key = failingStart({ TENANTRY_MASTER_KEY: 'c2hvcnQ=' })
   assert.equal(key.code, 1)
   assert.equal(key.stderr, 'tenantry: TENANTRY_MASTER_KEY=(not shown) is not valid: it must be 32 bytes in base64.')
+})
+
+test('a start that is stopped while the database is migrated leaves no database server behind', async () => {
+  const { PATH = '', HOME = '' } = process.env
+  const data = join(directory, 'stopped')
+  const child = spawn(process.execPath, ['--no-node-snapshot', executable, 'start'], {
+    env: { PATH, HOME, TENANTRY_DATA: data },
+  })
+  child.stdout.on('data', (chunk: Buffer) => {
+    if (chunk.includes('Applying migration')) child.kill('SIGTERM')
+  })
+  assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 0)
+  assert.equal(isRunning(data), false)
 })
 
 test('a directory that cannot be used is named', () => {

@@ -4,7 +4,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseAddress } from '@tenantry/kernel/database/address.ts'
@@ -33,8 +33,9 @@ export function spawnSample(
   given: { quickstartFile: string; database: { urls: DatabaseUrls }; caFile: string; logFile: string },
 ): Sample {
   const ports = Object.fromEntries(['web', ...SERVICES].map((name, index) => [name, settings.appPort + index]))
+  const log = openSync(given.logFile, 'a')
   const child = spawn(process.execPath, [main], {
-    stdio: ['ignore', 'pipe', openSync(given.logFile, 'a'), 'ipc'],
+    stdio: ['ignore', 'pipe', log, 'ipc'],
     env: {
       PATH: process.env.PATH,
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
@@ -48,7 +49,9 @@ export function spawnSample(
       STOCKROOM_SETTINGS: JSON.stringify({ usersBelongToOneTenant: settings.oneTenantOnly }),
     },
   })
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  closeSync(log)
+  // Not `exit`: a process that could not be started has none.
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   return {
     close: () => end(child, ended),
     async begin() {

@@ -1,6 +1,6 @@
 /**
  * Every setting of the command, in one table: its variable, its default, what it does. `tenantry help` prints it and the
- * reader below obeys it; nothing else in the product reads the process's environment.
+ * reader below obeys it.
  */
 
 import { resolve } from 'node:path'
@@ -61,7 +61,7 @@ export const definitions = define({
   },
   logLevel: {
     variable: 'TENANTRY_LOG',
-    default: undefined,
+    default: 'info',
     describe:
       'trace, debug, info, warn, error or silent. The log goes to the data directory’s tenantry.log unless --log is given.',
   },
@@ -100,6 +100,11 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
       throw refuse(name, 'a port is a number from 1 to 65535')
     return value
   }
+  const oneOf = <const Value extends string>(name: keyof typeof definitions, ...values: Value[]): Value => {
+    const value = values.find((each) => each === text(name))
+    if (value === undefined) throw refuse(name, `it must be one of ${values.join(', ')}`)
+    return value
+  }
   const address = (name: keyof typeof definitions, ...protocols: string[]): string | undefined => {
     const value = text(name)
     if (value === undefined) return undefined
@@ -126,8 +131,8 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     host: text('host')!,
     smtpUrl: address('smtpUrl', 'smtp:', 'smtps:'),
     mailFrom: text('mailFrom')!,
-    logLevel: text('logLevel') ?? 'info',
-    oneTenantOnly: text('oneTenantOnly') === 'true',
+    logLevel: oneOf('logLevel', 'trace', 'debug', 'info', 'warn', 'error', 'silent'),
+    oneTenantOnly: oneOf('oneTenantOnly', 'true', 'false') === 'true',
   }
 }
 

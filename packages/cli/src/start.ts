@@ -44,13 +44,19 @@ export async function start(settings: Settings, options: StartOptions): Promise<
   const startedAt = performance.now()
   const closers: (() => Promise<void>)[] = []
   const stopAll = async () => {
-    for (const close of closers.splice(0).reverse()) await Promise.race([close(), patience()])
+    const failures: unknown[] = []
+    for (const close of closers.splice(0).reverse()) {
+      // One part that cannot be stopped must not keep the others, the database last, from it.
+      await Promise.race([close(), patience()]).catch((error: unknown) => failures.push(error))
+    }
+    if (failures.length > 0) throw failures[0]
   }
   const stopping = stopOnSignal(stopAll)
   try {
     await bringUp(settings, options, closers, startedAt)
   } catch (error) {
-    await stopAll()
+    // What kept it from starting is what is told, whatever else fails on the way out.
+    await stopAll().catch(() => {})
     if (stopping.requested()) return
     throw error
   }
@@ -74,11 +80,13 @@ async function bringUp(
   const secrets = createSecrets(masterKey)
   const clock = systemClock
 
+  const opening = openDatabase(settings, { secret: secrets.deriveKey('database-role'), logger, progress: say })
+  // Before it is open: whatever ends the start meanwhile must not leave a database server behind.
+  closers.push(async () => (await opening.catch(() => undefined))?.close())
   const [opened, certificate] = await Promise.all([
-    openDatabase(settings, { secret: secrets.deriveKey('database-role'), logger, progress: say }),
+    opening,
     ensureLocalCertificate({ directory: join(dataDirectory, 'tls'), clock }),
   ])
-  closers.push(opened.close)
   const quickstartFile = join(dataDirectory, 'quickstart.json')
   const stockroom = spawnSample(settings, { quickstartFile, database: opened, caFile: certificate.caFile, logFile })
   closers.push(stockroom.close)

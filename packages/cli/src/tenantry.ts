@@ -1,8 +1,6 @@
 #!/usr/bin/env node
+/** The executable: reads the process's settings and arguments, and starts. */
 import { parseArgs } from 'node:util'
-/**
- * The executable, and the composition root: the only reader of the process's environment and arguments.
- */
 import { Problem } from '@tenantry/kernel/problem.ts'
 import { definitions, readSettings } from './settings.ts'
 import { start } from './start.ts'

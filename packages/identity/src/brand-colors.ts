@@ -35,7 +35,7 @@ export const DEFAULT_BRAND = '#0a6570'
 /** @param primary `#rrggbb`, validated by the schema that let it in */
 export function brandTokens(primary: string): Record<'light' | 'dark', BrandTokens> {
   const brand = primary.toLowerCase()
-  const brandOn = ['#ffffff', '#101c1e', '#000000'].find((text) => contrast(text, brand) >= 4.5)!
+  const brandOn = textOn(brand)
   // Away from the text: hovering can only raise the contrast.
   const brandHover = mix(brand, brandOn === '#ffffff' ? '#000000' : '#ffffff', 0.14)
   const tokens = ({ grounds, toward }: Theme): BrandTokens => {
@@ -44,6 +44,10 @@ export function brandTokens(primary: string): Record<'light' | 'dark', BrandToke
   }
   return { light: tokens(THEMES.light), dark: tokens(THEMES.dark) }
 }
+
+/** What can be read on a colour that somebody chose. */
+export const textOn = (ground: string): string =>
+  ['#ffffff', '#101c1e', '#000000'].find((text) => contrast(text, ground) >= 4.5)!
 
 /** The colour, mixed toward black or white in steps of 2 % until it reaches `limit` on every ground. */
 function reach(color: string, toward: string, grounds: readonly string[], limit: number): string {

@@ -2,29 +2,27 @@ import type { Command, JsonValue } from './commands.ts'
 
 type Properties = Record<string, JsonValue>
 
-export interface PostLoginInitial {
-  userMetadata: Properties
-  appMetadata: Properties
-}
-
 export interface PostLoginEffect {
   /** The reason for the user; present when an action denied the login. */
   denied?: string
   idTokenClaims: Properties
   accessTokenClaims: Properties
   scopes: { add: string[]; remove: string[] }
-  /** The whole metadata after the actions; absent when no action touched it, so that nothing needs to be written. */
+  /**
+   * What to set, and with null what to remove; absent when no action touched it. Never the whole: what somebody else wrote
+   * while the actions ran must stay.
+   */
   userMetadata?: Properties
   appMetadata?: Properties
 }
 
 /**
- * Folds the commands of a post-login chain into one effect, without changing its inputs.
+ * Folds the commands of a post-login chain into one effect.
  *
  * A later command wins. `null` or `undefined` removes a metadata property and leaves a claim out. A denial cancels claims and
  * scopes, but not metadata, as in Auth0: counting failed attempts in `app_metadata` is a use of it.
  */
-export function applyPostLogin(commands: readonly Command[], initial: PostLoginInitial): PostLoginEffect {
+export function applyPostLogin(commands: readonly Command[]): PostLoginEffect {
   let denied: string | undefined
   const idToken = new Map<string, JsonValue>()
   const accessToken = new Map<string, JsonValue>()
@@ -63,13 +61,10 @@ export function applyPostLogin(commands: readonly Command[], initial: PostLoginI
     idTokenClaims: refused ? {} : present(idToken),
     accessTokenClaims: refused ? {} : present(accessToken),
     scopes: refused ? { add: [], remove: [] } : { add: chosen('add'), remove: chosen('remove') },
-    ...(user.size ? { userMetadata: merged(initial.userMetadata, user) } : {}),
-    ...(app.size ? { appMetadata: merged(initial.appMetadata, app) } : {}),
+    ...(user.size ? { userMetadata: Object.fromEntries(user) } : {}),
+    ...(app.size ? { appMetadata: Object.fromEntries(app) } : {}),
   }
 }
 
 const present = (changes: Map<string, JsonValue>): Properties =>
   Object.fromEntries([...changes].filter(([, value]) => value !== null))
-
-const merged = (before: Properties, changes: Map<string, JsonValue>): Properties =>
-  present(new Map([...Object.entries(before), ...changes]))

@@ -17,7 +17,7 @@ const tenantIdAction = `exports.onExecutePostLogin = async (event, api) => {
 test('the Action that adds the tenant id puts it into both tokens', async () => {
   const event = { organization: { metadata: { tenantId: 'tenant-7' } }, authorization: { roles: [] } }
   const commands = commandsOf(await runAll(runner, [action(tenantIdAction)], event))
-  assert.deepEqual(applyPostLogin(commands, { userMetadata: {}, appMetadata: {} }), {
+  assert.deepEqual(applyPostLogin(commands), {
     idTokenClaims: { 'https://tenantId': 'tenant-7' },
     accessTokenClaims: { 'https://tenantId': 'tenant-7' },
     scopes: { add: [], remove: [] },
@@ -57,9 +57,9 @@ test('a denial stops the chain after the action that denied', async () => {
     action(handler(`api.access.deny('Not on Sundays.')`), { name: 'deny' }),
     action(handler(`throw new Error('never reached')`), { name: 'after' }),
   ])
-  const effect = applyPostLogin(commandsOf(outcome), { userMetadata: {}, appMetadata: { tries: 0, plan: 'x' } })
+  const effect = applyPostLogin(commandsOf(outcome))
   assert.equal(effect.denied, 'Not on Sundays.')
-  assert.deepEqual(effect.appMetadata, { tries: 1, plan: 'x' })
+  assert.deepEqual(effect.appMetadata, { tries: 1 })
   assert.deepEqual(
     outcome.logs.map((log) => log.action),
     ['count', 'deny'],

@@ -71,6 +71,7 @@ test('who has no account chooses a password and is a verified member with the ro
   assert.deepEqual(others, [])
   assert.equal(bob!.user_id, access.sub)
   assert.equal(bob!.email_verified, true)
+  assert.equal(bob!.logins_count, 1)
   assert.deepEqual([bob!.app_metadata, bob!.user_metadata], [metadata.app_metadata, metadata.user_metadata])
   const again = openBrowser(world.env)
   const login = await again.follow(await again.visit(world.authorize({ organization: acme }).path))

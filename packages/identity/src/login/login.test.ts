@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Browser, createWorld, openBrowser, PASSWORD, toldClient, type World } from '../oauth/fixture.ts'
 import { type Answer, startIdentity, type TestIdentity } from '../testing.ts'
+import { findCredentials, replacePasswordHash } from './store.ts'
 
 let identity: TestIdentity
 before(async () => {
@@ -364,4 +365,51 @@ test('N88 a password is compared whole: no cut at 72 bytes, case counts, and 257
   assert.equal(await eve(`${full}x`), 400)
   assert.equal(await eve('x'.repeat(10_000)), 400)
   assert.equal(await eve(full), 303)
+})
+
+test('every password that may be set signs in: 256 characters beyond the basic plane as well', async () => {
+  const { world, acme, open } = await settle()
+  const [email, password] = ['cleo@example.test', '\u{1f511}'.repeat(256)]
+  const user = await world.make('/users', { connection: world.connection.name, email, password })
+  await world.make(`/organizations/${acme}/members`, { members: [user.user_id] }, 204)
+  const answer = await openAndSubmit(open, world, { username: email, password })
+  assert.ok(toldClient(answer).code)
+})
+
+test('an address is compared as its tries are counted: another letter that the database takes for i is nobody’s', async () => {
+  const { world, acme, open } = await settle()
+  const mini = await world.person('mini@example.test', { organization: acme })
+  const answer = await openAndSubmit(open, world, { username: 'm\u0130ni@example.test', password: PASSWORD })
+  assert.equal(answer.status, 400)
+  assert.ok(
+    toldClient(await openAndSubmit(open, world, { username: ' MINI@example.test ', password: PASSWORD })).code,
+    mini.email,
+  )
+})
+
+const openAndSubmit = async (
+  open: (parameters: Record<string, string>, which: Browser) => Promise<Answer>,
+  world: World,
+  values: Record<string, string>,
+) => {
+  const browser = openBrowser(world.env)
+  return browser.submit(await open({}, browser), values)
+}
+
+test('a password that is changed while a sign-in hashes the old one anew stays changed', async () => {
+  const { world, anna } = await settle()
+  const hashOf = async () => {
+    const [row] = await identity.database.once(world.env.id, (tx) =>
+      findCredentials(tx, anna.email, [world.connection.id]),
+    )
+    return row!.password_hash!
+  }
+  const old = await hashOf()
+  const path = `/users/${encodeURIComponent(anna.user_id)}`
+  assert.equal((await world.env.manage('PATCH', path, { password: 'another three words' })).status, 200)
+  const changed = await hashOf()
+  await identity.database.once(world.env.id, (tx) => replacePasswordHash(tx, anna.user_id, old, 'the old one anew'))
+  assert.equal(await hashOf(), changed)
+  await identity.database.once(world.env.id, (tx) => replacePasswordHash(tx, anna.user_id, changed, 'the new one anew'))
+  assert.equal(await hashOf(), 'the new one anew')
 })

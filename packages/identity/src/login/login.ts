@@ -22,7 +22,7 @@ import { initials } from '../delivery/render.ts'
 import type { ResponseChannel } from '../oauth/authorize/checks.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import { respond } from '../oauth/authorize/respond.ts'
-import type { Client } from '../oauth/configuration.ts'
+import type { Client, OrganizationConfiguration } from '../oauth/configuration.ts'
 import { readParameters } from '../oauth/parameters.ts'
 import { problems as oauthProblems } from '../oauth/problems.ts'
 import { type FinishDependencies, finishLogin } from './finish.ts'
@@ -289,14 +289,13 @@ function answerAddress(channel: ResponseChannel, issuer: string, problem: Proble
 
 function lookOf(
   client: Client,
-  organization:
-    | { display_name: string; branding: { logo_url?: string; colors?: { primary?: string } } | null }
-    | undefined,
+  organization: Pick<OrganizationConfiguration, 'display_name' | 'branding'> | undefined,
 ): PageLook {
   return {
     application: client.name,
     logo: organization?.branding?.logo_url ?? client.logo_uri ?? undefined,
     initials: initials(organization?.display_name ?? client.name),
     primaryColor: organization?.branding?.colors?.primary,
+    pageBackground: organization?.branding?.colors?.page_background,
   }
 }

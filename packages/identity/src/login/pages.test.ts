@@ -160,8 +160,8 @@ test('N101 N97 names, hints and typed text are text: no markup, no template, whe
 
 test('N39 a logo and a colour change only themselves: the policy names one more origin, or none for an odd one', async () => {
   const world = await createWorld(identity)
-  const branded = async (name: string, logo_url: string) => {
-    const branding = { logo_url, colors: { primary: '#0a6570' } }
+  const branded = async (name: string, logo_url: string, colors: object = { primary: '#0a6570' }) => {
+    const branding = { logo_url, colors }
     const { id } = await world.make('/organizations', { name, branding })
     const browser = openBrowser(world.env)
     const page = await browser.follow(await browser.visit(world.authorize({ organization: id }).path))
@@ -173,6 +173,8 @@ test('N39 a logo and a colour change only themselves: the policy names one more 
   assert.match(plain.page.text, /<img src="https:\/\/cdn\.example\.test\/logo\.svg\?a=1&amp;b=&#34;2&#34;" alt=""/)
   assert.match(plain.page.text, /<style nonce="[^"]+">:root\{--brand:#[0-9a-f]{6};/)
   assert.equal(plain.page.text.match(/<style/g)!.length, 1)
+  const grounds = await branded('dark', 'https://cdn.example.test/a.svg', { page_background: '#101010' })
+  assert.match(grounds.page.text, /<style nonce="[^"]+">body\{background:#101010\}\.by\{color:#ffffff\}<\/style>/)
   const odd = [
     'https://[',
     'https://a;script-src',

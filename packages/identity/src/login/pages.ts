@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Liquid } from 'liquidjs'
-import { type BrandTokens, brandTokens } from '../brand-colors.ts'
+import { type BrandTokens, brandTokens, textOn } from '../brand-colors.ts'
 import { initials } from '../delivery/render.ts'
 
 const directory = fileURLToPath(new URL('pages/', import.meta.url))
@@ -38,6 +38,8 @@ export interface PageLook {
   /** A square tile of initials stands in for a logo. */
   initials: string
   primaryColor?: string | undefined
+  /** What the card stands on. */
+  pageBackground?: string | undefined
 }
 
 export interface PageOptions {
@@ -58,7 +60,7 @@ export async function sendPage(reply: FastifyReply, page: PageName, options: Pag
     ...options.values,
     look: options.look,
     nonce,
-    brand_style: brandStyle(options.look.primaryColor),
+    brand_style: `${brandStyle(options.look.primaryColor)}${groundStyle(options.look.pageBackground)}`,
     css: assets[0]!.href,
     js: assets[1]!.href,
   })
@@ -93,6 +95,10 @@ function brandStyle(primary: string | undefined): string {
     `--brand-edge:${tokens.brandEdge};--brand-text:${tokens.brandText};--focus:${tokens.focus}`
   return `:root{${values(light)}}@media (prefers-color-scheme:dark){:root{${values(dark)}}}`
 }
+
+/** The ground that a brand chose, in both themes, and what is read on it. Validated as the other colour is. */
+const groundStyle = (ground: string | undefined): string =>
+  ground === undefined ? '' : `body{background:${ground}}.by{color:${textOn(ground)}}`
 
 /**
  * One more source for a directive of the policy, or nothing. An application's own scheme has no origin; the scheme itself

@@ -4,16 +4,15 @@
  */
 
 import type { Connection } from '../oauth/configuration.ts'
+import { comparableEmail } from '../resources/email-address.ts'
 import { hashPassword, needsRehash, verifyPassword } from '../upstream/database/password.ts'
+import { isTooLong } from '../upstream/database/policy.ts'
 import type { StepTools, Visit } from './login.ts'
 import * as store from './store.ts'
 
 export type PasswordCheck =
   | { outcome: 'right'; userId: string; connectionId: string }
   | { outcome: 'wrong' | 'too_many' | 'blocked' }
-
-/** Longer input is no password of anybody's, and hashing it would cost. */
-const MAXIMUM_LENGTH = 256
 
 export async function checkPassword(
   tools: StepTools,
@@ -23,19 +22,21 @@ export async function checkPassword(
   password: string,
 ): Promise<PasswordCheck> {
   const environmentId = request.environment.id
-  const account = identifier.trim()
+  // What is counted is what is looked up: PostgreSQL alone would take İ for i, and each spelling had tries of its own.
+  const account = comparableEmail(identifier.trim())
   if (!(await tools.lockout.admit(environmentId, account, request.ip))) return { outcome: 'too_many' }
   const databases = connections.filter(({ strategy }) => strategy === 'auth0').map(({ id }) => id)
   const [person] = await tools.database.once(environmentId, (tx) => store.findCredentials(tx, account, databases))
-  const fits = await verifyPassword(person?.password_hash ?? undefined, password.slice(0, MAXIMUM_LENGTH))
-  if (!person || !fits || password.length > MAXIMUM_LENGTH) return { outcome: 'wrong' }
+  const tooLong = isTooLong(password)
+  const fits = await verifyPassword(person?.password_hash ?? undefined, tooLong ? '' : password)
+  if (!person || !fits || tooLong) return { outcome: 'wrong' }
   if (person.blocked) return { outcome: 'blocked' }
 
   const now = tools.clock.now()
   const rehashed = needsRehash(person.password_hash!) ? await hashPassword(password) : undefined
   await tools.database.inEnvironment(environmentId, async (tx) => {
     await store.recordLogin(tx, person.user_id, now, request.ip)
-    if (rehashed) await store.replacePasswordHash(tx, person.user_id, rehashed)
+    if (rehashed) await store.replacePasswordHash(tx, person.user_id, person.password_hash!, rehashed)
   })
   await tools.lockout.succeeded(environmentId, account, request.ip)
   return { outcome: 'right', userId: person.user_id, connectionId: person.connection_id }

@@ -6,7 +6,6 @@ import type { Database } from '@tenantry/kernel/database/database.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
-import type { JsonValue } from '../actions/commands.ts'
 import { applyPostLogin } from '../actions/post-login.ts'
 import type { ActionRunner } from '../actions/runner.ts'
 import type { ConfigurationCache } from '../configuration-cache.ts'
@@ -38,8 +37,6 @@ export interface PostLogin {
   }): Promise<ActionClaims>
   atRefresh(request: TokenRequest, grant: Grant & Subject): Promise<ActionClaims>
 }
-
-type Properties = Record<string, JsonValue>
 
 interface Dependencies {
   database: Database
@@ -84,14 +81,13 @@ export function createPostLogin({ database, cache, secrets, runner, logger }: De
       )
       throw problems.action_failed({ facts: { correlationId }, internal: `${action}: ${reason}` })
     }
-    const user = subject.user!
-    const applied = applyPostLogin(outcome.commands, {
-      userMetadata: user.user_metadata as Properties,
-      appMetadata: user.app_metadata as Properties,
-    })
+    const applied = applyPostLogin(outcome.commands)
     const { userMetadata, appMetadata } = applied
     if (userMetadata || appMetadata) {
-      await database.once(environment.id, (tx) => store.writeMetadata(tx, user.user_id, userMetadata, appMetadata))
+      const { user_id } = subject.user!
+      await database.once(environment.id, (tx) =>
+        store.writeMetadata(tx, user_id, userMetadata ?? {}, appMetadata ?? {}),
+      )
     }
     if (applied.denied !== undefined) throw oauthProblems.access_denied({ facts: { reason: applied.denied } })
     return {

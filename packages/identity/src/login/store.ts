@@ -135,16 +135,21 @@ export const findCredentials = (tx: Tx, identifier: string, connectionIds: strin
 export const recordLogin = (tx: Tx, userId: string, now: Date, ip: string) => tx`
   update users set last_login = ${now}, last_ip = ${ip}, logins_count = logins_count + 1 where user_id = ${userId}`
 
-export const replacePasswordHash = (tx: Tx, userId: string, hash: string) => tx`
-  update users set password_hash = ${hash} where user_id = ${userId}`
+/** The same password hashed anew; one that was changed in between stays. */
+export const replacePasswordHash = (tx: Tx, userId: string, old: string, hash: string) => tx`
+  update users set password_hash = ${hash} where user_id = ${userId} and password_hash = ${old}`
 
-/** Replaces the metadata that is given, and leaves the other. */
-export const writeMetadata = (tx: Tx, userId: string, user: object | undefined, app: object | undefined) => tx`
+type Changes = Record<string, JSONValue>
+
+/** Sets the given keys, or with null removes them, and leaves all others as they are at this moment. */
+export const writeMetadata = (tx: Tx, userId: string, user: Changes, app: Changes) => tx`
   update users set
-    user_metadata = coalesce(${user ? tx.json(user as JSONValue) : null}, user_metadata),
-    app_metadata = coalesce(${app ? tx.json(app as JSONValue) : null}, app_metadata),
+    user_metadata = (user_metadata || ${tx.json(user)}) - ${nulls(user)}::text[],
+    app_metadata = (app_metadata || ${tx.json(app)}) - ${nulls(app)}::text[],
     updated_at = now()
   where user_id = ${userId}`
+
+const nulls = (changes: Changes): string[] => Object.keys(changes).filter((key) => changes[key] === null)
 
 export const verifyEmail = (tx: Tx, userId: string) => tx`
   update users set email_verified = true where user_id = ${userId}`

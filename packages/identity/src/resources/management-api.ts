@@ -101,9 +101,9 @@ export function governManagementApi(app: Api, { keyrings, cache, clock }: Manage
   })
 
   // The caller reads what it wrote: the database's announcement to this process may still be on its way.
-  app.addHook('onSend', async (request) => {
-    // A request that was refused before its environment was found has none.
-    if (request.method !== 'GET' && request.environment) cache.forget(request.environment.id)
+  app.addHook('onSend', async (request, reply) => {
+    // Not after a refusal: whoever has no token could make the cache worthless for everybody.
+    if (request.method !== 'GET' && reply.statusCode < 400) cache.forget(request.environment.id)
   })
 
   app.setErrorHandler((error, request, reply) => {

@@ -126,6 +126,7 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
     } else {
       userId = `auth0|${newId.databaseUser()}`
       await invitations.createInvitee(tx, environmentId, userId, person.connection.id, redeemed, person.passwordHash)
+      await store.recordLogin(tx, userId, tools.clock.now(), request.ip)
     }
     // Whoever opened the link reads that mailbox.
     await store.verifyEmail(tx, userId)

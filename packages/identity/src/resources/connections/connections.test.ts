@@ -23,7 +23,7 @@ test('a database connection is created with 201 and safe options', async () => {
     id: made.id,
     name: 'people',
     strategy: 'auth0',
-    options: { passwordPolicy: 'good', disable_signup: false, brute_force_protection: true },
+    options: { passwordPolicy: 'good', disable_signup: true, brute_force_protection: true },
     enabled_clients: [],
     realms: ['people'],
     is_domain_connection: false,
@@ -43,7 +43,6 @@ test('options are replaced as a whole by a change, and other members stay', asyn
     metadata: { region: 'eu' },
     options: { passwordPolicy: 'fair', disable_signup: true, password_no_personal_info: { enable: true } },
   })
-  assert.equal(made.options.disable_signup, true)
   const changed = await env.manage('PATCH', `/connections/${made.id}`, {
     options: { password_complexity_options: { min_length: 12 } },
   })
@@ -53,7 +52,7 @@ test('options are replaced as a whole by a change, and other members stay', asyn
     options: {
       passwordPolicy: 'good',
       password_complexity_options: { min_length: 12 },
-      disable_signup: false,
+      disable_signup: true,
       brute_force_protection: true,
     },
   })
@@ -64,6 +63,7 @@ test('options of a configuration export are taken, and those that nothing obeys 
   const env = await identity.environment()
   const made = await create(env, {
     is_domain_connection: false,
+    show_as_button: false,
     realms: ['people'],
     options: {
       mfa: { active: true, return_enroll_settings: true },
@@ -81,6 +81,7 @@ test('options of a configuration export are taken, and those that nothing obeys 
   })
   const active = [
     { brute_force_protection: false },
+    { disable_signup: false },
     { import_mode: true },
     { requires_username: true },
     { password_history: { enable: true } },
@@ -102,7 +103,13 @@ test('options of a configuration export are taken, and those that nothing obeys 
       assert.match(answer.json.message, new RegExp(`options.${Object.keys(options)[0]}`))
     }
   }
-  for (const body of [{ strategy: 'google-oauth2' }, { realms: ['elsewhere'] }, { is_domain_connection: true }]) {
+  const settings = [
+    { strategy: 'google-oauth2' },
+    { realms: ['elsewhere'] },
+    { is_domain_connection: true },
+    { show_as_button: true },
+  ]
+  for (const body of settings) {
     const answer = await env.manage('POST', '/connections', { name: 'other', strategy: 'auth0', ...body })
     assert.equal(answer.status, 501, JSON.stringify(body))
   }

@@ -30,7 +30,7 @@ export function opened(asked: CreateConnection, now: Date): ConnectionRow {
     strategy: asked.strategy,
     options: optionsOf(asked.options ?? {}),
     metadata: asked.metadata ?? {},
-    show_as_button: asked.show_as_button ?? false,
+    show_as_button: false,
     is_domain_connection: false,
     created_at: now,
     updated_at: now,
@@ -46,7 +46,6 @@ export function changed(row: ConnectionRow, change: UpdateConnection, now: Date)
     display_name: change.display_name ?? row.display_name,
     options: change.options ? optionsOf(change.options) : row.options,
     metadata: change.metadata ?? row.metadata,
-    show_as_button: change.show_as_button ?? row.show_as_button,
     updated_at: now,
   }
 }
@@ -57,7 +56,7 @@ function optionsOf(asked: ConnectionOptionsInput): ConnectionOptions {
     passwordPolicy: asked.passwordPolicy ?? defaultPolicy,
     ...(asked.password_complexity_options ? { password_complexity_options: asked.password_complexity_options } : {}),
     ...(asked.password_no_personal_info ? { password_no_personal_info: asked.password_no_personal_info } : {}),
-    disable_signup: asked.disable_signup ?? false,
+    disable_signup: true,
     brute_force_protection: true,
   }
 }

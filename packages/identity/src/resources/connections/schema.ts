@@ -8,7 +8,6 @@ const obeyed = {
   passwordPolicy: Type.Unsafe<PasswordPolicy>(OneOf('none', 'low', 'fair', 'good', 'excellent')),
   password_complexity_options: Exact({ min_length: Type.Optional(Type.Integer({ minimum: 1, maximum: 128 })) }),
   password_no_personal_info: Exact({ enable: Type.Boolean() }),
-  disable_signup: Type.Boolean(),
 }
 
 /** Passkeys are off at a new connection; their details then decide nothing. */
@@ -25,6 +24,8 @@ const noPasskeys = (value: unknown): boolean => {
 
 /** Auth0's members of the options at the values that change nothing. */
 export const inertOptions = {
+  // Accounts come from the Management API and from invitations; there is no page on which people sign up themselves.
+  disable_signup: only(true),
   brute_force_protection: only(true),
   mfa: only({ active: true, return_enroll_settings: true }),
   strategy_version: only(2),
@@ -55,7 +56,6 @@ export const ConnectionOptionsInput = Exact({
   passwordPolicy: Type.Optional(Nullable(obeyed.passwordPolicy)),
   password_complexity_options: Type.Optional(Nullable(obeyed.password_complexity_options)),
   password_no_personal_info: Type.Optional(Nullable(obeyed.password_no_personal_info)),
-  disable_signup: Type.Optional(obeyed.disable_signup),
   ...inertMembers(inertOptions),
 })
 export type ConnectionOptionsInput = Static<typeof ConnectionOptionsInput>
@@ -64,13 +64,15 @@ export const ConnectionOptions = Type.Object({
   passwordPolicy: obeyed.passwordPolicy,
   password_complexity_options: Type.Optional(obeyed.password_complexity_options),
   password_no_personal_info: Type.Optional(obeyed.password_no_personal_info),
-  disable_signup: Type.Boolean(),
+  disable_signup: Type.Literal(true),
   brute_force_protection: Type.Literal(true),
 })
 export type ConnectionOptions = Static<typeof ConnectionOptions>
 
 export const inert = {
   is_domain_connection: only(false),
+  // For connections that lead elsewhere; a database has its form.
+  show_as_button: only(false),
   authentication: only({ active: true }),
   connected_accounts: off('active'),
   cross_app_access_requesting_app: off('active'),
@@ -90,7 +92,6 @@ export const CreateConnection = Exact({
   strategy: Type.String({ minLength: 1, maxLength: 64 }),
   options: Type.Optional(ConnectionOptionsInput),
   enabled_clients: Type.Optional(EnabledClients),
-  show_as_button: Type.Optional(Type.Boolean()),
   realms: Type.Optional(Realms),
   metadata: Type.Optional(Metadata),
   ...inertMembers(inert),
@@ -102,7 +103,6 @@ export const UpdateConnection = Exact({
   display_name: Type.Optional(DisplayName),
   options: Type.Optional(Nullable(ConnectionOptionsInput)),
   enabled_clients: Type.Optional(Nullable(EnabledClients)),
-  show_as_button: Type.Optional(Type.Boolean()),
   realms: Type.Optional(Realms),
   metadata: Type.Optional(Metadata),
   ...inertMembers(inert),

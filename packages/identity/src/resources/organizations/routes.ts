@@ -6,6 +6,7 @@ import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
+import { refuseActive } from '../inert.ts'
 import { refusals } from '../management-api.ts'
 import { answer, BothPagings, PageAnswer, pageOf } from '../paging.ts'
 import { present } from '../wire.ts'
@@ -14,6 +15,7 @@ import * as enabledConnections from './enabled-connections/store.ts'
 import { found, problems } from './rules.ts'
 import {
   CreateOrganization,
+  inertEnabledConnection,
   Organization,
   OrganizationId,
   OrganizationName,
@@ -62,11 +64,14 @@ export const organizations: Slice<{ database: Database; clock: Clock }> =
               Organization,
               Type.Object({ enabled_connections: Type.Optional(Type.Array(EnabledConnection)) }),
             ]),
-            ...refusals(400, 404, 409),
+            ...refusals(400, 404, 409, 501),
           },
         },
       },
       async (request, reply) => {
+        for (const connection of request.body.enabled_connections ?? []) {
+          refuseActive(inertEnabledConnection, connection, 'enabled_connections.')
+        }
         const organization = found(request.body, clock.now())
         const enabled = await database.inEnvironment(request.environment.id, async (tx) => {
           await store.insert(tx, request.environment.id, organization)

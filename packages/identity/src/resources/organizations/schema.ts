@@ -1,5 +1,6 @@
 import { Exact, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
+import { inertMembers, only } from '../inert.ts'
 
 /** Auth0's rule: 1 to 50 of a-z, 0-9, - and _, starting with a letter or digit; not like an id. */
 export const OrganizationName = Type.String({ pattern: '^(?!org_)[a-z0-9][a-z0-9_-]{0,49}$' })
@@ -15,11 +16,13 @@ export const Metadata = Type.Record(Type.String({ maxLength: 255, minLength: 1 }
   maxProperties: 25,
 })
 
+/** The login page has no buttons of connections and no way to sign up. */
+export const inertEnabledConnection = { show_as_button: only(true), is_signup_enabled: only(false) }
+
 export const EnabledConnectionInput = Exact({
   connection_id: Type.String({ maxLength: 64 }),
   assign_membership_on_login: Type.Optional(Type.Boolean()),
-  show_as_button: Type.Optional(Type.Boolean()),
-  is_signup_enabled: Type.Optional(Type.Boolean()),
+  ...inertMembers(inertEnabledConnection),
 })
 
 export const CreateOrganization = Exact({

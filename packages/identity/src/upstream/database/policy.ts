@@ -25,8 +25,12 @@ export interface Violation {
 }
 
 /** Argon2 takes any length; a limit keeps a request from buying more work than one hash. */
-export const MAXIMUM_CHARACTERS = 256
+const MAXIMUM_CHARACTERS = 256
 const MAXIMUM_BYTES = 1024
+
+/** No password of anybody's: none so long is ever set. */
+export const isTooLong = (plain: string): boolean =>
+  [...plain].length > MAXIMUM_CHARACTERS || Buffer.byteLength(plain) > MAXIMUM_BYTES
 
 export const defaultPolicy: PasswordPolicy = 'good'
 
@@ -49,14 +53,13 @@ export const minimumLength = (options: PasswordOptions): number =>
 export function checkPassword(options: PasswordOptions, plain: string, person: Person = {}): Violation | undefined {
   const level = LEVELS[options.passwordPolicy ?? defaultPolicy]
   const minimum = minimumLength(options)
-  const characters = [...plain]
   if (plain.includes('\0')) {
     return { code: 'forbidden_character', text: 'Use letters, digits and symbols; a NUL character is not allowed.' }
   }
-  if (characters.length > MAXIMUM_CHARACTERS || Buffer.byteLength(plain) > MAXIMUM_BYTES) {
+  if (isTooLong(plain)) {
     return { code: 'too_long', text: `Use at most ${MAXIMUM_CHARACTERS} characters.` }
   }
-  if (characters.length < minimum) {
+  if ([...plain].length < minimum) {
     return {
       code: 'too_short',
       text:

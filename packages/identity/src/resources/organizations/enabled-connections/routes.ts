@@ -1,9 +1,10 @@
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
+import { refuseActive } from '../../inert.ts'
 import { refusals } from '../../management-api.ts'
 import { answer, OffsetQuery, PageAnswer, pageOf } from '../../paging.ts'
-import { OrganizationId } from '../schema.ts'
+import { inertEnabledConnection, OrganizationId } from '../schema.ts'
 import * as organizations from '../store.ts'
 import { AddEnabledConnection, EnabledConnection, EnabledConnectionId, UpdateEnabledConnection } from './schema.ts'
 import * as store from './store.ts'
@@ -47,10 +48,11 @@ export const enabledConnections: Slice<{ database: Database }> =
           tags,
           params: OrganizationId,
           body: AddEnabledConnection,
-          response: { 201: EnabledConnection, ...refusals(400, 404, 409) },
+          response: { 201: EnabledConnection, ...refusals(400, 404, 409, 501) },
         },
       },
       async (request, reply) => {
+        refuseActive(inertEnabledConnection, request.body)
         const enabled = await database.inEnvironment(request.environment.id, async (tx) => {
           await organizations.get(tx, request.params.id)
           return store.insert(tx, request.environment.id, request.params.id, request.body)
@@ -89,10 +91,11 @@ export const enabledConnections: Slice<{ database: Database }> =
           tags,
           params: EnabledConnectionId,
           body: UpdateEnabledConnection,
-          response: { 200: EnabledConnection, ...refusals(400, 404) },
+          response: { 200: EnabledConnection, ...refusals(400, 404, 501) },
         },
       },
       async (request) => {
+        refuseActive(inertEnabledConnection, request.body)
         const { id, connectionId } = request.params
         const row = await database.inEnvironment(request.environment.id, (tx) =>
           store.update(tx, id, connectionId, request.body),

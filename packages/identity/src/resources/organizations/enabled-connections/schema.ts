@@ -1,6 +1,7 @@
 import { Exact } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
-import { EnabledConnectionInput } from '../schema.ts'
+import { inertMembers } from '../../inert.ts'
+import { EnabledConnectionInput, inertEnabledConnection } from '../schema.ts'
 
 export const EnabledConnection = Type.Object({
   connection_id: Type.String(),
@@ -16,8 +17,7 @@ export type AddEnabledConnection = Static<typeof AddEnabledConnection>
 
 export const UpdateEnabledConnection = Exact({
   assign_membership_on_login: Type.Optional(Type.Boolean()),
-  show_as_button: Type.Optional(Type.Boolean()),
-  is_signup_enabled: Type.Optional(Type.Boolean()),
+  ...inertMembers(inertEnabledConnection),
 })
 export type UpdateEnabledConnection = Static<typeof UpdateEnabledConnection>
 

@@ -27,8 +27,6 @@ export async function insert(
       organization_id: organizationId,
       connection_id: asked.connection_id,
       assign_membership_on_login: asked.assign_membership_on_login ?? false,
-      show_as_button: asked.show_as_button ?? true,
-      is_signup_enabled: asked.is_signup_enabled ?? false,
     })} returning *)
     select ${columns(tx)} from oc join connections c on c.id = oc.connection_id`
     .catch(violates('organization_connections_pkey', problems.connection_already_enabled))
@@ -64,9 +62,7 @@ export async function update(
 ): Promise<EnabledConnection | undefined> {
   await tx`
     update organization_connections set
-      assign_membership_on_login = coalesce(${change.assign_membership_on_login ?? null}, assign_membership_on_login),
-      show_as_button = coalesce(${change.show_as_button ?? null}, show_as_button),
-      is_signup_enabled = coalesce(${change.is_signup_enabled ?? null}, is_signup_enabled)
+      assign_membership_on_login = coalesce(${change.assign_membership_on_login ?? null}, assign_membership_on_login)
     where organization_id = ${organizationId} and connection_id = ${connectionId}`
   return find(tx, organizationId, connectionId)
 }

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createWorld, openBrowser, toldClient, type World } from '../oauth/fixture.ts'
+import { startIdentity, type TestIdentity } from '../testing.ts'
+
+let identity: TestIdentity
+before(async () => {
+  identity = await startIdentity()
+})
+after(() => identity.close())
+
+const bindAction = async (world: World, body: string) => {
+  const code = `exports.onExecutePostLogin = async (event, api) => {\n${body}\n}`
+  const supported_triggers = [{ id: 'post-login', version: 'v3' }]
+  const { id } = await world.make('/actions/actions', { name: 'an action', supported_triggers, code, deploy: true })
+  const bindings = [{ ref: { type: 'action_id', value: id } }]
+  const bound = await world.env.manage('PATCH', '/actions/triggers/post-login/bindings', { bindings })
+  assert.equal(bound.status, 200, bound.text)
+}
+
+test('what an Action sets and what an administrator sets at the same moment are both kept', async () => {
+  const world = await createWorld(identity)
+  const acme = await world.organization('acme')
+  const anna = await world.person('anna@example.test', { organization: acme })
+  const path = `/users/${encodeURIComponent(anna.user_id)}`
+  const browser = openBrowser(world.env)
+  await world.signIn(browser, anna, { organization: acme })
+  await world.env.manage('PATCH', path, {
+    app_metadata: { plan: 'basic', old: true },
+    user_metadata: { theme: 'dark' },
+  })
+  await bindAction(world, "api.user.setAppMetadata('seen', 1).user.setAppMetadata('old', null)")
+
+  let silent: ReturnType<typeof browser.visit> | undefined
+  await identity.database.inEnvironment(world.env.id, async (tx) => {
+    await tx`select from users where user_id = ${anna.user_id} for update`
+    silent = browser.visit(world.authorize({ organization: acme, prompt: 'none' }).path)
+    for (let tries = 0; tries < 500; tries++) {
+      const waiting = await tx`select from pg_locks where not granted and pid <> pg_backend_pid() and database =
+        (select oid from pg_database where datname = current_database())`
+      if (waiting.length > 0) break
+      await sleep(10)
+    }
+    // The Action has run on what it read before; this comes in between.
+    await tx`update users set app_metadata = app_metadata || '{"plan":"gold"}' where user_id = ${anna.user_id}`
+  })
+  assert.ok(toldClient(await silent!).code)
+  const { app_metadata, user_metadata } = (await world.env.manage('GET', path)).json
+  assert.deepEqual(
+    { app_metadata, user_metadata },
+    { app_metadata: { plan: 'gold', seen: 1 }, user_metadata: { theme: 'dark' } },
+  )
+})
+
+test('an Action sees of a person what Auth0 shows, and neither a hash nor where they were', async () => {
+  const world = await createWorld(identity)
+  const acme = await world.organization('acme')
+  const anna = await world.person('anna@example.test', { organization: acme })
+  await bindAction(world, "api.user.setAppMetadata('seen', Object.keys(event.user).sort())")
+  await world.signIn(openBrowser(world.env), anna, { organization: acme })
+  const { app_metadata } = (await world.env.manage('GET', `/users/${encodeURIComponent(anna.user_id)}`)).json
+  assert.deepEqual(app_metadata.seen, [
+    'app_metadata',
+    'created_at',
+    'email',
+    'email_verified',
+    'identities',
+    'name',
+    'nickname',
+    'updated_at',
+    'user_id',
+    'user_metadata',
+  ])
+})
