@@ -69,7 +69,8 @@ export interface TestIdentity {
   secrets: ReturnType<typeof createSecrets>
   logLines: string[]
   routes: readonly MountedRoute[]
-  environment(settings?: EnvironmentSettings): Promise<TestEnvironment>
+  /** @param domain `localhost` where a real browser has to find it; it also counts as secure there */
+  environment(settings?: EnvironmentSettings, domain?: string): Promise<TestEnvironment>
   /** Asks this server for any host, also for one whose environment another server has made. */
   ask(host: string, path: string, ask?: Ask): Promise<Answer>
   close(): Promise<void>
@@ -100,8 +101,8 @@ export async function startIdentity({
   const port = (app.server.address() as { port: number }).port
   const keyrings = createKeyrings({ database, secrets, cache: createConfigurationCache({ onChange: () => {} }) })
 
-  const environment = async (settings: EnvironmentSettings = {}): Promise<TestEnvironment> => {
-    const host = `${randomText(10).toLowerCase()}.example.test:${port}`
+  const environment: TestIdentity['environment'] = async (settings = {}, domain = 'example.test') => {
+    const host = `${randomText(10).toLowerCase()}.${domain}:${port}`
     const origin = `http://${host}`
     const seeded = await seedEnvironment({ database, secrets, clock }, { name: 'Test', origins: [origin], settings })
     const request = (path: string, ask: Ask = {}) => ask_(port, host, path, ask)
