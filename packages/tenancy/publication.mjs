@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 const here = import.meta.dirname
 const manifestFile = join(here, 'package.json')
 const manifest = JSON.parse(readFileSync(manifestFile, 'utf8'))
+const exportsOf = (place) => ({ '.': place('index'), './driver': place('driver') })
 const save = () => writeFileSync(manifestFile, `${JSON.stringify(manifest, null, 2)}\n`)
 
 if (process.argv[2] === 'prepack') {
@@ -16,9 +17,9 @@ if (process.argv[2] === 'prepack') {
   execFileSync(process.execPath, [join(typescript, 'bin/tsc'), '-p', join(here, 'tsconfig.build.json')], {
     stdio: 'inherit',
   })
-  manifest.exports = { '.': { types: './dist/index.d.ts', default: './dist/index.js' } }
+  manifest.exports = exportsOf((name) => ({ types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` }))
   save()
 } else {
-  manifest.exports = { '.': './src/index.ts' }
+  manifest.exports = exportsOf((name) => `./src/${name}.ts`)
   save()
 }

@@ -3,22 +3,30 @@
  * (a role that owns nothing) and `owner` (owns the database, no superuser), each a URL or options of postgres.js.
  */
 import { randomBytes } from 'node:crypto'
-import postgres, { type Sql } from 'postgres'
+import type { Options, PostgresType, Sql } from 'postgres'
+import { postgres } from './driver.ts'
 
-type Connection = string | postgres.Options<Record<string, postgres.PostgresType>>
+type Connection = string | Options<Record<string, PostgresType>>
 
 export interface TestDatabase {
   schema: string
   owner: Sql
   application: Sql
   applicationRole: string
-  /** A further pool of the application's role. */
-  pool(max: number): Sql
+  /** A further pool of the application's role; `port` leads to the server through something in between. */
+  pool(max: number, port?: number): Sql
+  /** Where the server listens. */
+  address: { host: string; port: number }
   close(): Promise<void>
 }
 
-const connect = (connection: Connection, schema: string, max: number): Sql => {
-  const options = { max, onnotice: () => {}, connection: { search_path: schema } }
+const connect = (connection: Connection, schema: string, max: number, port?: number): Sql => {
+  const options = {
+    max,
+    onnotice: () => {},
+    connection: { search_path: schema },
+    ...(port === undefined ? {} : { port, backoff: () => 0.01 }),
+  }
   return (typeof connection === 'string'
     ? postgres(connection, options)
     : postgres({ ...connection, ...options })) as unknown as Sql
@@ -45,8 +53,9 @@ export async function startTestDatabase(): Promise<TestDatabase> {
     owner,
     application,
     applicationRole,
-    pool(max) {
-      const pool = connect(connections.application, schema, max)
+    address: { host: application.options.host[0]!, port: application.options.port[0]! },
+    pool(max, port) {
+      const pool = connect(connections.application, schema, max, port)
       pools.push(pool)
       return pool
     },

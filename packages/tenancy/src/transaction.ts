@@ -41,7 +41,9 @@ export async function inScope<T>(sql: Sql, scope: Scope, work: (tx: Tx) => Promi
       // A pooled connection that died while idle (a restart, a failover) says so at its next use, and the driver
       // (3.4.9) repeats it once to the user of its successor. As long as `work` has not begun, trying again repeats
       // nothing.
-      if (attempt.begun || tries === 3 || !connectionLost(error)) throw error
+      if (attempt.begun || tries === 3 || !isConnectionLost(error)) throw error
+      // Connections mostly die together; a moment lets the pool hear of all of them.
+      await new Promise((resolve) => setTimeout(resolve, 20 * tries))
     }
   }
 }
@@ -62,7 +64,7 @@ async function transaction<T>(
       await set
       return [value] as const
     } catch (error) {
-      if (!connectionLost(error)) throw error
+      if (!isConnectionLost(error)) throw error
       // The driver (3.4.9) would now write ROLLBACK to a socket that is gone and die of a TypeError that nobody can
       // catch. There is nothing to roll back; `begin` itself rejects as soon as the connection is closed.
       return new Promise<never>(() => {})
@@ -102,11 +104,20 @@ export async function onceInScope<R extends readonly Row[]>(
   }
 }
 
-/** The server ended the session (FATAL, PANIC), or the socket went away. */
-const connectionLost = (error: unknown): boolean => {
-  const { code, severity } = error as { code?: unknown; severity?: unknown }
+/**
+ * Whether an error of the driver says that there is no connection (any more): the server ended the session (FATAL, PANIC),
+ * the socket went away, or none could be opened. Of a transaction under way it is then unknown whether it was committed.
+ */
+export function isConnectionLost(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false
+  const { code, severity, syscall } = error as { code?: unknown; severity?: unknown; syscall?: unknown }
   if (severity === 'FATAL' || severity === 'PANIC') return true
-  return typeof code === 'string' && /^(CONNECTION_\w+|ECONNRESET|EPIPE)$/.test(code)
+  if (typeof code !== 'string') return false
+  // A Unix socket that is not there yet (ENOENT) or not for us is told by the system call.
+  return (
+    syscall === 'connect' ||
+    /^(CONNECT_TIMEOUT|CONNECTION_\w+|ECONN\w+|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)$/.test(code)
+  )
 }
 
 const setScope = (tx: Tx, scope: Scope) =>

@@ -18,6 +18,10 @@ const TEXTS: Record<string, { title: string; text: string }> = {
     title: 'Nothing answers at this address',
     text: 'Check the address. If you followed a link, tell the sender that it is wrong.',
   },
+  temporarily_unavailable: {
+    title: 'We can’t be reached right now',
+    text: 'Nothing is lost. Wait a moment and load this page again.',
+  },
   server_error: {
     title: 'Something failed on our side',
     text: 'Try again in a minute. If it stays, send the reference below to the application’s support.',

@@ -1,5 +1,5 @@
 import type { Problem } from '@tenantry/kernel/problem.ts'
-import postgres from 'postgres'
+import { postgres } from '@tenantry/tenancy/driver'
 
 /**
  * Turns the violation of one named constraint into a Problem, in the store, where the constraint's name is known.

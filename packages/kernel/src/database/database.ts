@@ -9,12 +9,28 @@
  *
  * The application connects as a role that owns nothing and cannot bypass row-level security; the door uses the owner.
  */
-import { inScope, onceInScope, type Tx } from '@tenantry/tenancy'
-import postgres, { type PendingQuery, type Row, type Sql } from 'postgres'
+import { inScope, isConnectionLost, onceInScope, type Tx } from '@tenantry/tenancy'
+import { postgres } from '@tenantry/tenancy/driver'
+import type { PendingQuery, Row, Sql } from 'postgres'
+import { defineProblems } from '../problem.ts'
 import { parseAddress } from './address.ts'
 
 export type { Tx }
 
+export const problems = defineProblems({
+  // RFC 6749 §4.1.2.1 names it so; the other edges take the same word.
+  temporarily_unavailable: { status: 503, title: 'The service is temporarily unavailable. Try again in a moment.' },
+})
+
+/**
+ * A lost connection leaves it unknown whether COMMIT was reached, so nothing is tried again on the caller's behalf: a
+ * code or refresh token would be redeemed twice, which ends its family.
+ */
+const refuseLost = (cause: unknown): never => {
+  throw isConnectionLost(cause) ? problems.temporarily_unavailable({ cause }) : cause
+}
+
+/** Every method that asks the database throws `temporarily_unavailable` when it is away. */
 export interface Database {
   inEnvironment<T>(environmentId: string, work: (tx: Tx) => Promise<T>): Promise<T>
   inOrganization<T>(environmentId: string, organizationId: string, work: (tx: Tx) => Promise<T>): Promise<T>
@@ -56,6 +72,8 @@ export function connect(text: string, max: number): Sql {
     max,
     onnotice: () => {},
     connect_timeout: 10,
+    // The driver's own pauses grow to 20 seconds, in which a database that is back would still be called away.
+    backoff: (tries: number) => Math.min(0.05 * 2 ** tries, 0.5) * (0.5 + Math.random() / 2),
     // bigint stays exact as text: ids beyond 2^53 must never merge.
     types: { bigint: { to: 20, from: [20], serialize: String, parse: String } },
   }) as unknown as Sql
@@ -75,13 +93,15 @@ export async function createDatabase({ urls, poolSize = 10, onAcross = () => {} 
     () => tell(undefined),
   )
   return {
-    inEnvironment: (environmentId, work) => inScope(application, { [ENVIRONMENT]: environmentId }, work),
+    inEnvironment: (environmentId, work) =>
+      inScope(application, { [ENVIRONMENT]: environmentId }, work).catch(refuseLost),
     inOrganization: (environmentId, organizationId, work) =>
-      inScope(application, { [ENVIRONMENT]: environmentId, [ORGANIZATION]: organizationId }, work),
-    once: (environmentId, statement) => onceInScope(application, { [ENVIRONMENT]: environmentId }, statement),
+      inScope(application, { [ENVIRONMENT]: environmentId, [ORGANIZATION]: organizationId }, work).catch(refuseLost),
+    once: (environmentId, statement) =>
+      onceInScope(application, { [ENVIRONMENT]: environmentId }, statement).catch(refuseLost),
     acrossEnvironments: (reason, work) => {
       onAcross(reason)
-      return work(owner)
+      return work(owner).catch(refuseLost)
     },
     onChange: (listener) => void listeners.push(listener),
     ping: async () => void (await application`select 1`),

@@ -76,6 +76,10 @@ export function createServer({ logger, bodyLimit = 256 * 1024 }: ServerOptions):
     if (/%00/.test(request.url))
       throw bodyProblems.invalid_body({ facts: { reason: 'The address holds a NUL character.' } })
   })
+  // Whatever is away is looked for again at once; without the header, clients choose their own pause or none.
+  app.addHook('onSend', async (_request, reply) => {
+    if (reply.statusCode === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
+  })
   app.addHook('onResponse', async (request, reply) => {
     request.log.info(
       {

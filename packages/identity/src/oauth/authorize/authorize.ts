@@ -39,7 +39,7 @@ export const authorize = (deps: CheckDependencies & { login: Login }) => async (
       if (problem.message === INVITATION_REFUSED && !parameters.prompt?.includes('none')) {
         return deps.login.refuseInvitation(reply, client, channel, environment.issuer, problem)
       }
-      if (problem.status >= 500) {
+      if (problem.status >= 500 && problem.code !== 'temporarily_unavailable') {
         return respond(reply, channel, environment.issuer, { problem: problems.server_error() })
       }
       return respond(reply, channel, environment.issuer, { problem })
