@@ -143,9 +143,11 @@ export function createLogin(deps: LoginDependencies): Login {
     sendErrorPage(request, reply, {
       status: 403,
       title: 'We couldn’t sign you in',
-      text: `A step that ${client.name} runs at sign-in failed, so we stopped. Try again; if it stays, send the reference below to ${client.name}.`,
+      text: `A step that ${client.name} runs at sign-in failed, so we stopped. Try again. If it happens again, send the details below to the support of ${client.name}.`,
       code: 'access_denied',
-      reason: String(problem.facts.correlationId ?? ''),
+      reason: problem.code,
+      // The client is told the same one.
+      reference: String(problem.facts.correlationId),
       at: deps.clock.now(),
       application: client.name,
       continueTo: answerAddress(transaction.request, request.environment.issuer, asOAuth(problem)),
@@ -290,7 +292,10 @@ function answerAddress(channel: ResponseChannel, issuer: string, problem: Proble
 function lookOf(
   client: Client,
   organization:
-    | { display_name: string; branding: { logo_url?: string; colors?: { primary?: string } } | null }
+    | {
+        display_name: string
+        branding: { logo_url?: string; colors?: { primary?: string; page_background?: string } } | null
+      }
     | undefined,
 ): PageLook {
   return {
@@ -298,5 +303,6 @@ function lookOf(
     logo: organization?.branding?.logo_url ?? client.logo_uri ?? undefined,
     initials: initials(organization?.display_name ?? client.name),
     primaryColor: organization?.branding?.colors?.primary,
+    pageBackground: organization?.branding?.colors?.page_background,
   }
 }

@@ -18,9 +18,13 @@ const TEXTS: Record<string, { title: string; text: string }> = {
     title: 'Nothing answers at this address',
     text: 'Check the address. If you followed a link, tell the sender that it is wrong.',
   },
+  invalid_request: {
+    title: 'We can’t continue',
+    text: 'The application sent you here with something we can’t accept, so we stopped. Go back to it and try again. If it happens again, send the details below to its support.',
+  },
   server_error: {
     title: 'Something failed on our side',
-    text: 'Try again in a minute. If it stays, send the reference below to the application’s support.',
+    text: 'Try again in a minute. If it happens again, send the details below to the application’s support.',
   },
 }
 
@@ -35,7 +39,8 @@ export function governPages(app: Api, { clock }: { clock: Clock }): void {
       title,
       text,
       code,
-      reason: problem.code,
+      // Whoever builds the application reads here what to mend.
+      reason: problem.code === code ? problem.message : problem.code,
       at: clock.now(),
     })
   })
