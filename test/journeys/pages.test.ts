@@ -300,6 +300,12 @@ const violations = (page: Page, rules?: string[]) =>
       id + ': ' + nodes.map(({ html, failureSummary }) => html.slice(0, 200) + ' ' + failureSummary).join('; ')))`,
   )
 
+/** With reduced motion transitions take a moment, not none: the colours are there with the frame after the next. */
+async function show(page: Page, colorScheme: (typeof THEMES)[number]): Promise<void> {
+  await page.emulateMedia({ colorScheme })
+  await evaluate(page, 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))')
+}
+
 const overflow = (page: Page) =>
   evaluate(page, 'document.documentElement.scrollWidth - document.documentElement.clientWidth')
 
@@ -317,7 +323,7 @@ test('every page in every state satisfies axe at both widths and in both themes,
       page.on('pageerror', ({ message }) => complaints.push(message))
       await open(page)
       for (const colorScheme of THEMES) {
-        await page.emulateMedia({ colorScheme })
+        await show(page, colorScheme)
         for (const width of WIDTHS) {
           await page.setViewportSize({ width, height: 800 })
           await picture(page, `${name}-${width}-${colorScheme}`)
@@ -329,6 +335,10 @@ test('every page in every state satisfies axe at both widths and in both themes,
       await page.setViewportSize({ width: 320, height: 640 })
       await picture(page, `${name}-320`)
       assert.equal(await overflow(page), 0, `${name} at 320 px`)
+      await page.setViewportSize({ width: 640, height: 640 })
+      await evaluate(page, 'document.documentElement.style.fontSize = "200%"')
+      await picture(page, `${name}-large`)
+      assert.equal(await overflow(page), 0, `${name} with text of twice the size`)
       assert.ok((await page.title()) !== 'broken out' && !(await page.$('img[src=x]')), 'markup in a name took effect')
       assert.deepEqual(complaints, [])
       await (own ? context.close() : page.close())
@@ -433,7 +443,7 @@ test('an organization’s colour fills the roof and the button as it is, in both
     const page = await plain.newPage()
     await page.goto(authorize({ organization }))
     for (const colorScheme of THEMES) {
-      await page.emulateMedia({ colorScheme })
+      await show(page, colorScheme)
       const colors = await evaluate(
         page,
         `['.roof', '.tile', '.btn.primary'].map((one) => getComputedStyle(document.querySelector(one)))
@@ -463,7 +473,7 @@ test('a page background is shown, under a footer with a ground of its own; a bri
       ['light', light, 'rgb(255, 255, 255)'],
       ['dark', dark, 'rgb(18, 26, 28)'],
     ] as const) {
-      await page.emulateMedia({ colorScheme })
+      await show(page, colorScheme)
       assert.equal(await ground('body'), expected)
       assert.equal(await ground('.by span'), surface)
       assert.deepEqual(await violations(page, ['color-contrast']), [])

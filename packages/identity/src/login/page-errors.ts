@@ -40,7 +40,7 @@ export function governPages(app: Api, { clock }: { clock: Clock }): void {
       text,
       code,
       // Whoever builds the application reads here what to mend.
-      reason: problem.code === code ? problem.message : problem.code,
+      reason: problem.code === 'invalid_request' ? problem.message : problem.code,
       at: clock.now(),
     })
   })

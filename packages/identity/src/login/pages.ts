@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Liquid } from 'liquidjs'
 import { type BrandTokens, brandTokens, contrast } from '../brand-colors.ts'
-import { longDate } from '../delivery/dates.ts'
+import { exactDate } from '../delivery/dates.ts'
 import { initials } from '../delivery/render.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
 
@@ -145,6 +145,6 @@ export function sendErrorPage(
   return sendPage(reply, 'error', {
     status: error.status,
     look,
-    values: { application: look.application, reference: request.id, ...error, when: longDate(error.at) },
+    values: { application: look.application, reference: request.id, ...error, when: exactDate(error.at) },
   })
 }
