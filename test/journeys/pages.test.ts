@@ -275,28 +275,39 @@ async function picture(page: Page, name: string): Promise<void> {
 }
 
 /** Through the debugging protocol, where the page's policy does not reach: the policy itself stays in force. */
-async function violations(page: Page): Promise<string[]> {
+async function evaluate(page: Page, ...expressions: string[]): Promise<unknown> {
   const session = await page.context().newCDPSession(page)
-  const evaluate = async (expression: string) => {
-    const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
-      expression,
-      awaitPromise: true,
-      returnByValue: true,
-    })
-    assert.equal(exceptionDetails, undefined, exceptionDetails?.exception?.description)
-    return result.value
+  let value: unknown
+  for (const expression of expressions) {
+    const answer = await session.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true })
+    assert.equal(answer.exceptionDetails, undefined, answer.exceptionDetails?.exception?.description)
+    value = answer.result.value
   }
-  await evaluate(`${axe};0`)
-  const found = await evaluate(
-    `axe.run(document, { iframes: false, resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) =>
-      id + ': ' + nodes.map((node) => node.html.slice(0, 200) + ' ' + node.failureSummary).join('; ')))`,
-  )
   await session.detach()
-  return found
+  return value
+}
+
+/** What axe finds; with `rules`, only by these. */
+const violations = (page: Page, rules?: string[]) =>
+  evaluate(
+    page,
+    `void (window.axe ?? (() => { ${axe} })())`,
+    `axe.run(document, {
+      iframes: false,
+      resultTypes: ['violations'],
+      ${rules ? `runOnly: ${JSON.stringify(rules)},` : ''}
+    }).then(({ violations }) => violations.map(({ id, nodes }) =>
+      id + ': ' + nodes.map(({ html, failureSummary }) => html.slice(0, 200) + ' ' + failureSummary).join('; ')))`,
+  )
+
+/** With reduced motion transitions take a moment, not none: the colours are there with the frame after the next. */
+async function show(page: Page, colorScheme: (typeof THEMES)[number]): Promise<void> {
+  await page.emulateMedia({ colorScheme })
+  await evaluate(page, 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))')
 }
 
 const overflow = (page: Page) =>
-  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+  evaluate(page, 'document.documentElement.scrollWidth - document.documentElement.clientWidth')
 
 test('every page in every state satisfies axe at both widths and in both themes, and nothing scrolls sideways', async (t) => {
   await member('stopped@bluekite.example')
@@ -312,21 +323,179 @@ test('every page in every state satisfies axe at both widths and in both themes,
       page.on('pageerror', ({ message }) => complaints.push(message))
       await open(page)
       for (const colorScheme of THEMES) {
-        await page.emulateMedia({ colorScheme })
+        await show(page, colorScheme)
         for (const width of WIDTHS) {
           await page.setViewportSize({ width, height: 800 })
           await picture(page, `${name}-${width}-${colorScheme}`)
-          assert.deepEqual(await violations(page), [], `${name} ${width} ${colorScheme}`)
+          // The dark theme changes nothing but colours.
+          const rules = colorScheme === 'dark' ? ['color-contrast'] : undefined
+          assert.deepEqual(await violations(page, rules), [], `${name} ${width} ${colorScheme}`)
         }
       }
       await page.setViewportSize({ width: 320, height: 640 })
       await picture(page, `${name}-320`)
       assert.equal(await overflow(page), 0, `${name} at 320 px`)
+      await page.setViewportSize({ width: 640, height: 640 })
+      await evaluate(page, 'document.documentElement.style.fontSize = "200%"')
+      await picture(page, `${name}-large`)
+      assert.equal(await overflow(page), 0, `${name} with text of twice the size`)
       assert.ok((await page.title()) !== 'broken out' && !(await page.$('img[src=x]')), 'markup in a name took effect')
       assert.deepEqual(complaints, [])
       await (own ? context.close() : page.close())
     })
   }
+})
+
+const arrived = (page: Page) => page.waitForURL((url) => url.href.startsWith(`${callback}?code=`))
+
+test('a keyboard alone signs in: the order of Tab is the order of reading, and Enter sends', async () => {
+  const context = await newContext()
+  const page = await context.newPage()
+  const focused = () => evaluate(page, 'document.activeElement.id || document.activeElement.textContent.trim()')
+  const { keyboard } = page
+  await page.goto(authorize())
+  await keyboard.press('Tab')
+  assert.equal(await focused(), 'organizationName')
+  await keyboard.type('Blue Kite')
+  await Promise.all([page.waitForURL('**/u/login?*'), keyboard.press('Enter')])
+  const order: unknown[] = []
+  for (let presses = 0; presses < 5; presses++) {
+    await keyboard.press('Tab')
+    order.push(await focused())
+    if (order.at(-1) === 'username') await keyboard.type('anna@bluekite.example')
+    if (order.at(-1) === 'password') await keyboard.type('wrong')
+    const outline = await evaluate(page, 'getComputedStyle(document.activeElement).outlineStyle')
+    assert.equal(outline, 'solid', `no focus ring on ${order.at(-1)}`)
+  }
+  assert.deepEqual(order, ['Change organization', 'username', 'password', 'Show password', 'Continue'])
+  await Promise.all([page.waitForNavigation(), keyboard.press('Enter')])
+  // After a refusal the field to mend has the focus, and what was typed stays, except the password.
+  assert.equal(await focused(), 'password')
+  assert.deepEqual(await Promise.all(['#username', '#password'].map((field) => page.inputValue(field))), [
+    'anna@bluekite.example',
+    '',
+  ])
+  await keyboard.type(PASSWORD)
+  await Promise.all([arrived(page), keyboard.press('Enter')])
+  await context.close()
+})
+
+test('without JavaScript an invitation is accepted and a sign-in works', async () => {
+  const invitation = await invite('noscript@bluekite.example')
+  for (const open of [
+    async (page: Page) => {
+      await page.goto(invitation)
+      await page.fill('#password', PASSWORD)
+    },
+    async (page: Page) => {
+      await page.goto(inBlue())
+      assert.equal(await page.isVisible('.reveal button'), false)
+      await page.fill('#username', 'noscript@bluekite.example')
+      await page.fill('#password', PASSWORD)
+    },
+  ]) {
+    const context = await newContext({ javaScriptEnabled: false })
+    const page = await context.newPage()
+    await open(page)
+    await Promise.all([arrived(page), page.click(submit)])
+    await context.close()
+  }
+})
+
+test('a second press on the button sends nothing, so an invitation that was just accepted does not seem refused', async () => {
+  const context = await newContext()
+  const page = await context.newPage()
+  const posts: string[] = []
+  page.on('request', (request) => {
+    if (request.method() === 'POST') posts.push(request.url())
+  })
+  await page.goto(await invite('double@bluekite.example'))
+  await page.fill('#password', PASSWORD)
+  await Promise.all([arrived(page), page.dblclick(submit)])
+  assert.equal(posts.length, 1)
+  await context.close()
+})
+
+test('a page weighs at most 40 KB with its style and script, uncompressed', async () => {
+  for (const path of [
+    inBlue(),
+    await invite('weight@bluekite.example'),
+    issuer('/dev/mail?to=weight@bluekite.example'),
+  ]) {
+    const page = await plain.newPage()
+    const bodies: Promise<Buffer>[] = []
+    page.on('response', (response) => {
+      const own = !response.frame().parentFrame() && response.status() === 200
+      if (own) bodies.push(response.body())
+    })
+    await page.goto(path, { waitUntil: 'networkidle' })
+    const bytes = (await Promise.all(bodies)).reduce((sum, body) => sum + body.length, 0)
+    assert.ok(bytes > 1000 && bytes <= 40 * 1024, `${path} weighs ${bytes} bytes`)
+    await page.close()
+  }
+})
+
+test('an organization’s colour fills the roof and the button as it is, in both themes, under text that reaches 4.5', async () => {
+  for (const [organization, color, text] of [
+    [organizations.blue, 'rgb(36, 99, 196)', 'rgb(255, 255, 255)'],
+    [organizations.marigold, 'rgb(233, 168, 32)', 'rgb(16, 28, 30)'],
+  ] as const) {
+    const page = await plain.newPage()
+    await page.goto(authorize({ organization }))
+    for (const colorScheme of THEMES) {
+      await show(page, colorScheme)
+      const colors = await evaluate(
+        page,
+        `['.roof', '.tile', '.btn.primary'].map((one) => getComputedStyle(document.querySelector(one)))
+          .map(({ backgroundColor, color }) => [backgroundColor, color])`,
+      )
+      const [roof, tile, button] = colors as [string, string][]
+      assert.deepEqual([roof![0], tile, button], [color, [color, text], [color, text]], colorScheme)
+    }
+    await page.close()
+  }
+})
+
+test('a page background is shown, under a footer with a ground of its own; a bright one gives way in the dark', async () => {
+  const page = await plain.newPage()
+  const ground = (selector: string) =>
+    evaluate(page, `getComputedStyle(document.querySelector('${selector}')).backgroundColor`)
+  for (const [page_background, light, dark] of [
+    ['#fff4d6', 'rgb(255, 244, 214)', 'rgb(10, 16, 18)'],
+    ['#12233f', 'rgb(18, 35, 63)', 'rgb(18, 35, 63)'],
+  ] as const) {
+    const changed = await env.manage('PATCH', `/organizations/${organizations.hostile}`, {
+      branding: { colors: { page_background } },
+    })
+    assert.equal(changed.status, 200)
+    await page.goto(authorize({ organization: organizations.hostile }))
+    for (const [colorScheme, expected, surface] of [
+      ['light', light, 'rgb(255, 255, 255)'],
+      ['dark', dark, 'rgb(18, 26, 28)'],
+    ] as const) {
+      await show(page, colorScheme)
+      assert.equal(await ground('body'), expected)
+      assert.equal(await ground('.by span'), surface)
+      assert.deepEqual(await violations(page, ['color-contrast']), [])
+    }
+  }
+  await page.close()
+})
+
+test('a colour or logo that is more than that is refused, and nothing of it is stored', async () => {
+  const path = `/organizations/${organizations.blue}`
+  const before = (await env.manage('GET', path)).json
+  for (const branding of [
+    { colors: { primary: 'red;}</style><script>alert(1)</script>' } },
+    { colors: { primary: '#2463c4}body{display:none' } },
+    { colors: { page_background: 'url(https://elsewhere.example)' } },
+    { logo_url: 'javascript:alert(1)' },
+    { colors: { primary: '#2463c4', css: 'x' } },
+  ]) {
+    assert.equal((await env.manage('PATCH', path, { branding })).status, 400, JSON.stringify(branding))
+  }
+  assert.equal((await env.manage('POST', '/organizations', { name: '"><script>', display_name: 'x' })).status, 400)
+  assert.deepEqual((await env.manage('GET', path)).json, before)
 })
 
 /** An Action that fails for one person. */

@@ -46,7 +46,7 @@ export function brandTokens(primary: string): Record<'light' | 'dark', BrandToke
 }
 
 /** What can be read on a colour that somebody chose. */
-export const textOn = (ground: string): string =>
+const textOn = (ground: string): string =>
   ['#ffffff', '#101c1e', '#000000'].find((text) => contrast(text, ground) >= 4.5)!
 
 /** The colour, mixed toward black or white in steps of 2 % until it reaches `limit` on every ground. */

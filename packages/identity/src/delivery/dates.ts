@@ -7,6 +7,7 @@ const format = new Intl.DateTimeFormat('en-GB', {
   year: 'numeric',
   hour: '2-digit',
   minute: '2-digit',
+  second: '2-digit',
   hourCycle: 'h23',
 })
 
@@ -17,6 +18,12 @@ const partsOf = (date: Date) => Object.fromEntries(format.formatToParts(date).ma
 export function longDate(date: Date): string {
   const { weekday, day, month, year, hour, minute } = partsOf(date)
   return `${weekday}, ${day} ${month} ${year}, ${hour}:${minute} UTC`
+}
+
+/** `27 November 2026, 15:40:09 UTC`, to find a log entry by */
+export function exactDate(date: Date): string {
+  const { day, month, year, hour, minute, second } = partsOf(date)
+  return `${day} ${month} ${year}, ${hour}:${minute}:${second} UTC`
 }
 
 /** `Friday, 27 November` */

@@ -143,9 +143,11 @@ export function createLogin(deps: LoginDependencies): Login {
     sendErrorPage(request, reply, {
       status: 403,
       title: 'We couldn’t sign you in',
-      text: `A step that ${client.name} runs at sign-in failed, so we stopped. Try again; if it stays, send the reference below to ${client.name}.`,
+      text: `A step that ${client.name} runs at sign-in failed, so we stopped. Try again. If it happens again, send the details below to the support of ${client.name}.`,
       code: 'access_denied',
-      reason: String(problem.facts.correlationId ?? ''),
+      reason: problem.code,
+      // The client is told the same one.
+      reference: String(problem.facts.correlationId),
       at: deps.clock.now(),
       application: client.name,
       continueTo: answerAddress(transaction.request, request.environment.issuer, asOAuth(problem)),

@@ -22,9 +22,13 @@ const TEXTS: Record<string, { title: string; text: string }> = {
     title: 'We can’t be reached right now',
     text: 'Nothing is lost. Wait a moment and load this page again.',
   },
+  invalid_request: {
+    title: 'We can’t continue',
+    text: 'The application sent you here with something we can’t accept, so we stopped. Go back to it and try again. If it happens again, send the details below to its support.',
+  },
   server_error: {
     title: 'Something failed on our side',
-    text: 'Try again in a minute. If it stays, send the reference below to the application’s support.',
+    text: 'Try again in a minute. If it happens again, send the details below to the application’s support.',
   },
 }
 
@@ -39,7 +43,8 @@ export function governPages(app: Api, { clock }: { clock: Clock }): void {
       title,
       text,
       code,
-      reason: problem.code,
+      // Whoever builds the application reads here what to mend.
+      reason: problem.code === 'invalid_request' ? problem.message : problem.code,
       at: clock.now(),
     })
   })

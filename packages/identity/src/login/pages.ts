@@ -8,8 +8,10 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Liquid } from 'liquidjs'
-import { type BrandTokens, brandTokens, textOn } from '../brand-colors.ts'
+import { type BrandTokens, brandTokens, contrast } from '../brand-colors.ts'
+import { exactDate } from '../delivery/dates.ts'
 import { initials } from '../delivery/render.ts'
+import type { RequestEnvironment } from '../environments/environment.ts'
 
 const directory = fileURLToPath(new URL('pages/', import.meta.url))
 const liquid = new Liquid({
@@ -38,7 +40,6 @@ export interface PageLook {
   /** A square tile of initials stands in for a logo. */
   initials: string
   primaryColor?: string | undefined
-  /** What the card stands on. */
   pageBackground?: string | undefined
 }
 
@@ -60,7 +61,7 @@ export async function sendPage(reply: FastifyReply, page: PageName, options: Pag
     ...options.values,
     look: options.look,
     nonce,
-    brand_style: `${brandStyle(options.look.primaryColor)}${groundStyle(options.look.pageBackground)}`,
+    brand_style: brandStyle(options.look),
     css: assets[0]!.href,
     js: assets[1]!.href,
   })
@@ -86,9 +87,17 @@ export async function sendPage(reply: FastifyReply, page: PageName, options: Pag
   )
 }
 
-/** The brand's values for both themes; they come from a validated colour, so nothing can end the style element. */
-function brandStyle(primary: string | undefined): string {
-  if (primary === undefined) return ''
+/** A page of nobody's organization is the environment's. */
+export function environmentLook(environment: RequestEnvironment | undefined): PageLook {
+  const application = environment?.settings.friendly_name ?? environment?.name ?? 'Tenantry'
+  return { application, initials: initials(application) }
+}
+
+/** The brand's values for both themes; they come from validated colours, so nothing can end the style element. */
+const brandStyle = ({ primaryColor, pageBackground }: PageLook): string =>
+  (primaryColor ? colorStyle(primaryColor) : '') + (pageBackground ? backgroundStyle(pageBackground) : '')
+
+function colorStyle(primary: string): string {
   const { light, dark } = brandTokens(primary)
   const values = (tokens: BrandTokens) =>
     `--brand:${tokens.brand};--brand-hover:${tokens.brandHover};--brand-on:${tokens.brandOn};` +
@@ -96,9 +105,12 @@ function brandStyle(primary: string | undefined): string {
   return `:root{${values(light)}}@media (prefers-color-scheme:dark){:root{${values(dark)}}}`
 }
 
-/** The ground that a brand chose, in both themes, and what is read on it. Validated as the other colour is. */
-const groundStyle = (ground: string | undefined): string =>
-  ground === undefined ? '' : `body{background:${ground}}.by{color:${textOn(ground)}}`
+const DARK_TEXT = '#e7eeef'
+
+/** The footer is the only text outside of the card: it gets a ground of its own. A bright page would glare in the dark. */
+const backgroundStyle = (background: string): string =>
+  `body{background:${background}}.by span{background:var(--surface);padding:4px 12px;border-radius:var(--radius)}` +
+  (contrast(DARK_TEXT, background) >= 4.5 ? '' : '@media (prefers-color-scheme:dark){body{background:var(--canvas)}}')
 
 /**
  * One more source for a directive of the policy, or nothing. An application's own scheme has no origin; the scheme itself
@@ -122,20 +134,17 @@ export function sendErrorPage(
     code: string
     reason?: string
     at: Date
+    /** What finds the log entry, unless it is the request's own. */
+    reference?: string
     application?: string
     continueTo?: string | undefined
     continueText?: string
   },
 ): Promise<FastifyReply> {
-  const application = error.application ?? request.environment?.name ?? 'Tenantry'
+  const look = environmentLook(request.environment)
   return sendPage(reply, 'error', {
     status: error.status,
-    look: { application, initials: initials(application) },
-    values: {
-      ...error,
-      application,
-      reference: request.id,
-      when: error.at.toISOString().replace('T', ' ').slice(0, 19),
-    },
+    look,
+    values: { application: look.application, reference: request.id, ...error, when: exactDate(error.at) },
   })
 }

@@ -12,10 +12,9 @@ import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { sameSecret } from '@tenantry/kernel/secrets.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decodeJwt, errors, jwtVerify } from 'jose'
-import { initials } from '../delivery/render.ts'
 import type { Keyrings } from '../keys/keyring.ts'
 import { readCookie } from '../login/cookies.ts'
-import { sendPage } from '../login/pages.ts'
+import { environmentLook, sendPage } from '../login/pages.ts'
 import type { Sessions } from '../login/sessions.ts'
 import type { Configuration } from './configuration.ts'
 import { readParameters } from './parameters.ts'
@@ -86,20 +85,16 @@ async function allowedTargets(
 
 function leave(reply: FastifyReply, target: string | undefined, state?: string): FastifyReply | Promise<FastifyReply> {
   reply.header('cache-control', 'no-store')
-  if (target === undefined) return sendPage(reply, 'signed-out', { look: lookOf(reply), values: {} })
+  if (target === undefined)
+    return sendPage(reply, 'signed-out', { look: environmentLook(reply.request.environment), values: {} })
   const address = new URL(target)
   if (state !== undefined) address.searchParams.append('state', state)
   return reply.redirect(state === undefined ? target : address.href, reply.request.method === 'POST' ? 303 : 302)
 }
 
-const lookOf = (reply: FastifyReply) => {
-  const application = reply.request.environment.name
-  return { application, initials: initials(application) }
-}
-
 const askToConfirm = (reply: FastifyReply, parameters: Record<string, string>, redirectUri: string | undefined) =>
   sendPage(reply, 'logout', {
-    look: lookOf(reply),
+    look: environmentLook(reply.request.environment),
     redirectUri,
     values: { fields: Object.entries(parameters).map(([name, value]) => ({ name, value })) },
   })

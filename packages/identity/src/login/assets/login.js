@@ -12,7 +12,7 @@ const rules = document.querySelector('.rules')
 if (rules) {
   const length = rules.querySelector('[data-length]')
   document.getElementById('password').addEventListener('input', (event) => {
-    length.classList.toggle('met', [...event.target.value].length >= Number(length.dataset.length))
+    length?.classList.toggle('met', [...event.target.value].length >= Number(length.dataset.length))
   })
 }
 // A second press would send the form again: an invitation that the first one used up would then seem refused.

@@ -13,7 +13,7 @@ import type { InvitationRow } from '../../resources/organizations/invitations/st
 import * as invitations from '../../resources/organizations/invitations/store.ts'
 import * as members from '../../resources/organizations/members/store.ts'
 import { hashPassword } from '../../upstream/database/password.ts'
-import { checkPassword as checkPolicy, minimumLength, type PasswordOptions } from '../../upstream/database/policy.ts'
+import { checkPassword as checkPolicy, passwordRules } from '../../upstream/database/policy.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
 import { checkPassword, refusalText } from '../password-check.ts'
 import * as store from '../store.ts'
@@ -99,13 +99,6 @@ const render = (tools: StepTools, visit: Visit, invited: Invited, values: Record
     },
     status,
   )
-
-/** What is asked of a new password, said before it is chosen. */
-function passwordRules(options: PasswordOptions): { text: string; length?: number }[] {
-  const length = minimumLength(options)
-  const rules = [{ text: `At least ${length} characters; three random words work well`, length }]
-  return options.password_no_personal_info?.enable ? [...rules, { text: 'Not your name or your address' }] : rules
-}
 
 const refuse = (tools: StepTools, visit: Visit) =>
   tools.refuseInvitation(visit, oauthProblems.invalid_request({ facts: { reason: INVITATION_REFUSED } }))

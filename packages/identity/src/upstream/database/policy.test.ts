@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkPassword, minimumLength, type PasswordOptions, type Violation } from './policy.ts'
+import { checkPassword, type PasswordOptions, passwordRules, type Violation } from './policy.ts'
 
 const refused = (options: PasswordOptions, plain: string, person = {}): Violation['code'] | undefined =>
   checkPassword(options, plain, person)?.code
@@ -21,7 +21,28 @@ test('each level refuses what the level below it accepts', () => {
 
 test('without a level passwords must be good', () => {
   assert.equal(refused({}, 'abcdefgh'), 'too_simple')
-  assert.equal(minimumLength({}), 8)
+  assert.deepEqual(passwordRules({}), passwordRules({ passwordPolicy: 'good' }))
+})
+
+test('every rule is said before a password is chosen', () => {
+  const texts = (options: PasswordOptions) => passwordRules(options).map(({ text }) => text)
+  const kinds = 'Three of: lower-case letters, upper-case letters, digits, symbols'
+  assert.deepEqual(texts({ passwordPolicy: 'none' }), [])
+  assert.deepEqual(texts({ passwordPolicy: 'low' }), ['At least 6 characters'])
+  assert.deepEqual(texts({ passwordPolicy: 'fair' }), [
+    'At least 8 characters',
+    'Lower-case letters, upper-case letters and digits',
+  ])
+  assert.deepEqual(texts({ passwordPolicy: 'good' }), ['At least 8 characters', kinds])
+  assert.deepEqual(texts({ passwordPolicy: 'excellent', password_no_personal_info: { enable: true } }), [
+    'At least 10 characters',
+    kinds,
+    'No more than two identical characters in a row',
+    'Without your name and email address',
+  ])
+  assert.deepEqual(passwordRules({ passwordPolicy: 'none', password_complexity_options: { min_length: 12 } }), [
+    { text: 'At least 12 characters; three random words work well', length: 12 },
+  ])
 })
 
 test('a minimum of the options wins over that of the level, and is said in a sentence', () => {

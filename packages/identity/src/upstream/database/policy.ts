@@ -45,9 +45,28 @@ const LEVELS: Record<
   excellent: { length: 10, kinds: 'three', repeats: false },
 }
 
-/** The shortest password that the options allow, for the page that asks for one. */
-export const minimumLength = (options: PasswordOptions): number =>
+const minimumLength = (options: PasswordOptions): number =>
   options.password_complexity_options?.min_length ?? LEVELS[options.passwordPolicy ?? defaultPolicy].length
+
+export interface PasswordRule {
+  text: string
+  /** The number of characters, where that is the rule: a page can tick it off. */
+  length?: number
+}
+
+/** What is asked of a new password, for the page that asks: in the order of the checks, so none comes as a surprise. */
+export function passwordRules(options: PasswordOptions): PasswordRule[] {
+  const { kinds, repeats } = LEVELS[options.passwordPolicy ?? defaultPolicy]
+  const length = minimumLength(options)
+  const words = length >= 12 && kinds === 'any' ? '; three random words work well' : ''
+  return [
+    ...(length > 1 ? [{ text: `At least ${length} characters${words}`, length }] : []),
+    ...(kinds === 'three' ? [{ text: 'Three of: lower-case letters, upper-case letters, digits, symbols' }] : []),
+    ...(kinds === 'letters and digit' ? [{ text: 'Lower-case letters, upper-case letters and digits' }] : []),
+    ...(repeats ? [] : [{ text: 'No more than two identical characters in a row' }]),
+    ...(options.password_no_personal_info?.enable ? [{ text: 'Without your name and email address' }] : []),
+  ]
+}
 
 /** @returns the first rule that the password breaks, or undefined when it may be used. */
 export function checkPassword(options: PasswordOptions, plain: string, person: Person = {}): Violation | undefined {
