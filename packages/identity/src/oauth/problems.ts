@@ -28,6 +28,7 @@ export const problems = defineProblems({
 /** `error` on the wire (RFC 6749 §5.2), where it differs from the code. */
 const WIRE: Record<string, string> = {
   unauthenticated_client: 'access_denied',
+  action_failed: 'access_denied',
   invalid_code: 'invalid_grant',
   invalid_verifier: 'invalid_grant',
   invalid_refresh_token: 'invalid_grant',
