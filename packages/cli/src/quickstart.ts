@@ -3,7 +3,8 @@
  * API with its permissions, two clients, two roles, and the Action that puts the tenant's id into tokens.
  *
  * It is done through the Management API, as a customer's own provisioning would, and every step looks first: running it
- * again changes nothing but the addresses of an app that moved, and a start that was killed half-way goes on where it stopped.
+ * again changes nothing but the addresses of an app that moved, and a start that was killed half-way goes on where it
+ * stopped.
  */
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 

@@ -10,6 +10,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Liquid } from 'liquidjs'
 import { type BrandTokens, brandTokens, textOn } from '../brand-colors.ts'
 import { initials } from '../delivery/render.ts'
+import { friendlyName } from '../environments/environment.ts'
 
 const directory = fileURLToPath(new URL('pages/', import.meta.url))
 const liquid = new Liquid({
@@ -127,7 +128,9 @@ export function sendErrorPage(
     continueText?: string
   },
 ): Promise<FastifyReply> {
-  const application = error.application ?? request.environment?.name ?? 'Tenantry'
+  // A host that is not known has no environment.
+  const ofEnvironment = request.environment ? friendlyName(request.environment) : 'Tenantry'
+  const application = error.application ?? ofEnvironment
   return sendPage(reply, 'error', {
     status: error.status,
     look: { application, initials: initials(application) },

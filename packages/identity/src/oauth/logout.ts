@@ -13,6 +13,7 @@ import { sameSecret } from '@tenantry/kernel/secrets.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decodeJwt, errors, jwtVerify } from 'jose'
 import { initials } from '../delivery/render.ts'
+import { friendlyName } from '../environments/environment.ts'
 import type { Keyrings } from '../keys/keyring.ts'
 import { readCookie } from '../login/cookies.ts'
 import { sendPage } from '../login/pages.ts'
@@ -93,7 +94,7 @@ function leave(reply: FastifyReply, target: string | undefined, state?: string):
 }
 
 const lookOf = (reply: FastifyReply) => {
-  const application = reply.request.environment.name
+  const application = friendlyName(reply.request.environment)
   return { application, initials: initials(application) }
 }
 
