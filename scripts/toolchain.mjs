@@ -75,6 +75,8 @@ async function ensureNode() {
   if (existsSync(binary) && read(mark) === spec) return binary
 
   await alone(async () => {
+    // Another set-up may have fetched it while this one waited, and run from there by now.
+    if (existsSync(binary) && read(mark) === spec) return
     rmSync(home, { recursive: true, force: true })
     mkdirSync(home, { recursive: true })
     // Its own manifest keeps npm from looking for the project above.
@@ -135,6 +137,7 @@ async function ensureBuilt({ name, directory, needs, output }, node, env) {
   const wanted = hashOf(readFileSync(join(root, 'package-lock.json')), ...sourcesOf(home, output))
   if (existsSync(join(home, output)) && read(mark) === wanted) return
   await alone(async () => {
+    if (existsSync(join(home, output)) && read(mark) === wanted) return
     await runStep(
       `Building ${name}`,
       node,

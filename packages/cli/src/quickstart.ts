@@ -3,7 +3,8 @@
  * API with its permissions, two clients, two roles, and the Action that puts the tenant's id into tokens.
  *
  * It is done through the Management API, as a customer's own provisioning would, and every step looks first: running it
- * again changes nothing, and a start that was killed half-way goes on where it stopped.
+ * again changes nothing but the addresses of an app that moved, and a start that was killed half-way goes on where it
+ * stopped.
  */
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 
@@ -63,13 +64,16 @@ export async function seedQuickstart(
 ): Promise<Quickstart> {
   const call = managementCaller(app, environment)
 
-  const spa = await ensure(call, '/clients', (row) => row.name === 'Stockroom', {
-    name: 'Stockroom',
-    app_type: 'spa',
+  const addresses = {
     callbacks: [`${sample.appUrl}/callback`],
     web_origins: [sample.appUrl],
     allowed_logout_urls: [sample.appUrl],
     initiate_login_uri: `${sample.appUrl}/login`,
+  }
+  const spa = await ensure(call, '/clients', (row) => row.name === 'Stockroom', {
+    name: 'Stockroom',
+    app_type: 'spa',
+    ...addresses,
     grant_types: ['authorization_code', 'refresh_token'],
     organization_usage: 'require',
     organization_require_behavior: 'pre_login_prompt',
@@ -82,6 +86,10 @@ export async function seedQuickstart(
       idle_token_lifetime: 1_296_000,
     },
   })
+  // Ports are settings: this start's app may be elsewhere than the first one's.
+  if (spa.initiate_login_uri !== addresses.initiate_login_uri) {
+    await call('PATCH', `/clients/${text(spa.client_id)}`, addresses)
+  }
   const machine = await ensure(call, '/clients', (row) => row.name === 'Stockroom services', {
     name: 'Stockroom services',
     app_type: 'non_interactive',

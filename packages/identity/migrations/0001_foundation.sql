@@ -406,6 +406,9 @@ create table codes (
   foreign key (environment_id, grant_id) references grants on delete cascade
 );
 
+-- Removing a grant, or a person with their grants, removes codes by this key.
+create index codes_grant on codes (environment_id, grant_id);
+
 create table refresh_tokens (
   environment_id    text not null references environments on delete cascade,
   id                text not null,

@@ -1,9 +1,9 @@
 /**
  * Secrets at rest (envelope encryption) and hashes of handles.
  *
- * A value is sealed with AES-256-GCM under a key derived from the master key and the purpose (HKDF, RFC 5869), so a
- * ciphertext of one purpose or environment cannot be moved to another: the context is also authenticated as additional
- * data. Layout: version (1) | nonce (12) | tag (16) | ciphertext.
+ * A value is sealed with AES-256-GCM under one key that is derived from the master key (HKDF, RFC 5869). Its context is
+ * authenticated as additional data, so a ciphertext of one purpose or environment cannot be moved to another. Layout:
+ * version (1) | nonce (12) | tag (16) | ciphertext.
  */
 import {
   createCipheriv,

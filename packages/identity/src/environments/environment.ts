@@ -34,6 +34,10 @@ export interface RequestEnvironment extends Environment {
   issuer: string
 }
 
+/** What people read. */
+export const friendlyName = ({ name, settings }: Pick<Environment, 'name' | 'settings'>): string =>
+  settings.friendly_name ?? name
+
 export const problems = defineProblems({
   unknown_host: { status: 404, title: 'No environment answers at this address.' },
 })

@@ -21,7 +21,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { initials } from '../delivery/render.ts'
 import type { ResponseChannel } from '../oauth/authorize/checks.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
-import { respond } from '../oauth/authorize/respond.ts'
+import { answerAddress, respond } from '../oauth/authorize/respond.ts'
 import type { Client, OrganizationConfiguration } from '../oauth/configuration.ts'
 import { readParameters } from '../oauth/parameters.ts'
 import { problems as oauthProblems } from '../oauth/problems.ts'
@@ -133,9 +133,11 @@ export function createLogin(deps: LoginDependencies): Login {
     } catch (error) {
       const problem = toProblem(error)
       logProblem(request.log, problem)
-      if (problem.code === 'action_failed' && asked.response_mode === 'query') return showActionFailure(visit, problem)
+      // A silent request gets its answer, never a page (OpenID Connect Core §3.1.2.1).
+      const mayShow = asked.response_mode === 'query' && !asked.prompt.includes('none')
+      if (problem.code === 'action_failed' && mayShow) return showActionFailure(visit, problem)
       if (problem.status >= 500 && problem.code !== 'action_failed') throw error
-      return respond(reply, asked, request.environment.issuer, { problem: asOAuth(problem) })
+      return respond(reply, asked, request.environment.issuer, { problem })
     }
   }
 
@@ -150,7 +152,7 @@ export function createLogin(deps: LoginDependencies): Login {
       reference: String(problem.facts.correlationId),
       at: deps.clock.now(),
       application: client.name,
-      continueTo: answerAddress(transaction.request, request.environment.issuer, asOAuth(problem)),
+      continueTo: answerAddress(transaction.request, request.environment.issuer, { problem }),
       continueText: `Back to ${client.name}`,
     })
 
@@ -177,7 +179,7 @@ export function createLogin(deps: LoginDependencies): Login {
       code: 'invalid_request',
       at: deps.clock.now(),
       application: client.name,
-      continueTo: answerAddress(channel, issuer, problem),
+      continueTo: answerAddress(channel, issuer, { problem }),
       continueText: `Go to ${client.name}`,
     })
 
@@ -272,21 +274,6 @@ export function createLogin(deps: LoginDependencies): Login {
 const isOpen = (step: Step, visit: Visit): boolean => {
   const due = STEPS.find((candidate) => candidate.isDue(visit))
   return due === step || (step.mayReturn?.(visit) ?? false)
-}
-
-/** Refusals of an Action are told to the client like any other. */
-const asOAuth = (problem: Problem): Problem =>
-  problem.code === 'action_failed'
-    ? oauthProblems.access_denied({ facts: { reason: problem.message }, cause: problem })
-    : problem
-
-function answerAddress(channel: ResponseChannel, issuer: string, problem: Problem): string {
-  const target = new URL(channel.redirect_uri)
-  target.searchParams.append('error', problem.code)
-  target.searchParams.append('error_description', problem.message)
-  if (channel.state !== undefined) target.searchParams.append('state', channel.state)
-  target.searchParams.append('iss', issuer)
-  return target.href
 }
 
 function lookOf(

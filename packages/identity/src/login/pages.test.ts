@@ -200,3 +200,13 @@ test('a page for people comes also when the host is unknown or the body is no fo
   assert.match(answer.text, /<dt>Reference<\/dt><dd>[A-Za-z0-9]{20}<\/dd>/)
   assert.equal(/<dt>Reference<\/dt><dd>([^<]+)/.exec(answer.text)![1], answer.headers['x-request-id'])
 })
+
+test('pages that belong to no application carry the environment’s friendly name', async () => {
+  const env = await identity.environment({ friendly_name: 'Stock & Co' })
+  const signedOut = await env.request('/v2/logout')
+  assert.equal(signedOut.status, 200)
+  assert.match(signedOut.text, /<span class="tile" aria-hidden="true">SC<\/span>/)
+  const unknown = await env.request('/authorize?client_id=nobody')
+  assert.equal(unknown.status, 400)
+  assert.match(unknown.text, /<dt>Application<\/dt><dd>Stock &amp; Co<\/dd>/)
+})

@@ -11,7 +11,7 @@ import { Liquid } from 'liquidjs'
 import { type BrandTokens, brandTokens, contrast } from '../brand-colors.ts'
 import { exactDate } from '../delivery/dates.ts'
 import { initials } from '../delivery/render.ts'
-import type { RequestEnvironment } from '../environments/environment.ts'
+import { friendlyName, type RequestEnvironment } from '../environments/environment.ts'
 
 const directory = fileURLToPath(new URL('pages/', import.meta.url))
 const liquid = new Liquid({
@@ -89,7 +89,8 @@ export async function sendPage(reply: FastifyReply, page: PageName, options: Pag
 
 /** A page of nobody's organization is the environment's. */
 export function environmentLook(environment: RequestEnvironment | undefined): PageLook {
-  const application = environment?.settings.friendly_name ?? environment?.name ?? 'Tenantry'
+  // A host that is not known has no environment.
+  const application = environment ? friendlyName(environment) : 'Tenantry'
   return { application, initials: initials(application) }
 }
 

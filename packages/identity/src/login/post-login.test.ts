@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createWorld, openBrowser, toldClient, type World } from '../oauth/fixture.ts'
+import { createWorld, openBrowser, PASSWORD, toldClient, type World } from '../oauth/fixture.ts'
 import { startIdentity, type TestIdentity } from '../testing.ts'
 
 let identity: TestIdentity
@@ -72,4 +72,41 @@ test('an Action sees of a person what Auth0 shows, and neither a hash nor where 
     'user_id',
     'user_metadata',
   ])
+})
+
+test('an Action that fails stops the sign-in with a page, silent ones and refreshes with access_denied, and tells nothing of itself', async () => {
+  const world = await createWorld(identity)
+  const acme = await world.organization('acme')
+  const anna = await world.person('anna@example.test', { organization: acme })
+  const browser = openBrowser(world.env)
+  const { code, verifier } = await world.signIn(browser, anna, { organization: acme })
+  const { refresh_token } = (await world.exchange(code, verifier)).json
+  await bindAction(world, "throw new Error('the inside of an Action')")
+  const said = /^The sign-in was stopped by an error\. Reference: [0-9a-f-]{36}$/
+
+  const form = await browser.follow(await browser.visit(world.authorize({ organization: acme, prompt: 'login' }).path))
+  const page = await browser.submit(form, { username: anna.email, password: PASSWORD })
+  assert.equal(page.status, 403)
+  assert.match(page.text, /<h1>We couldn’t sign you in<\/h1>/)
+  const back = new URL(
+    /href="([^"]+)" rel="noreferrer">Back to Stockroom/.exec(page.text)![1]!.replaceAll('&amp;', '&'),
+  )
+  const told = { ...Object.fromEntries(back.searchParams) }
+  assert.match(told.error_description!, said)
+  assert.deepEqual(told, {
+    error: 'access_denied',
+    error_description: told.error_description,
+    state: 'the-state',
+    iss: world.env.issuer,
+  })
+  const silent = toldClient(await browser.visit(world.authorize({ organization: acme, prompt: 'none' }).path))
+  assert.deepEqual([silent.error, silent.code], ['access_denied', undefined])
+  assert.match(silent.error_description!, said)
+  const refreshed = await world.refresh(refresh_token)
+  assert.deepEqual([refreshed.status, refreshed.json.error], [403, 'access_denied'])
+  assert.match(refreshed.json.error_description, said)
+  for (const text of [page.text, JSON.stringify(silent), refreshed.text]) assert.doesNotMatch(text, /the inside/)
+
+  await world.env.manage('PATCH', '/actions/triggers/post-login/bindings', { bindings: [] })
+  assert.equal((await world.refresh(refresh_token)).status, 200, 'the token was not used up')
 })

@@ -1,7 +1,7 @@
 /**
  * Refusals of the protocol endpoints. Texts are interface: SDKs match phrases in them (`invalid refresh token` makes
  * auth0-spa-js fall back to its iframe), so all of them stand in this one table. Those that were taken from Auth0's
- * documentation or recorded answers are as they are there; see docs/reference for what is unconfirmed.
+ * documentation or recorded answers are as they are there.
  */
 import { defineProblems, type Problem } from '@tenantry/kernel/problem.ts'
 
@@ -28,6 +28,7 @@ export const problems = defineProblems({
 /** `error` on the wire (RFC 6749 §5.2), where it differs from the code. */
 const WIRE: Record<string, string> = {
   unauthenticated_client: 'access_denied',
+  action_failed: 'access_denied',
   invalid_code: 'invalid_grant',
   invalid_verifier: 'invalid_grant',
   invalid_refresh_token: 'invalid_grant',

@@ -29,6 +29,20 @@ export const removeRefreshTokens = (sql: Sql, before: Date) =>
     sql`expires_at <= ${before} or (rotated_at is null and idle_expires_at <= ${before})`,
   )
 
+/**
+ * A grant that was revoked, with what points at it, and one that no code and no refresh token points at any more: nothing
+ * can be minted from either. Each sign-in makes one, silent ones too.
+ */
+export const removeGrants = (sql: Sql, before: Date) =>
+  removeAll(
+    sql,
+    'grants',
+    sql`revoked_at <= ${before} or (created_at <= ${before}
+        and not exists (select from codes c where c.environment_id = grants.environment_id and c.grant_id = grants.id)
+        and not exists (
+          select from refresh_tokens t where t.environment_id = grants.environment_id and t.grant_id = grants.id))`,
+  )
+
 export const removeSessions = (sql: Sql, before: Date) =>
   removeAll(sql, 'sessions', sql`expires_at <= ${before} or idle_expires_at <= ${before}`)
 

@@ -30,16 +30,25 @@ test('what has expired is removed, and what still means something stays', async 
       grant_types: [],
       token_endpoint_auth_method: 'none',
     })}`
-    await tx`insert into grants ${tx({
-      environment_id,
-      id: 'g',
-      user_id: 'u',
-      client_id: 'app',
-      scope: [],
-      auth_time: now,
-      amr: [],
-      created_at: now,
-    })}`
+    for (const [id, created_at, revoked_at] of [
+      ['g', inDays(-9), null],
+      ['nothing points at it', inDays(-2), null],
+      ['new', inDays(-0.5), null],
+      ['revoked long ago', inDays(-9), inDays(-2)],
+      ['revoked', inDays(-9), inDays(-0.5)],
+    ] as const) {
+      await tx`insert into grants ${tx({
+        environment_id,
+        id,
+        user_id: 'u',
+        client_id: 'app',
+        scope: [],
+        auth_time: now,
+        amr: [],
+        created_at,
+        revoked_at,
+      })}`
+    }
     for (const [name, expires_at] of [
       ['expired', inDays(-0.01)],
       ['alive', inDays(0.01)],
@@ -90,18 +99,20 @@ test('what has expired is removed, and what still means something stays', async 
         expires_at,
       })}`
     }
-    for (const [name, rotated_at, idle_expires_at, expires_at] of [
+    for (const [name, rotated_at, idle_expires_at, expires_at, grant_id = 'g'] of [
       ['expired', null, null, inDays(-2)],
       ['expired family', inDays(-9), inDays(-3), inDays(-2)],
       ['idle', null, inDays(-2), inDays(9)],
       ['exchanged, family alive', inDays(-9), inDays(-2), inDays(9)],
       ['endless', null, null, null],
+      ['endless, revoked', null, null, null, 'revoked'],
+      ['endless, revoked long ago', null, null, null, 'revoked long ago'],
     ] as const) {
       await tx`insert into refresh_tokens ${tx({
         environment_id,
         id: name,
         token_hash: bytes(name),
-        grant_id: 'g',
+        grant_id,
         rotating: true,
         issuer: 'x',
         created_at: now,
@@ -142,7 +153,7 @@ test('what has expired is removed, and what still means something stays', async 
   assert.deepEqual(await left('login_failures', 'bucket'), ['alive'])
   assert.deepEqual(await left('sessions', 'id'), ['alive'])
   assert.deepEqual(await left('codes', 'code_hash'), ['just now'])
-  assert.deepEqual(await left('refresh_tokens', 'id'), ['endless', 'exchanged, family alive'])
+  assert.deepEqual(await left('refresh_tokens', 'id'), ['endless', 'endless, revoked', 'exchanged, family alive'])
   assert.deepEqual(await left('messages', 'id'), ['delivered', 'given up', 'in a mailbox', 'waiting'])
-  assert.deepEqual(await left('grants', 'id'), ['g'])
+  assert.deepEqual(await left('grants', 'id'), ['g', 'new', 'revoked'])
 })

@@ -29,6 +29,8 @@ export async function tidy({ database, clock }: UpkeepDependencies): Promise<Rec
     // A day longer than they live: a code that comes a second time still finds its grant and ends it.
     codes: await store.removeCodes(sql, addSeconds(now, -DAY)),
     refresh_tokens: await store.removeRefreshTokens(sql, addSeconds(now, -DAY)),
+    // After what points at them.
+    grants: await store.removeGrants(sql, addSeconds(now, -DAY)),
     sessions: await store.removeSessions(sql, now),
     login_failures: await store.removeFailures(sql, now),
     messages: await store.removeMessages(sql, {

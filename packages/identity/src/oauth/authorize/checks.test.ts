@@ -405,10 +405,6 @@ test('broken input is refused before anything is stored: NUL, percent signs, enc
   isErrorPage(await world.env.request('/authorize', { body: JSON.stringify(asked).replace('the-state', '\\ud800') }))
   isErrorPage(await world.env.request('/authorize', { body: '{"client_id":' }))
   isErrorPage(await world.env.request('/authorize', { body: [] }))
-  assert.match(
-    await sendRaw(`GET ${path}&more=${'x'.repeat(100_000)} HTTP/1.1\r\nHost: x\r\n\r\n`),
-    /^(HTTP\/1\.1 431 |$)/,
-  )
   // Said to be large is enough; the bytes need not come.
   const large = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': '300000' }
   isErrorPage(await world.env.request('/authorize', { method: 'POST', headers: large }), 413)
@@ -416,6 +412,8 @@ test('broken input is refused before anything is stored: NUL, percent signs, enc
 
   const broken = ['tenantry-session', 'tenantry-session=%', '=;;=;', `tenantry-session=${'x'.repeat(43)}`, 'a=b; a=c']
   for (const cookie of broken) isPage(await world.env.request(path, { headers: { cookie } }), 'organization')
+  // Last, because the server ends the connection without saying so: the next request would be sent into its end.
+  assert.equal((await world.env.request(`${path}&more=${'x'.repeat(20_000)}`)).status, 431)
 })
 
 test('N85 a session cookie that is sent twice is worth nothing: one of the two may have been planted', async () => {

@@ -6,27 +6,30 @@ import type { FastifyReply } from 'fastify'
 import { toOAuthError } from '../problems.ts'
 import type { ResponseChannel } from './checks.ts'
 
+type Answer = { code: string } | { problem: Problem }
+
 /** RFC 9207: every answer says who gives it, errors too, so that answers of two issuers cannot be mixed up. */
-export function respond(
-  reply: FastifyReply,
-  channel: ResponseChannel,
-  issuer: string,
-  answer: { code: string } | { problem: Problem },
-): FastifyReply {
+export function respond(reply: FastifyReply, channel: ResponseChannel, issuer: string, answer: Answer): FastifyReply {
+  reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
+  return channel.response_mode === 'web_message'
+    ? sendMessage(reply, channel.web_origin!, membersOf(channel, issuer, answer))
+    : // 303 after a POST: a 307 would post the password on to the client (RFC 9700 §4.12).
+      reply.redirect(answerAddress(channel, issuer, answer), reply.request.method === 'POST' ? 303 : 302)
+}
+
+/** The redirect URI with the answer in its query. */
+export function answerAddress(channel: ResponseChannel, issuer: string, answer: Answer): string {
+  const target = new URL(channel.redirect_uri)
+  for (const [name, value] of Object.entries(membersOf(channel, issuer, answer)))
+    target.searchParams.append(name, value)
+  return target.href
+}
+
+function membersOf(channel: ResponseChannel, issuer: string, answer: Answer): Record<string, string> {
   const members: Record<string, string> = 'code' in answer ? { code: answer.code } : { ...toOAuthError(answer.problem) }
   if (channel.state !== undefined) members.state = channel.state
   members.iss = issuer
-  reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
-  return channel.response_mode === 'web_message'
-    ? sendMessage(reply, channel.web_origin!, members)
-    : redirect(reply, channel, members)
-}
-
-function redirect(reply: FastifyReply, channel: ResponseChannel, members: Record<string, string>): FastifyReply {
-  const target = new URL(channel.redirect_uri)
-  for (const [name, value] of Object.entries(members)) target.searchParams.append(name, value)
-  // 303 after a POST: a 307 would post the password on to the client (RFC 9700 §4.12).
-  return reply.redirect(target.href, reply.request.method === 'POST' ? 303 : 302)
+  return members
 }
 
 /**

@@ -7,7 +7,7 @@ import { brandTokens, DEFAULT_BRAND } from '../../../brand-colors.ts'
 import { longDate, shortDate } from '../../../delivery/dates.ts'
 import type { Mail } from '../../../delivery/outbox.ts'
 import { inert, initials, render } from '../../../delivery/render.ts'
-import type { RequestEnvironment } from '../../../environments/environment.ts'
+import { friendlyName, type RequestEnvironment } from '../../../environments/environment.ts'
 import { isEmailAddress } from '../../email-address.ts'
 import { present } from '../../wire.ts'
 import type { OrganizationRow } from '../store.ts'
@@ -108,7 +108,7 @@ export async function invitationMail(given: {
   url: string
 }): Promise<Mail> {
   const { environment, organization, invitation, roleNames, url } = given
-  const product = inert(environment.settings.friendly_name ?? environment.name)
+  const product = inert(friendlyName(environment))
   const inviter = inert(invitation.inviter.name)
   const name = inert(organization.display_name)
   const subject = `${inviter} invited you to ${name} on ${product}`
