@@ -110,9 +110,11 @@ function isRight(traffic: Traffic, answer: Answer, ...hoped: number[]): boolean 
   return false
 }
 
+/** Across tests: a name that is taken already would mean that a write was done twice. */
+let count = 0
+
 function startTraffic(): Traffic {
   let over = false
-  let count = 0
   const traffic: Traffic = {
     right: 0,
     away: 0,
