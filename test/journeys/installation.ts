@@ -103,7 +103,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
 }
 
 /** Three single ports, and one with four free ones after it for the sample's services. */
-async function freePorts(): Promise<[number, number, number, number]> {
+export async function freePorts(): Promise<[number, number, number, number]> {
   const free = (port: number) =>
     new Promise<number | undefined>((resolve) => {
       const server = createServer()

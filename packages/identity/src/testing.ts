@@ -105,7 +105,7 @@ export async function startIdentity({
     const host = `${randomText(10).toLowerCase()}.${domain}:${port}`
     const origin = `http://${host}`
     const seeded = await seedEnvironment({ database, secrets, clock }, { name: 'Test', origins: [origin], settings })
-    const request = (path: string, ask: Ask = {}) => ask_(port, host, path, ask)
+    const request = (path: string, ask: Ask = {}) => askPort(port, host, path, ask)
     const managementToken = async (scopes: readonly string[] = managementScopes) => {
       const now = Math.floor(clock.now().getTime() / 1000)
       const claims = {
@@ -140,7 +140,7 @@ export async function startIdentity({
     logLines,
     routes: app.mounted,
     environment,
-    ask: (host, path, ask = {}) => ask_(port, host, path, ask),
+    ask: (host, path, ask = {}) => askPort(port, host, path, ask),
     close: async () => {
       await app.close()
       await runner.close()
@@ -149,7 +149,13 @@ export async function startIdentity({
   }
 }
 
-function ask_(port: number, host: string, path: string, { method, headers = {}, body, form }: Ask): Promise<Answer> {
+/** One request over plain HTTP to a port of this machine, for any host. */
+export function askPort(
+  port: number,
+  host: string,
+  path: string,
+  { method, headers = {}, body, form }: Ask = {},
+): Promise<Answer> {
   const payload =
     form !== undefined
       ? new URLSearchParams(form).toString()

@@ -94,7 +94,7 @@ export interface AuthorizeRequest {
 }
 
 export async function createWorld(
-  identity: TestIdentity,
+  identity: Pick<TestIdentity, 'environment'>,
   spaSettings: object = {},
   environmentSettings: EnvironmentSettings = {},
 ): Promise<World> {
