@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { type Answer, startIdentity, type TestIdentity } from '../../testing.ts'
 import {
@@ -382,17 +381,6 @@ test('N71 an audience is compared by bytes and need not be a URI', async () => {
   const told = toldClient(await world.env.request(world.authorize({ audience: 'No-uri' }).path))
   assert.equal(told.error_description, 'Service not found: No-uri')
 })
-
-/** On a connection of its own. The server hangs up on a head that is too long; its 431 may be lost on the way. */
-const sendRaw = (text: string) =>
-  new Promise<string>((resolve) => {
-    let answer = ''
-    const socket = connect(identity.port, '127.0.0.1', () => socket.write(text))
-    socket.setEncoding('utf8').on('data', (part: string) => {
-      answer += part
-    })
-    socket.on('error', () => {}).on('close', () => resolve(answer))
-  })
 
 test('broken input is refused before anything is stored: NUL, percent signs, encodings, half characters, size, cookies', async () => {
   const world = await createWorld(identity)
