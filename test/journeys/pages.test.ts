@@ -275,30 +275,24 @@ async function picture(page: Page, name: string): Promise<void> {
 }
 
 /** Through the debugging protocol, where the page's policy does not reach: the policy itself stays in force. */
-async function evaluate(page: Page, ...expressions: string[]): Promise<unknown> {
+async function evaluate(page: Page, expression: string): Promise<unknown> {
   const session = await page.context().newCDPSession(page)
-  let value: unknown
-  for (const expression of expressions) {
-    const answer = await session.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true })
-    assert.equal(answer.exceptionDetails, undefined, answer.exceptionDetails?.exception?.description)
-    value = answer.result.value
-  }
+  const answer = await session.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true })
   await session.detach()
-  return value
+  assert.equal(answer.exceptionDetails, undefined, answer.exceptionDetails?.exception?.description)
+  return answer.result.value
 }
 
 /** What axe finds; with `rules`, only by these. */
-const violations = (page: Page, rules?: string[]) =>
-  evaluate(
+async function violations(page: Page, rules?: string[]): Promise<unknown> {
+  if ((await evaluate(page, 'typeof axe')) === 'undefined') await evaluate(page, `${axe};0`)
+  const options = { iframes: false, resultTypes: ['violations'], ...(rules ? { runOnly: rules } : {}) }
+  return evaluate(
     page,
-    `void (window.axe ?? (() => { ${axe} })())`,
-    `axe.run(document, {
-      iframes: false,
-      resultTypes: ['violations'],
-      ${rules ? `runOnly: ${JSON.stringify(rules)},` : ''}
-    }).then(({ violations }) => violations.map(({ id, nodes }) =>
+    `axe.run(document, ${JSON.stringify(options)}).then(({ violations }) => violations.map(({ id, nodes }) =>
       id + ': ' + nodes.map(({ html, failureSummary }) => html.slice(0, 200) + ' ' + failureSummary).join('; ')))`,
   )
+}
 
 /** With reduced motion transitions take a moment, not none: the colours are there with the frame after the next. */
 async function show(page: Page, colorScheme: (typeof THEMES)[number]): Promise<void> {
