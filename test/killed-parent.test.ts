@@ -67,8 +67,14 @@ test('after kill -9 of the script of npm start nothing runs on: not the server, 
     createInterface({ input: parent.stdout! }).on('line', (line) => line.startsWith('{') && resolve())
     parent.once('exit', (code) => reject(new Error(`npm start's script ended with code ${code}`)))
   })
+  after(() => parent.kill('SIGKILL'))
   const family = familyOf(parent.pid!)
-  for (const part of [/tenantry\.ts start/, /postgres -D/, /examples\/saas\/src\/main\.ts/]) {
+  for (const part of [
+    /tenantry\.ts start/,
+    /postgres -D/,
+    /examples\/saas\/src\/main\.ts/,
+    /actions\/runner\/main\.ts/,
+  ]) {
     assert.ok(
       family.some(({ command }) => part.test(command)),
       `${part} was not running: ${family.map(({ command }) => command).join('\n')}`,
