@@ -1,11 +1,12 @@
 /** Stockroom's PostgreSQL: migrations as the owner at start-up, everything else as a role that owns nothing. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import postgres, { type Sql } from 'postgres'
+import { postgres } from '@tenantry/tenancy/driver'
+import type { Options, PostgresType, Sql } from 'postgres'
 import { currentRole, migrate } from './store.ts'
 
 /** A URL, or options of the driver (a Unix socket has no URL). */
-export type Connection = string | postgres.Options<Record<string, postgres.PostgresType>>
+export type Connection = string | Options<Record<string, PostgresType>>
 
 export interface DatabaseOptions {
   application: Connection
