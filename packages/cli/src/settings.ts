@@ -3,6 +3,7 @@
  * reader below obeys it.
  */
 
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 
@@ -48,6 +49,11 @@ export const definitions = define({
     describe: 'The sample SaaS; its services use the ports after it.',
   },
   host: { variable: 'TENANTRY_HOST', default: '127.0.0.1', describe: 'Address to listen on.' },
+  trustedProxies: {
+    variable: 'TENANTRY_TRUSTED_PROXIES',
+    default: undefined,
+    describe: 'Addresses or networks of proxies in front, separated by commas; their X-Forwarded-For is believed.',
+  },
   smtpUrl: {
     variable: 'SMTP_URL',
     default: undefined,
@@ -82,6 +88,7 @@ export interface Settings {
   gatewayPort: number
   appPort: number
   host: string
+  trustedProxies: string[]
   smtpUrl: string | undefined
   mailFrom: string
   logLevel: string
@@ -129,6 +136,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     gatewayPort: port('gatewayPort'),
     appPort: port('appPort'),
     host: text('host')!,
+    trustedProxies: readNetworks(text('trustedProxies')),
     smtpUrl: address('smtpUrl', 'smtp:', 'smtps:'),
     mailFrom: text('mailFrom')!,
     logLevel: oneOf('logLevel', 'trace', 'debug', 'info', 'warn', 'error', 'silent'),
@@ -149,4 +157,22 @@ function readMasterKey(text: string | undefined): Buffer | undefined {
     })
   }
   return key
+}
+
+function readNetworks(text: string | undefined): string[] {
+  const networks = (text ?? '')
+    .split(',')
+    .map((network) => network.trim())
+    .filter(Boolean)
+  const odd = networks.find((network) => !isIP(network.split('/')[0]!) || !/^[^/]+(\/\d{1,3})?$/.test(network))
+  if (odd !== undefined) {
+    throw problems.invalid_setting({
+      facts: {
+        variable: definitions.trustedProxies.variable,
+        value: odd,
+        reason: 'it is no address and no network, as in 10.0.0.0/8',
+      },
+    })
+  }
+  return networks
 }

@@ -101,7 +101,15 @@ async function bringUp(
   const mail = settings.smtpUrl
     ? { kind: 'smtp' as const, url: settings.smtpUrl, from: settings.mailFrom }
     : { kind: 'mailbox' as const }
-  const app = await createIdentity({ database, secrets, clock, logger, mail, runner })
+  const app = await createIdentity({
+    database,
+    secrets,
+    clock,
+    logger,
+    mail,
+    runner,
+    trustedProxies: settings.trustedProxies,
+  })
   closers.push(() => app.close())
 
   const origins = { https: `https://localhost:${settings.httpsPort}`, http: `http://localhost:${settings.httpPort}` }

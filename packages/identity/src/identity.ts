@@ -50,6 +50,8 @@ export interface IdentityDependencies {
   mail: MailSetting
   /** Where Actions run; its owner closes it. */
   runner: ActionRunner
+  /** Addresses or networks of proxies whose X-Forwarded-For is believed; nobody's by default. */
+  trustedProxies?: string[]
 }
 
 export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
@@ -62,7 +64,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
   const postLogin = createPostLogin({ database, cache, secrets, runner, logger })
   const login = createLogin({ database, configuration, secrets, clock, postLogin })
   const { checkCode } = runner
-  const app = createServer({ logger })
+  const app = createServer({ logger, trustedProxies: deps.trustedProxies })
 
   app.get('/healthz', async () => ({ status: 'ok' }))
   app.get('/readyz', async (request, reply) => {

@@ -14,6 +14,7 @@ import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
+import { designTokens } from '../design-tokens.ts'
 import { longDate } from './dates.ts'
 import { openBody } from './outbox.ts'
 import { page } from './render.ts'
@@ -41,7 +42,7 @@ const Message = Type.Object({
   links: Type.Array(Type.String()),
 })
 
-const css = readFileSync(new URL('./templates/mailbox.css', import.meta.url), 'utf8')
+const css = designTokens + readFileSync(new URL('./templates/mailbox.css', import.meta.url), 'utf8')
 const cssHash = createHash('sha256').update(css).digest('base64')
 const renderPage = page('mailbox')
 

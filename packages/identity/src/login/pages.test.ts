@@ -174,7 +174,10 @@ test('N39 a logo and a colour change only themselves: the policy names one more 
   assert.match(plain.page.text, /<style nonce="[^"]+">:root\{--brand:#[0-9a-f]{6};/)
   assert.equal(plain.page.text.match(/<style/g)!.length, 1)
   const grounds = await branded('dark', 'https://cdn.example.test/a.svg', { page_background: '#101010' })
-  assert.match(grounds.page.text, /<style nonce="[^"]+">body\{background:#101010\}\.by\{color:#ffffff\}<\/style>/)
+  assert.match(
+    grounds.page.text,
+    /<style nonce="[^"]+">body\{background:#101010\}\.by span\{background:var\(--surface\);[^<]*\}<\/style>/,
+  )
   const odd = [
     'https://[',
     'https://a;script-src',

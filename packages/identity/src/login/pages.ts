@@ -11,6 +11,7 @@ import { Liquid } from 'liquidjs'
 import { type BrandTokens, brandTokens, contrast } from '../brand-colors.ts'
 import { exactDate } from '../delivery/dates.ts'
 import { initials } from '../delivery/render.ts'
+import { designTokens } from '../design-tokens.ts'
 import { friendlyName, type RequestEnvironment } from '../environments/environment.ts'
 
 const directory = fileURLToPath(new URL('pages/', import.meta.url))
@@ -23,13 +24,13 @@ const liquid = new Liquid({
   ownPropertyOnly: true,
 })
 
-const asset = (name: string, type: string) => {
-  const body = readFileSync(new URL(`assets/${name}`, import.meta.url))
+const asset = (name: string, type: string, before = '') => {
+  const body = Buffer.from(before + readFileSync(new URL(`assets/${name}`, import.meta.url), 'utf8'))
   const version = createHash('sha256').update(body).digest('hex').slice(0, 12)
   return { body, type, path: `/u/assets/${name}`, href: `/u/assets/${name}?v=${version}` }
 }
 export const assets = [
-  asset('login.css', 'text/css; charset=utf-8'),
+  asset('login.css', 'text/css; charset=utf-8', designTokens),
   asset('login.js', 'text/javascript; charset=utf-8'),
 ]
 

@@ -33,12 +33,18 @@ export interface ServerOptions {
   logger: FastifyBaseLogger
   /** Bytes; larger bodies are refused with 413. */
   bodyLimit?: number
+  /**
+   * Addresses or networks (CIDR) of proxies in front. Only their X-Forwarded-For says who a request comes from; from
+   * anybody else it is a claim that would get around limits (CVE-2023-36456).
+   */
+  trustedProxies?: string[] | undefined
 }
 
-export function createServer({ logger, bodyLimit = 256 * 1024 }: ServerOptions): Api {
+export function createServer({ logger, bodyLimit = 256 * 1024, trustedProxies = [] }: ServerOptions): Api {
   const app = Fastify({
     loggerInstance: logger,
     bodyLimit,
+    trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomText(20),
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
