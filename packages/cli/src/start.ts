@@ -41,7 +41,6 @@ export interface StartOptions {
 }
 
 export async function start(settings: Settings, options: StartOptions): Promise<void> {
-  const startedAt = performance.now()
   const closers: (() => Promise<void>)[] = []
   const stopAll = async () => {
     const failures: unknown[] = []
@@ -53,7 +52,7 @@ export async function start(settings: Settings, options: StartOptions): Promise<
   }
   const stopping = stopOnSignal(stopAll)
   try {
-    await bringUp(settings, options, closers, startedAt)
+    await bringUp(settings, options, closers)
   } catch (error) {
     // What kept it from starting is what is told, whatever else fails on the way out.
     await stopAll().catch(() => {})
@@ -62,12 +61,7 @@ export async function start(settings: Settings, options: StartOptions): Promise<
   }
 }
 
-async function bringUp(
-  settings: Settings,
-  options: StartOptions,
-  closers: (() => Promise<void>)[],
-  startedAt: number,
-): Promise<void> {
+async function bringUp(settings: Settings, options: StartOptions, closers: (() => Promise<void>)[]): Promise<void> {
   const say = options.json ? () => {} : step
   const { dataDirectory, host } = settings
   makeDirectory(dataDirectory)
@@ -157,7 +151,8 @@ async function bringUp(
   background.catch((err: unknown) => logger.error({ err }, 'background work could not be started'))
   closers.push(async () => (await background.catch(() => undefined))?.stop())
 
-  const seconds = (performance.now() - startedAt) / 1000
+  // Since the process began, loading included.
+  const seconds = performance.now() / 1000
   printReady({
     quickstart,
     seconds,

@@ -3,8 +3,9 @@
  * and a log that names the route and never the query, the body, a header or a cookie.
  */
 import { randomUUID } from 'node:crypto'
-import { Ajv } from 'ajv'
+import { Ajv, type ValidateFunction } from 'ajv'
 import formats from 'ajv-formats'
+import fastJsonStringify from 'fast-json-stringify'
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -74,9 +75,25 @@ export function createServer({ logger, bodyLimit = 256 * 1024, trustedProxies = 
   const strict = new Ajv({ ...options, coerceTypes: false })
   const coercing = new Ajv({ ...options, coerceTypes: true })
   for (const ajv of [strict, coercing]) formats.default(ajv)
-  app.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'querystring' ? coercing : strict).compile(schema as object),
-  )
+  // Compiled when a route is first used: all of them at once were a quarter of the start.
+  app.setValidatorCompiler(({ schema, httpPart }) => {
+    let compiled: ValidateFunction | undefined
+    const validate = (data: unknown): boolean => {
+      compiled ??= (httpPart === 'querystring' ? coercing : strict).compile(schema as object)
+      const fits = compiled(data) as boolean
+      validate.errors = compiled.errors ?? null
+      return fits
+    }
+    validate.errors = null as ValidateFunction['errors']
+    return validate
+  })
+  app.setSerializerCompiler(({ schema }) => {
+    let compiled: ((data: unknown) => string) | undefined
+    return (data) => {
+      compiled ??= fastJsonStringify(schema as object)
+      return compiled(data)
+    }
+  })
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
