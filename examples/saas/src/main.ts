@@ -3,7 +3,7 @@
  * platform writes; variables of the environment override it:
  *
  *   STOCKROOM_QUICKSTART      path of that file
- *   STOCKROOM_DATABASE        JSON { application, owner }: two URLs or option objects; required
+ *   STOCKROOM_DATABASE        JSON { application, owner }: two URLs or option objects; the platform tells it
  *   STOCKROOM_PORTS           JSON { web, registration, tenants, users, items }
  *   STOCKROOM_SETTINGS        JSON, see `settings` in stockroom.ts
  *   STOCKROOM_ADMIN_ROLE      role of a tenant's first user ("admin")
@@ -45,14 +45,15 @@ const write = (level: string) => (facts: object, message: string) =>
   )
 const logger: Logger = { info: write('info'), error: write('error') }
 
-// Started by the platform, which says when the file is written; by then the modules above are loaded.
-if (process.send) await once(process, 'message')
+// Started by the platform, which says when the file is written and where the database is; by then the modules above are
+// loaded.
+const [told] = process.send ? ((await once(process, 'message')) as [{ database: DatabaseOptions }]) : [undefined]
 const quickstart = JSON.parse(
   await readFile(env.STOCKROOM_QUICKSTART ?? '.tenantry/quickstart.json', 'utf8'),
 ) as Quickstart
 
 const stockroom = await createStockroom({
-  database: parsed<DatabaseOptions>('STOCKROOM_DATABASE'),
+  database: told?.database ?? parsed<DatabaseOptions>('STOCKROOM_DATABASE'),
   issuer: [quickstart.httpIssuer, quickstart.issuer],
   apiAudience: quickstart.apiAudience,
   tenantClaim: env.STOCKROOM_TENANT_CLAIM ?? 'https://stockroom.example/tenantId',

@@ -70,62 +70,65 @@ export async function seedQuickstart(
     allowed_logout_urls: [sample.appUrl],
     initiate_login_uri: `${sample.appUrl}/login`,
   }
-  const spa = await ensure(call, '/clients', (row) => row.name === 'Stockroom', {
-    name: 'Stockroom',
-    app_type: 'spa',
-    ...addresses,
-    grant_types: ['authorization_code', 'refresh_token'],
-    organization_usage: 'require',
-    organization_require_behavior: 'pre_login_prompt',
-    // Two tabs that refresh at the same moment are honest; half a minute tells them from a stolen token.
-    refresh_token: {
-      rotation_type: 'rotating',
-      expiration_type: 'expiring',
-      leeway: 30,
-      token_lifetime: 2_592_000,
-      idle_token_lifetime: 1_296_000,
-    },
-  })
+  const [spa, machine] = await Promise.all([
+    ensure(call, '/clients', (row) => row.name === 'Stockroom', {
+      name: 'Stockroom',
+      app_type: 'spa',
+      ...addresses,
+      grant_types: ['authorization_code', 'refresh_token'],
+      organization_usage: 'require',
+      organization_require_behavior: 'pre_login_prompt',
+      // Two tabs that refresh at the same moment are honest; half a minute tells them from a stolen token.
+      refresh_token: {
+        rotation_type: 'rotating',
+        expiration_type: 'expiring',
+        leeway: 30,
+        token_lifetime: 2_592_000,
+        idle_token_lifetime: 1_296_000,
+      },
+    }),
+    ensure(call, '/clients', (row) => row.name === 'Stockroom services', {
+      name: 'Stockroom services',
+      app_type: 'non_interactive',
+      grant_types: ['client_credentials'],
+    }),
+    ensure(call, '/resource-servers', (row) => row.identifier === sample.apiAudience, {
+      name: 'Stockroom API',
+      identifier: sample.apiAudience,
+      scopes: PERMISSIONS,
+      enforce_policies: true,
+      token_dialect: 'access_token_authz',
+      allow_offline_access: true,
+    }),
+    ensureAction(call, sample),
+  ])
   // Ports are settings: this start's app may be elsewhere than the first one's.
   if (spa.initiate_login_uri !== addresses.initiate_login_uri) {
     await call('PATCH', `/clients/${text(spa.client_id)}`, addresses)
   }
-  const machine = await ensure(call, '/clients', (row) => row.name === 'Stockroom services', {
-    name: 'Stockroom services',
-    app_type: 'non_interactive',
-    grant_types: ['client_credentials'],
-  })
-  await ensure(call, '/resource-servers', (row) => row.identifier === sample.apiAudience, {
-    name: 'Stockroom API',
-    identifier: sample.apiAudience,
-    scopes: PERMISSIONS,
-    enforce_policies: true,
-    token_dialect: 'access_token_authz',
-    allow_offline_access: true,
-  })
-  const audience = `${environment.origin}/api/v2/`
-  await ensure(call, '/client-grants', (row) => row.client_id === machine.client_id, {
-    client_id: machine.client_id,
-    audience,
-    scope: SERVICE_SCOPES,
-  })
-  const connection = await ensure(call, '/connections', (row) => row.name === 'Username-Password-Authentication', {
-    name: 'Username-Password-Authentication',
-    strategy: 'auth0',
-    options: {
-      passwordPolicy: 'none',
-      password_complexity_options: { min_length: 12 },
-      password_no_personal_info: { enable: true },
-    },
-    enabled_clients: [spa.client_id],
-  })
-  const admin = await ensureRole(call, sample, 'Administrator', 'Sees, adds and removes items', [
-    'read:item',
-    'create:item',
-    'delete:item',
+  const [connection, admin, member] = await Promise.all([
+    ensure(call, '/connections', (row) => row.name === 'Username-Password-Authentication', {
+      name: 'Username-Password-Authentication',
+      strategy: 'auth0',
+      options: {
+        passwordPolicy: 'none',
+        password_complexity_options: { min_length: 12 },
+        password_no_personal_info: { enable: true },
+      },
+      enabled_clients: [spa.client_id],
+    }),
+    ensureRole(call, sample, 'Administrator', 'Sees, adds and removes items', [
+      'read:item',
+      'create:item',
+      'delete:item',
+    ]),
+    ensureRole(call, sample, 'Member', 'Sees items', ['read:item']),
+    ensure(call, '/client-grants', (row) => row.client_id === machine.client_id, {
+      client_id: machine.client_id,
+      audience: `${environment.origin}/api/v2/`,
+      scope: SERVICE_SCOPES,
+    }),
   ])
-  const member = await ensureRole(call, sample, 'Member', 'Sees items', ['read:item'])
-  await ensureAction(call, sample)
 
   return {
     spaClient: { client_id: text(spa.client_id) },

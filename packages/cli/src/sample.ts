@@ -22,15 +22,15 @@ const SERVICES = ['registration', 'tenants', 'users', 'items'] as const
 const main = fileURLToPath(new URL('../../../examples/saas/src/main.ts', import.meta.url))
 
 export interface Sample {
-  /** Lets it begin, once quickstart.json is written. @returns host and port by service @throws Problem `sample_failed` */
-  begin(): Promise<Record<string, string>>
+  /** Lets it begin, once the database is open and quickstart.json is written. @returns host and port by service @throws Problem `sample_failed` */
+  begin(urls: DatabaseUrls): Promise<Record<string, string>>
   close(): Promise<void>
 }
 
 /** Starts the process early: it loads its modules while the platform starts, and then waits for the word. */
 export function spawnSample(
   settings: Settings,
-  given: { quickstartFile: string; database: { urls: DatabaseUrls }; caFile: string; logFile: string },
+  given: { quickstartFile: string; caFile: string; logFile: string },
 ): Sample {
   const ports = Object.fromEntries(['web', ...SERVICES].map((name, index) => [name, settings.appPort + index]))
   const log = openSync(given.logFile, 'a')
@@ -41,10 +41,6 @@ export function spawnSample(
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       NODE_EXTRA_CA_CERTS: given.caFile,
       STOCKROOM_QUICKSTART: given.quickstartFile,
-      STOCKROOM_DATABASE: JSON.stringify({
-        application: driverOptions(given.database.urls.application),
-        owner: driverOptions(given.database.urls.owner),
-      }),
       STOCKROOM_PORTS: JSON.stringify(ports),
       STOCKROOM_SETTINGS: JSON.stringify({ usersBelongToOneTenant: settings.oneTenantOnly }),
     },
@@ -54,11 +50,12 @@ export function spawnSample(
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   return {
     close: () => end(child, ended),
-    async begin() {
+    async begin(urls) {
       try {
         const ready = readiness(child)
         // A child that has ended already cannot be told; `readiness` says so.
-        if (child.connected) child.send('quickstart.json is written')
+        const database = { application: driverOptions(urls.application), owner: driverOptions(urls.owner) }
+        if (child.connected) child.send({ database })
         return await ready
       } catch (error) {
         await end(child, ended)

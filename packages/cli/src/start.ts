@@ -7,8 +7,6 @@ import { once } from 'node:events'
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { createActionRunner } from '@tenantry/identity/actions/runner.ts'
-import { createIdentity } from '@tenantry/identity/identity.ts'
 import { systemClock } from '@tenantry/kernel/clock.ts'
 import { createDatabase } from '@tenantry/kernel/database/database.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
@@ -16,8 +14,6 @@ import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
 import pino, { type DestinationStream } from 'pino'
 import { openDatabase } from './database.ts'
-import { openEnvironment } from './environment.ts'
-import { startGateway } from './gateway.ts'
 import { listen } from './listen.ts'
 import { ensureLocalCertificate } from './local-certificate.ts'
 import { keepMasterKey } from './master-key.ts'
@@ -74,16 +70,21 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   const secrets = createSecrets(masterKey)
   const clock = systemClock
 
+  const certificate = await ensureLocalCertificate({ directory: join(dataDirectory, 'tls'), clock })
   const opening = openDatabase(settings, { secret: secrets.deriveKey('database-role'), logger, progress: say })
   // Before it is open: whatever ends the start meanwhile must not leave a database server behind.
   closers.push(async () => (await opening.catch(() => undefined))?.close())
-  const [opened, certificate] = await Promise.all([
-    opening,
-    ensureLocalCertificate({ directory: join(dataDirectory, 'tls'), clock }),
-  ])
   const quickstartFile = join(dataDirectory, 'quickstart.json')
-  const stockroom = spawnSample(settings, { quickstartFile, database: opened, caFile: certificate.caFile, logFile })
+  const stockroom = spawnSample(settings, { quickstartFile, caFile: certificate.caFile, logFile })
   closers.push(stockroom.close)
+  // Two other processes are starting now; what takes longest to load is loaded meanwhile.
+  const [{ createIdentity }, { createActionRunner }, { openEnvironment }, { startGateway }] = await Promise.all([
+    import('@tenantry/identity/identity.ts'),
+    import('@tenantry/identity/actions/runner.ts'),
+    import('./environment.ts'),
+    import('./gateway.ts'),
+  ])
+  const opened = await opening
   const database = await createDatabase({
     urls: opened.urls,
     onAcross: (reason) => logger.debug({ reason }, 'across environments'),
@@ -139,7 +140,7 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   writeQuickstart(quickstartFile, quickstart)
 
   say('Starting the sample SaaS')
-  const services = await stockroom.begin()
+  const services = await stockroom.begin(opened.urls)
   const gateway = await startGateway(settings, { quickstart, services, clock, logger })
   closers.push(gateway.close)
 
