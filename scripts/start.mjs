@@ -5,8 +5,7 @@ import { prepare, root, toolchain } from './toolchain.mjs'
 
 await forward(async () => {
   const { node, env } = await prepare()
-  // isolated-vm, which runs Actions, cannot work beside Node's start-up snapshot.
-  const args = ['--no-node-snapshot', join(root, 'packages/cli/src/tenantry.ts'), 'start', ...process.argv.slice(2)]
+  const args = [join(root, 'packages/cli/src/tenantry.ts'), 'start', ...process.argv.slice(2)]
   // What stripping types and compiling gave is kept: the second start finds it.
   return { command: node, args, env: { ...env, NODE_COMPILE_CACHE: join(toolchain, 'compile-cache') } }
 })

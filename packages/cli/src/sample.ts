@@ -22,8 +22,10 @@ const SERVICES = ['registration', 'tenants', 'users', 'items'] as const
 const main = fileURLToPath(new URL('../../../examples/saas/src/main.ts', import.meta.url))
 
 export interface Sample {
-  /** Lets it begin, once the database is open and quickstart.json is written. @returns host and port by service @throws Problem `sample_failed` */
-  begin(urls: DatabaseUrls): Promise<Record<string, string>>
+  /** Host and port by service: the gateway's stage variables. */
+  services: Record<string, string>
+  /** Lets it begin, once the database is open and quickstart.json is written. @throws Problem `sample_failed` */
+  begin(urls: DatabaseUrls): Promise<void>
   close(): Promise<void>
 }
 
@@ -49,6 +51,7 @@ export function spawnSample(
   // Not `exit`: a process that could not be started has none.
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   return {
+    services: Object.fromEntries(SERVICES.map((name) => [name, `127.0.0.1:${ports[name]}`])),
     close: () => end(child, ended),
     async begin(urls) {
       try {
@@ -56,7 +59,7 @@ export function spawnSample(
         // A child that has ended already cannot be told; `readiness` says so.
         const database = { application: driverOptions(urls.application), owner: driverOptions(urls.owner) }
         if (child.connected) child.send({ database })
-        return await ready
+        await ready
       } catch (error) {
         await end(child, ended)
         const reason = `${(error as Error).message} Its ports are those from ${definitions.appPort.variable} on.`
@@ -80,22 +83,17 @@ function driverOptions(text: string): object | string {
   }
 }
 
-/** Its first line: `{"ready":true,"urls":{…}}`. The gateway's stage variables are hosts with their ports. */
-function readiness(child: ChildProcess): Promise<Record<string, string>> {
+/** It says one line when it is ready. */
+function readiness(child: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('It was not ready within 30 seconds.')), 30_000)
     const gone = (code: number | null) => reject(new Error(`It ended with code ${code}.`))
     if (child.exitCode !== null) gone(child.exitCode)
     child.once('exit', gone)
     child.once('error', reject)
-    createInterface({ input: child.stdout! }).once('line', (line) => {
+    createInterface({ input: child.stdout! }).once('line', () => {
       clearTimeout(timer)
-      try {
-        const { urls } = JSON.parse(line) as { urls: Record<(typeof SERVICES)[number], string> }
-        resolve(Object.fromEntries(SERVICES.map((name) => [name, new URL(urls[name]).host])))
-      } catch (cause) {
-        reject(new Error('It said something that is not JSON.', { cause }))
-      }
+      resolve()
     })
   })
 }

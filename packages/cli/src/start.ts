@@ -140,17 +140,11 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   writeQuickstart(quickstartFile, quickstart)
 
   say('Starting the sample SaaS')
-  const services = await stockroom.begin(opened.urls)
-  const gateway = await startGateway(settings, { quickstart, services, clock, logger })
+  const [gateway] = await Promise.all([
+    startGateway(settings, { quickstart, services: stockroom.services, clock, logger }),
+    stockroom.begin(opened.urls),
+  ])
   closers.push(gateway.close)
-
-  // Neither loaded nor awaited before the rest is ready: the job queue and the mail library cost a quarter of the start.
-  const ownerUrl = opened.urls.owner
-  const background = import('@tenantry/identity/background.ts').then(({ startBackground }) =>
-    startBackground({ ownerUrl, database, secrets, clock, logger, mail }),
-  )
-  background.catch((err: unknown) => logger.error({ err }, 'background work could not be started'))
-  closers.push(async () => (await background.catch(() => undefined))?.stop())
 
   // Since the process began, loading included.
   const seconds = performance.now() / 1000
@@ -161,6 +155,14 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
     quickstartFile: relative(process.cwd(), quickstartFile),
     json: options.json,
   })
+
+  // Neither loaded nor awaited before the rest is ready: the job queue and the mail library cost a quarter of the start.
+  const ownerUrl = opened.urls.owner
+  const background = import('@tenantry/identity/background.ts').then(({ startBackground }) =>
+    startBackground({ ownerUrl, database, secrets, clock, logger, mail }),
+  )
+  background.catch((err: unknown) => logger.error({ err }, 'background work could not be started'))
+  closers.push(async () => (await background.catch(() => undefined))?.stop())
 }
 
 /** @throws Problem `data_directory_unusable` */
