@@ -200,7 +200,7 @@ test('a page for people comes also when the host is unknown or the body is no fo
   assert.equal(answer.status, 415)
   assert.match(answer.headers['content-type']!, /^text\/html/)
   assert.doesNotMatch(answer.text, /\.ts:|node_modules|FST_/)
-  assert.match(answer.text, /<dt>Reference<\/dt><dd>[A-Za-z0-9]{20}<\/dd>/)
+  assert.match(answer.text, /<dt>Reference<\/dt><dd>[0-9a-f-]{36}<\/dd>/)
   assert.equal(/<dt>Reference<\/dt><dd>([^<]+)/.exec(answer.text)![1], answer.headers['x-request-id'])
 })
 
