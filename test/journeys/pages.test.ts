@@ -296,8 +296,13 @@ async function violations(page: Page, rules?: string[]): Promise<unknown> {
 
 /** With reduced motion transitions take a moment, not none: the colours are there with the frame after the next. */
 async function show(page: Page, colorScheme: (typeof THEMES)[number]): Promise<void> {
-  await page.emulateMedia({ colorScheme })
-  await evaluate(page, 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))')
+  await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+  // The browser applies it when it next draws: until the query matches, two frames are out and nothing moves any more, a
+  // colour may still be of the other theme.
+  await page.waitForFunction(`matchMedia('(prefers-color-scheme: ${colorScheme})').matches`)
+  await page.evaluate(
+    `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 150))))`,
+  )
 }
 
 const overflow = (page: Page) =>
