@@ -17,6 +17,7 @@ import { createKeyrings } from './keys/keyring.ts'
 import { createLogin } from './login/login.ts'
 import { governPages } from './login/page-errors.ts'
 import { createPostLogin } from './login/post-login.ts'
+import { createTenantLog } from './logs/tenant-log.ts'
 import { authorize } from './oauth/authorize/authorize.ts'
 import { createConfiguration } from './oauth/configuration.ts'
 import { logout } from './oauth/logout.ts'
@@ -27,12 +28,15 @@ import { actionVersions } from './resources/actions/versions/routes.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
+import { logs } from './resources/logs/routes.ts'
 import { governManagementApi } from './resources/management-api.ts'
+import { notYet } from './resources/not-yet.ts'
 import { organizationClientGrants } from './resources/organizations/client-grants/routes.ts'
 import { enabledConnections } from './resources/organizations/enabled-connections/routes.ts'
 import { invitations } from './resources/organizations/invitations/routes.ts'
 import { members } from './resources/organizations/members/routes.ts'
 import { organizations } from './resources/organizations/routes.ts'
+import { DEFAULT_RATE, type RateLimit } from './resources/rate-limit.ts'
 import { resourceServers } from './resources/resource-servers/routes.ts'
 import { rolePermissions } from './resources/roles/permissions/routes.ts'
 import { roles } from './resources/roles/routes.ts'
@@ -52,6 +56,8 @@ export interface IdentityDependencies {
   runner: ActionRunner
   /** Addresses or networks of proxies whose X-Forwarded-For is believed; nobody's by default. */
   trustedProxies?: string[]
+  /** How often one client may call the Management API, in each process. */
+  managementRate?: RateLimit | undefined
 }
 
 export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
@@ -59,6 +65,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
   const cache = createConfigurationCache(database)
   const keyrings = createKeyrings({ database, cache, secrets })
   const resolveEnvironment = createEnvironmentResolver({ database, cache })
+  const tenantLog = createTenantLog({ database, clock, logger })
   const outbox = createOutbox({ secrets, clock, mail })
   const configuration = createConfiguration({ database, cache, secrets })
   const postLogin = createPostLogin({ database, cache, secrets, runner, logger })
@@ -66,6 +73,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
   const { checkCode } = runner
   const app = createServer({ logger, trustedProxies: deps.trustedProxies })
 
+  app.addHook('onClose', () => tenantLog.close())
   app.get('/healthz', async () => ({ status: 'ok' }))
   app.get('/readyz', async (request, reply) => {
     try {
@@ -85,7 +93,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
     await scope.register(
       async (instance) => {
         const api = instance as unknown as Api
-        governManagementApi(api, { keyrings, cache, clock })
+        governManagementApi(api, { keyrings, cache, clock, tenantLog, rate: deps.managementRate ?? DEFAULT_RATE })
         await organizations({ database, clock })(api)
         await enabledConnections({ database })(api)
         await organizationClientGrants({ database })(api)
@@ -105,6 +113,8 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await actions({ database, secrets, clock, checkCode })(api)
         await actionVersions({ database, secrets, clock, checkCode })(api)
         await actionBindings({ database, secrets, clock })(api)
+        await logs({ database })(api)
+        await notYet(api)
       },
       { prefix: '/api/v2' },
     )

@@ -20,6 +20,7 @@ import { signJwt } from './keys/jwt.ts'
 import { createKeyrings } from './keys/keyring.ts'
 import { managementAudience } from './resources/management-api.ts'
 import { managementScopes } from './resources/management-scopes.ts'
+import type { RateLimit } from './resources/rate-limit.ts'
 
 export interface Answer {
   status: number
@@ -79,9 +80,11 @@ export interface TestIdentity {
 export async function startIdentity({
   urls = testDatabase(),
   poolSize = 8,
+  managementRate,
 }: {
   urls?: DatabaseUrls
   poolSize?: number
+  managementRate?: RateLimit
 } = {}): Promise<TestIdentity> {
   const database = await createDatabase({ urls, poolSize })
   const clock = movableClock()
@@ -96,7 +99,15 @@ export async function startIdentity({
     },
   })
   const runner = createActionRunner({ logger })
-  const app = await createIdentity({ database, secrets, clock, logger, mail: { kind: 'mailbox' }, runner })
+  const app = await createIdentity({
+    database,
+    secrets,
+    clock,
+    logger,
+    mail: { kind: 'mailbox' },
+    runner,
+    managementRate,
+  })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const port = (app.server.address() as { port: number }).port
   const keyrings = createKeyrings({ database, secrets, cache: createConfigurationCache({ onChange: () => {} }) })

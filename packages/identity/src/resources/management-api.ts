@@ -8,14 +8,17 @@
 import { STATUS_CODES } from 'node:http'
 import { type Clock, epochSeconds } from '@tenantry/kernel/clock.ts'
 import { logProblem, toProblem } from '@tenantry/kernel/http/server.ts'
-import type { Api } from '@tenantry/kernel/http/slice.ts'
+import { type Api, Exact } from '@tenantry/kernel/http/slice.ts'
 import { defineProblems, type Problem } from '@tenantry/kernel/problem.ts'
 import Type from 'typebox'
 import type { ConfigurationCache } from '../configuration-cache.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
 import { verifyJwt } from '../keys/jwt.ts'
 import type { Keyrings } from '../keys/keyring.ts'
+import { asker, type TenantLog } from '../logs/tenant-log.ts'
+import { auditOperation } from './audit.ts'
 import { managementScopes } from './management-scopes.ts'
+import { createRateLimit, type RateLimit, problems as rateProblems } from './rate-limit.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -26,12 +29,23 @@ declare module 'fastify' {
     environment: RequestEnvironment
     /** Scopes of the caller's token; set on the Management API. */
     callerScopes: ReadonlySet<string>
+    /** Whose token it is: a client's own, or a person's that a client holds. Set on the Management API. */
+    caller: Caller | undefined
   }
+}
+
+export interface Caller {
+  clientId: string | undefined
+  userId: string | undefined
 }
 
 export const problems = defineProblems({
   missing_authentication: { status: 401, title: 'Missing authentication' },
   insufficient_scope: { status: 403, title: 'Insufficient scope, expected any of: {scopes}' },
+  organization_token: {
+    status: 403,
+    title: 'This token is bound to an organization, and the Management API is above all of them. Get one without.',
+  },
   not_found: { status: 404, title: 'Not Found' },
   operation_not_supported: { status: 501, title: '{what}' },
 })
@@ -67,11 +81,16 @@ export interface ManagementApiDependencies {
   keyrings: Keyrings
   cache: ConfigurationCache
   clock: Clock
+  tenantLog: TenantLog
+  rate: RateLimit
 }
 
 /** Installs the hooks on the encapsulated part of the server that serves `/api/v2`. */
-export function governManagementApi(app: Api, { keyrings, cache, clock }: ManagementApiDependencies): void {
+export function governManagementApi(app: Api, deps: ManagementApiDependencies): void {
+  const { keyrings, cache, clock, tenantLog } = deps
+  const admit = createRateLimit(deps)
   app.decorateRequest('callerScopes')
+  app.decorateRequest('caller')
 
   app.addHook('onRoute', (route) => {
     if (route.method === 'HEAD') return
@@ -83,9 +102,11 @@ export function governManagementApi(app: Api, { keyrings, cache, clock }: Manage
     }
     const unknown = [route.config.scope].flat().find((scope) => !managementScopes.includes(scope))
     if (unknown) throw new Error(`${route.method} ${route.url} asks for ${unknown}, which management-scopes.ts lacks.`)
+    // What a route does not take is refused, not ignored: a filter with a typing error would select everything.
+    route.schema = { querystring: Exact({}), ...route.schema }
   })
 
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const token = /^Bearer ([^\s]+)$/i.exec(request.headers.authorization ?? '')?.[1]
     if (!token) throw problems.missing_authentication()
     const claims = await verifyJwt(await keyrings(request.environment.id), token, {
@@ -94,6 +115,16 @@ export function governManagementApi(app: Api, { keyrings, cache, clock }: Manage
       now: clock.now(),
     })
     request.callerScopes = new Set(typeof claims.scope === 'string' ? claims.scope.split(' ') : [])
+    request.caller = callerOf(claims)
+    const admission = await admit(request.environment.id, request.caller.clientId ?? String(claims.sub))
+    reply.headers(admission.headers)
+    if (!admission.admitted) {
+      if (admission.isFirstRefusal) tenantLog.add(request.environment.id, { type: 'api_limit', ...asker(request) })
+      reply.header('retry-after', String(admission.retryAfter))
+      const { requests: limit, seconds } = deps.rate
+      throw rateProblems.too_many_requests({ facts: { limit, seconds } })
+    }
+    if (claims.org_id !== undefined) throw problems.organization_token()
     const needed = [request.routeOptions.config.scope ?? []].flat()
     if (needed.length > 0 && !needed.some((scope) => request.callerScopes.has(scope))) {
       throw problems.insufficient_scope({ facts: { scopes: needed.join(' ') } })
@@ -101,9 +132,10 @@ export function governManagementApi(app: Api, { keyrings, cache, clock }: Manage
   })
 
   // The caller reads what it wrote: the database's announcement to this process may still be on its way.
-  app.addHook('onSend', async (request, reply) => {
+  app.addHook('onSend', async (request, reply, payload) => {
     // Not after a refusal: whoever has no token could make the cache worthless for everybody.
     if (request.method !== 'GET' && reply.statusCode < 400) cache.forget(request.environment.id)
+    await auditOperation(tenantLog, request, reply, payload)
   })
 
   app.setErrorHandler((error, request, reply) => {
@@ -116,7 +148,7 @@ export function governManagementApi(app: Api, { keyrings, cache, clock }: Manage
   app.setNotFoundHandler((_request, reply) => reply.code(404).send(renderRefusal(problems.not_found())))
 }
 
-/** Auth0's headers of a 429. Its SDKs wait until `x-ratelimit-reset`. */
+/** Auth0's headers of a 429 with a limit of its own. Its SDKs wait until `x-ratelimit-reset`. */
 function rateLimitHeaders({ facts }: Problem, now: Date): Record<string, string> {
   const retryAfter = facts.retryAfter as number
   return {
@@ -124,6 +156,16 @@ function rateLimitHeaders({ facts }: Problem, now: Date): Record<string, string>
     'x-ratelimit-limit': String(facts.limit),
     'x-ratelimit-remaining': '0',
     'x-ratelimit-reset': String(epochSeconds(now) + retryAfter),
+  }
+}
+
+/** `sub` is a person, or `{client}@clients` for a client's own token. */
+function callerOf(claims: { sub?: string; azp?: unknown; client_id?: unknown }): Caller {
+  const client = claims.azp ?? claims.client_id
+  const own = claims.sub?.endsWith('@clients') ?? false
+  return {
+    clientId: typeof client === 'string' ? client : own ? claims.sub!.slice(0, -'@clients'.length) : undefined,
+    userId: own ? undefined : claims.sub,
   }
 }
 
