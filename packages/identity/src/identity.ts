@@ -68,8 +68,8 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
   const tenantLog = createTenantLog({ database, clock, logger })
   const outbox = createOutbox({ secrets, clock, mail })
   const configuration = createConfiguration({ database, cache, secrets })
-  const postLogin = createPostLogin({ database, cache, secrets, runner, logger })
-  const login = createLogin({ database, configuration, secrets, clock, postLogin })
+  const postLogin = createPostLogin({ database, cache, secrets, runner, logger, tenantLog })
+  const login = createLogin({ database, configuration, secrets, clock, postLogin, tenantLog })
   const { checkCode } = runner
   const app = createServer({ logger, trustedProxies: deps.trustedProxies })
 
@@ -120,7 +120,9 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
     )
 
     await scope.register(async (instance) => {
-      await oauth({ database, configuration, keyrings, secrets, clock, postLogin })(instance as unknown as Api)
+      await oauth({ database, configuration, keyrings, secrets, clock, postLogin, tenantLog })(
+        instance as unknown as Api,
+      )
     })
 
     await scope.register(async (instance) => {
@@ -128,7 +130,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
       governPages(pages, { clock })
       await authorize({ database, configuration, clock, login })(pages)
       await login.routes(pages)
-      await logout({ configuration, keyrings, sessions: login.sessions, secrets, clock })(pages)
+      await logout({ configuration, keyrings, sessions: login.sessions, secrets, clock, tenantLog })(pages)
     })
 
     if (mail.kind === 'mailbox') {

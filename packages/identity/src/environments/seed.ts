@@ -34,6 +34,8 @@ export async function seedEnvironment(
       identifier: managementAudience(environment.origins[0]!),
       name: 'Management API',
       is_system: true,
+      // People get of it what their roles allow, never what they ask for.
+      enforce_policies: true,
       scopes: managementScopes.map((value) => ({ value })),
       created_at: now,
       updated_at: now,

@@ -5,8 +5,10 @@
 import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { newId, randomHandle } from '@tenantry/kernel/id.ts'
+import { Problem } from '@tenantry/kernel/problem.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import type { FastifyRequest } from 'fastify'
+import { asker, type LogEntry, type TenantLog } from '../logs/tenant-log.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import type { Client, Configuration } from '../oauth/configuration.ts'
 import { requireConnection } from '../oauth/connection.ts'
@@ -23,6 +25,7 @@ export interface FinishDependencies {
   configuration: Configuration
   clock: Clock
   postLogin: PostLogin
+  tenantLog: TenantLog
 }
 
 export interface Finish {
@@ -35,9 +38,34 @@ export interface Finish {
 
 /**
  * @returns the authorization code
- * @throws Problem `access_denied`, `unauthorized` or `action_failed`; nothing is written then
+ * @throws Problem `access_denied`, `unauthorized` or `action_failed`; nothing but the tenant log is written then
  */
 export async function finishLogin(deps: FinishDependencies, finish: Finish): Promise<string> {
+  const { request, client, asked, session, organizationId } = finish
+  const silent = asked.prompt.includes('none')
+  const about: Partial<LogEntry> = {
+    ...asker(request),
+    client_id: client.client_id,
+    client_name: client.name,
+    user_id: session.user_id,
+    user_name: session.email,
+    connection_id: session.connection_id,
+    audience: asked.audience ?? null,
+    scope: asked.scope.join(' '),
+    organization_id: organizationId ?? null,
+  }
+  try {
+    const code = await letIn(deps, finish, about)
+    deps.tenantLog.add(request.environment.id, { type: silent ? 'ssa' : 's', ...about })
+    return code
+  } catch (error) {
+    const description = error instanceof Problem ? error.message : null
+    deps.tenantLog.add(request.environment.id, { type: silent ? 'fsa' : 'f', ...about, description })
+    throw error
+  }
+}
+
+async function letIn(deps: FinishDependencies, finish: Finish, about: Partial<LogEntry>): Promise<string> {
   const { request, client, asked, session, organizationId } = finish
   const { environment } = request
   const connection = await requireConnection(deps.configuration, environment.id, {
@@ -56,8 +84,16 @@ export async function finishLogin(deps: FinishDependencies, finish: Finish): Pro
     await deps.database.inOrganization(environment.id, organizationId, (tx) =>
       members.add(tx, environment.id, organizationId, [session.user_id]),
     )
+    deps.tenantLog.add(environment.id, { type: 'organization_member_added', ...about })
     subject = await read()
   }
+  Object.assign(about, {
+    connection: connection.name,
+    strategy: connection.strategy,
+    strategy_type: connection.strategy === 'auth0' ? 'database' : null,
+    user_name: subject.user?.email ?? subject.user?.name ?? null,
+    organization_name: subject.organization?.name ?? null,
+  })
   refuseSubject({ ...subject, user_id: session.user_id, organization_id: organizationId ?? null })
 
   const claims = await deps.postLogin.atLogin({ request, client, asked, session, connection, subject })

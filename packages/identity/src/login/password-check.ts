@@ -3,6 +3,7 @@
  * rehashed when the parameters have moved on.
  */
 
+import { asker, type LogEntry } from '../logs/tenant-log.ts'
 import type { Connection } from '../oauth/configuration.ts'
 import { comparableEmail } from '../resources/email-address.ts'
 import { hashPassword, needsRehash, verifyPassword } from '../upstream/database/password.ts'
@@ -16,7 +17,7 @@ export type PasswordCheck =
 
 export async function checkPassword(
   tools: StepTools,
-  { request }: Visit,
+  { request, client, transaction }: Visit,
   connections: Connection[],
   identifier: string,
   password: string,
@@ -27,10 +28,28 @@ export async function checkPassword(
   if (!(await tools.lockout.admit(environmentId, account, request.ip))) return { outcome: 'too_many' }
   const databases = connections.filter(({ strategy }) => strategy === 'auth0').map(({ id }) => id)
   const [person] = await tools.database.once(environmentId, (tx) => store.findCredentials(tx, account, databases))
+  const failed = (type: LogEntry['type'], description?: string) =>
+    tools.tenantLog.add(environmentId, {
+      type,
+      ...asker(request),
+      ...(description ? { description } : {}),
+      client_id: client.client_id,
+      client_name: client.name,
+      user_id: person?.user_id ?? null,
+      user_name: account,
+      connection_id: person?.connection_id ?? null,
+      organization_id: transaction.organizationId ?? null,
+    })
   const tooLong = isTooLong(password)
   const fits = await verifyPassword(person?.password_hash ?? undefined, tooLong ? '' : password)
-  if (!person || !fits || tooLong) return { outcome: 'wrong' }
-  if (person.blocked) return { outcome: 'blocked' }
+  if (!person || !fits || tooLong) {
+    failed(person ? 'fp' : 'fu')
+    return { outcome: 'wrong' }
+  }
+  if (person.blocked) {
+    failed('f', 'The user is blocked')
+    return { outcome: 'blocked' }
+  }
 
   const now = tools.clock.now()
   const rehashed = needsRehash(person.password_hash!) ? await hashPassword(password) : undefined

@@ -10,6 +10,7 @@ import { applyPostLogin } from '../actions/post-login.ts'
 import type { ActionRunner } from '../actions/runner.ts'
 import type { ConfigurationCache } from '../configuration-cache.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
+import type { TenantLog } from '../logs/tenant-log.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import type { Client, Connection } from '../oauth/configuration.ts'
 import type { ActionClaims, Grant, Subject } from '../oauth/grant-store.ts'
@@ -44,9 +45,10 @@ interface Dependencies {
   secrets: Secrets
   runner: ActionRunner
   logger: FastifyBaseLogger
+  tenantLog: TenantLog
 }
 
-export function createPostLogin({ database, cache, secrets, runner, logger }: Dependencies): PostLogin {
+export function createPostLogin({ database, cache, secrets, runner, logger, tenantLog }: Dependencies): PostLogin {
   const deployed = async (environmentId: string) =>
     (await cache.remember(environmentId, ['actions', 'post-login'], async () => {
       const rows = await database.inEnvironment(environmentId, (tx) => actions.deployedFor(tx, 'post-login'))
@@ -79,6 +81,12 @@ export function createPostLogin({ database, cache, secrets, runner, logger }: De
         { environment: environment.id, action, reason, detail, correlationId },
         'an Action failed; the sign-in was denied',
       )
+      tenantLog.add(environment.id, {
+        type: 'actions_execution_failed',
+        hostname: new URL(environment.origin).host,
+        user_id: subject.user!.user_id,
+        details: { action, reason, detail, correlationId },
+      })
       throw problems.action_failed({ facts: { correlationId }, internal: `${action}: ${reason}` })
     }
     const applied = applyPostLogin(outcome.commands)

@@ -15,7 +15,8 @@ import { decodeJwt, errors, jwtVerify } from 'jose'
 import type { Keyrings } from '../keys/keyring.ts'
 import { readCookie } from '../login/cookies.ts'
 import { environmentLook, sendPage } from '../login/pages.ts'
-import type { Sessions } from '../login/sessions.ts'
+import type { Session, Sessions } from '../login/sessions.ts'
+import { asker, type TenantLog } from '../logs/tenant-log.ts'
 import type { Configuration } from './configuration.ts'
 import { readParameters } from './parameters.ts'
 import { problems } from './problems.ts'
@@ -26,6 +27,7 @@ interface Dependencies {
   sessions: Sessions
   secrets: Secrets
   clock: Clock
+  tenantLog: TenantLog
 }
 
 type Parameters = Readonly<Record<string, string>>
@@ -40,7 +42,7 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
     if (target !== undefined && !allowed.includes(target)) {
       throw refuse('The returnTo address is not in the list of allowed logout URLs.')
     }
-    await deps.sessions.end(request, reply)
+    await end(request, reply, await deps.sessions.read(request), parameters.client_id)
     return leave(reply, target)
   })
 
@@ -64,8 +66,21 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
     const confirmed =
       request.method === 'POST' && confirmation !== undefined && sameSecret(parameters._csrf ?? '', confirmation)
     if (asks && !confirmed) return askToConfirm(reply, { ...parameters, _csrf: confirmation ?? '' }, target)
-    await deps.sessions.end(request, reply)
+    await end(request, reply, session, clientId)
     return leave(reply, target, parameters.state)
+  }
+
+  async function end(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    session: Session | undefined,
+    clientId: string | undefined,
+  ) {
+    await deps.sessions.end(request, reply)
+    if (!session) return
+    const { user_id, email, connection_id } = session
+    const about = { ...asker(request), user_id, user_name: email, connection_id, client_id: clientId ?? null }
+    deps.tenantLog.add(request.environment.id, { type: 'slo', ...about })
   }
 }
 

@@ -6,14 +6,23 @@ import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
+import { asker, type TenantLog } from '../logs/tenant-log.ts'
 import type { Configuration } from './configuration.ts'
 import { readRefreshToken, revokeGrant } from './grant-store.ts'
 import { readParameters } from './parameters.ts'
 import { authenticateClient } from './token/client-authentication.ts'
+import { aboutGrant } from './token/grants/subject.ts'
 import { required } from './token/token.ts'
 
+interface Dependencies {
+  database: Database
+  configuration: Configuration
+  clock: Clock
+  tenantLog: TenantLog
+}
+
 export const revocation =
-  ({ database, configuration, clock }: { database: Database; configuration: Configuration; clock: Clock }) =>
+  ({ database, configuration, clock, tenantLog }: Dependencies) =>
   async (app: Api) => {
     app.post('/oauth/revoke', async (request, reply) => {
       const parameters = readParameters(request.body)
@@ -23,6 +32,13 @@ export const revocation =
       const [token] = await database.once(request.environment.id, (tx) => readRefreshToken(tx, tokenHash))
       if (token?.client_id === client.client_id) {
         await database.once(request.environment.id, (tx) => revokeGrant(tx, token.id, clock.now()))
+        tenantLog.add(request.environment.id, {
+          type: 'srrt',
+          ...asker(request),
+          client_id: client.client_id,
+          client_name: client.name,
+          ...aboutGrant(token),
+        })
       }
       return reply.code(200).header('cache-control', 'no-store').send()
     })

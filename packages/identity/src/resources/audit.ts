@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { asker, type TenantLog } from '../logs/tenant-log.ts'
 
 /** A read that showed one of these is logged as such. */
-const SHOWN_SECRET = /"(client_secret|signing_secret)":"/
+const SHOWN_SECRET = /"(client_secret|signing_secret)":"(?!\*)/
 
 export async function auditOperation(
   log: TenantLog,

@@ -6,6 +6,7 @@
 import { newId } from '@tenantry/kernel/id.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import { shortDate } from '../../delivery/dates.ts'
+import { asker } from '../../logs/tenant-log.ts'
 import { INVITATION_REFUSED } from '../../oauth/authorize/checks.ts'
 import type { Connection } from '../../oauth/configuration.ts'
 import { problems as oauthProblems } from '../../oauth/problems.ts'
@@ -100,8 +101,16 @@ const render = (tools: StepTools, visit: Visit, invited: Invited, values: Record
     status,
   )
 
-const refuse = (tools: StepTools, visit: Visit) =>
-  tools.refuseInvitation(visit, oauthProblems.invalid_request({ facts: { reason: INVITATION_REFUSED } }))
+const refuse = (tools: StepTools, visit: Visit) => {
+  tools.tenantLog.add(visit.request.environment.id, {
+    type: 'fi',
+    ...asker(visit.request),
+    client_id: visit.client.client_id,
+    client_name: visit.client.name,
+    organization_id: visit.transaction.organizationId ?? null,
+  })
+  return tools.refuseInvitation(visit, oauthProblems.invalid_request({ facts: { reason: INVITATION_REFUSED } }))
+}
 
 type Person = { userId: string; connectionId?: string } | { connection: Connection; passwordHash: string }
 
@@ -129,6 +138,16 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
     return { userId }
   })
   if (!accepted) return refuse(tools, visit)
+  tools.tenantLog.add(environmentId, {
+    type: 'si',
+    ...asker(request),
+    client_id: visit.client.client_id,
+    client_name: visit.client.name,
+    user_id: accepted.userId,
+    user_name: invited.row.invitee.email,
+    organization_id: organizationId,
+    organization_name: invited.organizationName,
+  })
 
   const settled = { ...visit, transaction: { ...transaction, invitationId: undefined } }
   if (invited.known === 'signed-in') return tools.proceed(settled)

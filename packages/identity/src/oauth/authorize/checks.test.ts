@@ -215,21 +215,51 @@ test('a client without the grant type cannot start a sign-in', async () => {
   assert.equal(told.error_description, "Grant type 'authorization_code' not allowed for the client.")
 })
 
-test('N72 people cannot ask for the Management API, at none of its addresses and with none of its scopes', async () => {
+test('N72 a person gets of the Management API what their roles allow, and nothing of what they only ask for', async () => {
   const world = await createWorld(identity, { organization_usage: 'allow' })
-  const audience = `${world.env.origin}/api/v2/`
-  for (const scope of ['openid', 'read:users', 'openid create:client_grants']) {
-    const told = toldClient(await world.env.request(world.authorize({ audience, scope }).path))
-    assert.equal(told.error, 'access_denied')
-    assert.equal(told.error_description, 'The Management API is for machines. Use client_credentials.')
-  }
+  const { env } = world
+  const audience = `${env.origin}/api/v2/`
   const anna = await world.person('anna@example.test')
-  const tokens = await world.tokens(anna, { scope: 'openid read:users read:item' })
-  assert.equal(tokens.scope, 'openid')
-  const answer = await world.env.request('/api/v2/users', {
-    headers: { authorization: `Bearer ${tokens.access_token}` },
-  })
-  assert.equal(answer.status, 401)
+  const ask = async (path: string, token: string) =>
+    (await env.request(`/api/v2${path}`, { headers: { authorization: `Bearer ${token}` } })).status
+  const scope = 'openid read:users create:client_grants'
+
+  const nobody = await world.tokens(anna, { audience, scope })
+  assert.equal(nobody.scope, 'openid')
+  assert.equal(await ask('/users', nobody.access_token), 403)
+
+  const role = (await env.manage('POST', '/roles', { name: 'Support' })).json
+  const permissions = [{ resource_server_identifier: audience, permission_name: 'read:users' }]
+  assert.equal((await env.manage('POST', `/roles/${role.id}/permissions`, { permissions })).status, 201)
+  const userRoles = `/users/${encodeURIComponent(anna.user_id)}/roles`
+  assert.equal((await env.manage('POST', userRoles, { roles: [role.id] })).status, 204)
+  const support = await world.tokens(anna, { audience, scope })
+  assert.equal(support.scope, 'openid read:users')
+  assert.equal(await ask('/users', support.access_token), 200)
+  assert.equal(await ask('/client-grants', support.access_token), 403)
+
+  const other = await world.tokens(anna, { scope: 'openid read:users read:item' })
+  assert.equal(await ask('/users', other.access_token), 401)
+})
+
+test('a role inside an organization manages nothing above it: such a token is refused by the Management API', async () => {
+  const world = await createWorld(identity, { organization_usage: 'allow' })
+  const { env } = world
+  const audience = `${env.origin}/api/v2/`
+  const acme = await world.organization('acme')
+  const anna = await world.person('anna@example.test')
+  const role = (await env.manage('POST', '/roles', { name: 'Owner' })).json
+  const permissions = [{ resource_server_identifier: audience, permission_name: 'read:users' }]
+  await env.manage('POST', `/roles/${role.id}/permissions`, { permissions })
+  await env.manage('POST', `/organizations/${acme}/members`, { members: [anna.user_id] })
+  const memberRoles = `/organizations/${acme}/members/${encodeURIComponent(anna.user_id)}/roles`
+  assert.equal((await env.manage('POST', memberRoles, { roles: [role.id] })).status, 204)
+  const outside = await world.tokens(anna, { audience, scope: 'read:users' })
+  assert.equal(outside.scope, '')
+  const inside = await world.tokens(anna, { audience, scope: 'read:users', organization: acme })
+  assert.equal(inside.scope, 'read:users')
+  const answer = await env.request('/api/v2/users', { headers: { authorization: `Bearer ${inside.access_token}` } })
+  assert.deepEqual([answer.status, answer.json.errorCode], [403, 'organization_token'])
 })
 
 test('the rules for organizations speak with Auth0’s words: deny, require without a prompt, ids, names', async () => {

@@ -84,9 +84,6 @@ const scopeAndAudience: Check = async ({ deps, environment, parameters }) => {
   const api = audience ? await deps.configuration.resourceServer(environment, audience) : undefined
   if (audience && !api)
     throw problems.access_denied({ facts: { reason: `Service not found: ${audience.slice(0, 200)}` } })
-  // It has no role-based access for people, so any of them could ask for every scope it has.
-  if (api?.is_system)
-    throw problems.access_denied({ facts: { reason: 'The Management API is for machines. Use client_credentials.' } })
   return { scope, audience, resource_server_identifier: api?.identifier }
 }
 

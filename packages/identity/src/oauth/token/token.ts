@@ -8,10 +8,12 @@
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
+import { Problem } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import type { Keyring, Keyrings } from '../../keys/keyring.ts'
 import type { PostLogin } from '../../login/post-login.ts'
+import { asker, type LogEntry, type TenantLog } from '../../logs/tenant-log.ts'
 import type { Client, Configuration } from '../configuration.ts'
 import { readParameters } from '../parameters.ts'
 import { problems } from '../problems.ts'
@@ -28,6 +30,7 @@ export interface TokenDependencies {
   secrets: Secrets
   clock: Clock
   postLogin: PostLogin
+  tenantLog: TenantLog
 }
 
 /** What every grant gets: the request, parsed and authenticated. */
@@ -39,6 +42,8 @@ export interface TokenRequest {
   now: Date
   /** For the post-login Actions of a refresh. */
   browser: { ip: string; userAgent: string | undefined }
+  /** What the tenant log will say of this request. The grant fills in what it learns, before it refuses anything. */
+  about: Partial<LogEntry>
 }
 
 export type GrantHandler = (deps: TokenDependencies, request: TokenRequest) => Promise<TokenAnswer>
@@ -51,26 +56,54 @@ const GRANTS: Readonly<Record<string, GrantHandler>> = {
 
 export const grantTypes = Object.keys(GRANTS)
 
+const LOGGED: Readonly<Record<string, readonly [succeeded: LogEntry['type'], failed: LogEntry['type']]>> = {
+  authorization_code: ['seacft', 'feacft'],
+  refresh_token: ['sertft', 'fertft'],
+  client_credentials: ['seccft', 'feccft'],
+}
+
 export const token = (deps: TokenDependencies) => async (app: Api) => {
   app.post('/oauth/token', async (request, reply) => {
     const parameters = readParameters(request.body)
     const { environment } = request
-    const [client, keyring] = await Promise.all([
-      authenticateClient(deps.configuration, environment.id, {
-        authorization: request.headers.authorization,
-        parameters,
-      }),
-      deps.keyrings(environment.id),
-    ])
     const type = parameters.grant_type
-    if (!type) throw problems.invalid_request({ facts: { reason: 'Missing required parameter: grant_type' } })
-    const handler = Object.hasOwn(GRANTS, type) ? GRANTS[type] : undefined
-    if (!handler) throw problems.unsupported_grant_type({ facts: { type: type.slice(0, 100) } })
-    if (!client.grant_types.includes(type)) throw problems.unauthorized_client({ facts: { type } })
+    const logged = Object.hasOwn(LOGGED, type ?? '') ? LOGGED[type!] : undefined
+    const about: Partial<LogEntry> = asker(request)
+    try {
+      const answer = await exchange()
+      if (logged) deps.tenantLog.add(environment.id, { ...about, type: logged[0], scope: answer.scope ?? null })
+      return reply.header('cache-control', 'no-store').header('pragma', 'no-cache').send(answer)
+    } catch (error) {
+      if (logged) await logFailure(logged[1], error)
+      throw error
+    }
 
-    const browser = { ip: request.ip, userAgent: request.headers['user-agent'] }
-    const answer = await handler(deps, { environment, keyring, client, parameters, now: deps.clock.now(), browser })
-    return reply.header('cache-control', 'no-store').header('pragma', 'no-cache').send(answer)
+    async function logFailure(type: LogEntry['type'], error: unknown) {
+      // Only of clients that exist: anybody may send any client_id, and could fill the log with them.
+      const client =
+        about.client_id ?? (await deps.configuration.client(environment.id, parameters.client_id ?? ''))?.client_id
+      if (!client) return
+      const description = error instanceof Problem ? error.message : null
+      deps.tenantLog.add(environment.id, { type, ...about, client_id: client, description })
+    }
+
+    async function exchange(): Promise<TokenAnswer> {
+      const [client, keyring] = await Promise.all([
+        authenticateClient(deps.configuration, environment.id, {
+          authorization: request.headers.authorization,
+          parameters,
+        }),
+        deps.keyrings(environment.id),
+      ])
+      Object.assign(about, { client_id: client.client_id, client_name: client.name })
+      if (!type) throw problems.invalid_request({ facts: { reason: 'Missing required parameter: grant_type' } })
+      const handler = Object.hasOwn(GRANTS, type) ? GRANTS[type] : undefined
+      if (!handler) throw problems.unsupported_grant_type({ facts: { type: type.slice(0, 100) } })
+      if (!client.grant_types.includes(type)) throw problems.unauthorized_client({ facts: { type } })
+
+      const browser = { ip: request.ip, userAgent: request.headers['user-agent'] }
+      return handler(deps, { environment, keyring, client, parameters, now: deps.clock.now(), browser, about })
+    }
   })
 }
 

@@ -13,7 +13,7 @@ import { issue } from '../../tokens/issue.ts'
 import { firstRefreshToken } from '../../tokens/refresh.ts'
 import { cutScope } from '../../tokens/scope.ts'
 import { type GrantHandler, required, type TokenDependencies, type TokenRequest } from '../token.ts'
-import { refuseSubject } from './subject.ts'
+import { aboutGrant, refuseSubject } from './subject.ts'
 
 const MAXIMUM_ATTEMPTS = 5
 
@@ -22,6 +22,7 @@ export const authorizationCode: GrantHandler = async (deps, request) => {
   const codeHash = hashHandle(required(parameters, 'code'))
   const [code] = await deps.database.once(environment.id, (tx) => store.readCode(tx, codeHash))
   if (!code || code.client_id !== client.client_id || code.issuer !== environment.issuer) throw problems.invalid_code()
+  Object.assign(request.about, aboutGrant(code))
   if (code.used_at) {
     // RFC 6749 §4.1.2: a second use means that somebody has a stolen code; what the first got is revoked, and only that.
     await deps.database.once(environment.id, (tx) => store.revokeGrant(tx, code.id, now))

@@ -10,6 +10,7 @@ import { type GrantHandler, required, type TokenDependencies, type TokenRequest 
 export const clientCredentials: GrantHandler = async (deps, request) => {
   const { environment, client, parameters, keyring, now } = request
   const audience = required(parameters, 'audience')
+  request.about.audience = audience
   const [api, grant] = await Promise.all([
     deps.configuration.resourceServer(environment, audience),
     deps.configuration.clientGrant(environment, client.client_id, audience),
@@ -20,6 +21,8 @@ export const clientCredentials: GrantHandler = async (deps, request) => {
     throw problems.access_denied({ facts: { reason } })
   }
   const organization = await organizationOf(deps, request, grant)
+  if (organization)
+    Object.assign(request.about, { organization_id: organization.id, organization_name: organization.name })
   const scope = grantedScope(
     grant,
     api.scopes.map(({ value }) => value),

@@ -13,7 +13,7 @@ import { issue } from '../../tokens/issue.ts'
 import { idleEnd, nextRefreshToken, refreshPolicy } from '../../tokens/refresh.ts'
 import { parseScope } from '../../tokens/scope.ts'
 import { type GrantHandler, required, type TokenDependencies, type TokenRequest } from '../token.ts'
-import { refuseSubject } from './subject.ts'
+import { aboutGrant, refuseSubject } from './subject.ts'
 
 export const refreshToken: GrantHandler = async (deps, request) => {
   const { environment, client, parameters, keyring, now } = request
@@ -21,6 +21,7 @@ export const refreshToken: GrantHandler = async (deps, request) => {
   const [token] = await deps.database.once(environment.id, (tx) => store.readRefreshToken(tx, tokenHash))
   if (!token || token.client_id !== client.client_id || token.issuer !== environment.issuer)
     throw problems.invalid_refresh_token()
+  Object.assign(request.about, aboutGrant(token))
   if (token.revoked_at || isOver(token, now)) throw problems.invalid_refresh_token()
   if (token.rotated_at && !withinLeeway(client, token.rotated_at, now)) return endFamily(deps, request, token)
   const scope = narrowed(token, parameters)
@@ -74,9 +75,10 @@ async function exchange(
 
 async function endFamily(
   deps: TokenDependencies,
-  { environment, now }: TokenRequest,
+  { environment, now, about }: TokenRequest,
   token: RefreshTokenRow,
 ): Promise<never> {
+  about.type = 'ferrt'
   await deps.database.once(environment.id, (tx) => store.revokeGrant(tx, token.id, now))
   throw problems.invalid_refresh_token({ internal: 'a rotated token was used again; its family is revoked' })
 }

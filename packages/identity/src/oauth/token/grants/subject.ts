@@ -1,5 +1,16 @@
+import type { LogEntry } from '../../../logs/tenant-log.ts'
 import type { Grant, Subject } from '../../grant-store.ts'
 import { problems } from '../../problems.ts'
+
+/** What the tenant log says of a grant. */
+export const aboutGrant = (row: Grant & Subject): Partial<LogEntry> => ({
+  user_id: row.user_id,
+  user_name: row.user?.email ?? row.user?.name ?? null,
+  connection_id: row.connection_id,
+  audience: row.audience,
+  organization_id: row.organization_id,
+  organization_name: row.organization?.name ?? null,
+})
 
 /**
  * Membership and the person's state are checked for every grant, at the moment of minting.
