@@ -8,6 +8,7 @@ import { startBackground } from '@tenantry/identity/background.ts'
 import { startIdentity } from '@tenantry/identity/testing.ts'
 import { systemClock } from '@tenantry/kernel/clock.ts'
 import type { DatabaseUrls } from '@tenantry/kernel/database/database.ts'
+import { createEgress } from '@tenantry/kernel/http/egress.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
 
 export interface IdentityProcess {
@@ -60,6 +61,7 @@ async function serve(urls: DatabaseUrls): Promise<void> {
     clock: systemClock,
     logger,
     mail,
+    egress: createEgress(),
   })
   const stop = async () => {
     await background.stop()

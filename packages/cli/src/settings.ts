@@ -65,6 +65,17 @@ export const definitions = define({
     default: 'Tenantry <no-reply@localhost>',
     describe: 'Sender of outgoing mail.',
   },
+  managementRate: {
+    variable: 'TENANTRY_MANAGEMENT_RATE',
+    default: '6000/60',
+    describe: 'Requests that one client may send to the Management API, per seconds, in each process.',
+  },
+  egressAllow: {
+    variable: 'TENANTRY_EGRESS_ALLOW',
+    default: undefined,
+    describe:
+      'Networks that log streams may call although they are not public, separated by commas: 10.0.0.0/8,127.0.0.1',
+  },
   logLevel: {
     variable: 'TENANTRY_LOG',
     default: 'info',
@@ -91,6 +102,8 @@ export interface Settings {
   trustedProxies: string[]
   smtpUrl: string | undefined
   mailFrom: string
+  managementRate: { requests: number; seconds: number }
+  egressAllow: string[]
   logLevel: string
   oneTenantOnly: boolean
 }
@@ -126,6 +139,12 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     }
     return value
   }
+  const rate = (name: keyof typeof definitions): { requests: number; seconds: number } => {
+    const [requests, seconds] = text(name)!.split('/').map(Number) as [number, number]
+    const whole = (value: number) => Number.isInteger(value) && value >= 1
+    if (!whole(requests) || !whole(seconds)) throw refuse(name, 'write it as requests/seconds, as in 6000/60')
+    return { requests, seconds }
+  }
   return {
     dataDirectory: resolve(text('dataDirectory')!),
     databaseUrl: address('databaseUrl', 'postgres:', 'postgresql:'),
@@ -136,9 +155,11 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     gatewayPort: port('gatewayPort'),
     appPort: port('appPort'),
     host: text('host')!,
-    trustedProxies: readNetworks(text('trustedProxies')),
+    trustedProxies: readNetworks('trustedProxies', text('trustedProxies')),
     smtpUrl: address('smtpUrl', 'smtp:', 'smtps:'),
     mailFrom: text('mailFrom')!,
+    managementRate: rate('managementRate'),
+    egressAllow: readNetworks('egressAllow', text('egressAllow')),
     logLevel: oneOf('logLevel', 'trace', 'debug', 'info', 'warn', 'error', 'silent'),
     oneTenantOnly: oneOf('oneTenantOnly', 'true', 'false') === 'true',
   }
@@ -159,7 +180,7 @@ function readMasterKey(text: string | undefined): Buffer | undefined {
   return key
 }
 
-function readNetworks(text: string | undefined): string[] {
+function readNetworks(name: keyof typeof definitions, text: string | undefined): string[] {
   const networks = (text ?? '')
     .split(',')
     .map((network) => network.trim())
@@ -168,7 +189,7 @@ function readNetworks(text: string | undefined): string[] {
   if (odd !== undefined) {
     throw problems.invalid_setting({
       facts: {
-        variable: definitions.trustedProxies.variable,
+        variable: definitions[name].variable,
         value: odd,
         reason: 'it is no address and no network, as in 10.0.0.0/8',
       },

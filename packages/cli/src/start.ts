@@ -9,6 +9,7 @@ import { join, relative } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { systemClock } from '@tenantry/kernel/clock.ts'
 import { createDatabase } from '@tenantry/kernel/database/database.ts'
+import { createEgress } from '@tenantry/kernel/http/egress.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
@@ -104,6 +105,7 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
     mail,
     runner,
     trustedProxies: settings.trustedProxies,
+    managementRate: settings.managementRate,
   })
   closers.push(() => app.close())
 
@@ -158,8 +160,9 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
 
   // Neither loaded nor awaited before the rest is ready: the job queue and the mail library cost a quarter of the start.
   const ownerUrl = opened.urls.owner
+  const egress = createEgress({ allow: settings.egressAllow })
   const background = import('@tenantry/identity/background.ts').then(({ startBackground }) =>
-    startBackground({ ownerUrl, database, secrets, clock, logger, mail }),
+    startBackground({ ownerUrl, database, secrets, clock, logger, mail, egress }),
   )
   background.catch((err: unknown) => logger.error({ err }, 'background work could not be started'))
   closers.push(async () => (await background.catch(() => undefined))?.stop())

@@ -1,12 +1,14 @@
 /**
- * Work without a request: mail and the removal of what has expired. Any number of processes may run it; pg-boss (in a
+ * Work without a request: mail, log streams and the removal of what has expired. Any number of processes may run it; pg-boss (in a
  * schema of its own, `pgboss`) sees to it that a job runs in one of them.
  */
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Egress } from '@tenantry/kernel/http/egress.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { PgBoss } from 'pg-boss'
+import { startLogStreams } from './delivery/log-streams/worker.ts'
 import type { MailSetting } from './delivery/outbox.ts'
 import { startDelivery } from './delivery/worker.ts'
 import { startUpkeep } from './upkeep/upkeep.ts'
@@ -19,6 +21,8 @@ export interface BackgroundDependencies {
   clock: Clock
   logger: Logger
   mail: MailSetting
+  /** For what customers configure to be called. */
+  egress: Egress
 }
 
 export interface Background {
@@ -27,16 +31,18 @@ export interface Background {
 }
 
 export async function startBackground(deps: BackgroundDependencies): Promise<Background> {
-  const { ownerUrl, database, secrets, clock, logger, mail } = deps
+  const { ownerUrl, database, secrets, clock, logger, mail, egress } = deps
   const boss = new PgBoss({ connectionString: ownerUrl, schema: 'pgboss', max: 3, application_name: 'tenantry-jobs' })
   boss.on('error', (err) => logger.warn({ err }, 'a background job failed; it runs again'))
   await boss.start()
   await startUpkeep({ boss, database, clock, logger })
+  const streams = await startLogStreams({ boss, database, secrets, clock, logger, egress })
   const delivery =
     mail.kind === 'smtp' ? await startDelivery({ boss, database, secrets, clock, logger, setting: mail }) : undefined
   return {
     stop: async () => {
       await delivery?.stop()
+      await streams.stop()
       await boss.stop({ graceful: true, timeout: 10_000 })
     },
   }

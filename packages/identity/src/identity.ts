@@ -28,6 +28,7 @@ import { actionVersions } from './resources/actions/versions/routes.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
+import { logStreams } from './resources/log-streams/routes.ts'
 import { logs } from './resources/logs/routes.ts'
 import { governManagementApi } from './resources/management-api.ts'
 import { notYet } from './resources/not-yet.ts'
@@ -41,6 +42,7 @@ import { resourceServers } from './resources/resource-servers/routes.ts'
 import { rolePermissions } from './resources/roles/permissions/routes.ts'
 import { roles } from './resources/roles/routes.ts'
 import { roleUsers } from './resources/roles/users/routes.ts'
+import { stats } from './resources/stats/routes.ts'
 import { userOrganizations } from './resources/users/organizations/routes.ts'
 import { userPermissions } from './resources/users/permissions/routes.ts'
 import { userRoles } from './resources/users/roles/routes.ts'
@@ -114,6 +116,8 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await actionVersions({ database, secrets, clock, checkCode })(api)
         await actionBindings({ database, secrets, clock })(api)
         await logs({ database })(api)
+        await logStreams({ database, secrets, clock })(api)
+        await stats({ database, clock })(api)
         await notYet(api)
       },
       { prefix: '/api/v2' },

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { createDatabase } from '@tenantry/kernel/database/database.ts'
 import { testDatabase } from '@tenantry/kernel/database/testing.ts'
+import { createEgress } from '@tenantry/kernel/http/egress.ts'
 import { newId } from '@tenantry/kernel/id.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
@@ -70,6 +71,7 @@ async function post(smtp: SmtpServer): Promise<Post> {
     },
     start: () =>
       startBackground({
+        egress: createEgress(),
         ownerUrl: testDatabase().owner,
         database,
         secrets,
@@ -170,12 +172,13 @@ test('a process that is killed between sending and marking loses nothing: the me
   const script = `
     import { createDatabase } from '@tenantry/kernel/database/database.ts'
     import { systemClock } from '@tenantry/kernel/clock.ts'
+    import { createEgress } from '@tenantry/kernel/http/egress.ts'
     import { createLogger } from '@tenantry/kernel/logger.ts'
     import { createSecrets } from '@tenantry/kernel/secrets.ts'
     import { startBackground } from ${JSON.stringify(new URL('../background.ts', import.meta.url).href)}
     const urls = ${JSON.stringify(testDatabase())}
     await startBackground({
-      ownerUrl: urls.owner, database: await createDatabase({ urls }), secrets: createSecrets(Buffer.alloc(32, 7)),
+      egress: createEgress(), ownerUrl: urls.owner, database: await createDatabase({ urls }), secrets: createSecrets(Buffer.alloc(32, 7)),
       clock: systemClock, logger: createLogger({ level: 'silent' }), mail: ${JSON.stringify(setting(smtp))},
     })`
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {

@@ -23,19 +23,31 @@ export interface LogRow {
   details: unknown
 }
 
-/** One statement for any number of entries, which takes their positions as it writes them. */
-export const append = (tx: Tx, environmentId: string, rows: readonly Partial<LogRow>[]) => tx`
+/**
+ * One statement for any number of entries, which takes their positions as it writes them, and counts sign-ins and
+ * sign-ups by day.
+ */
+export const append = (tx: Tx, environmentId: string, rows: readonly (Partial<LogRow> & { date: string })[]) => tx`
   with counter as (
     insert into log_counters as c (environment_id, last) values (${environmentId}, ${rows.length})
     on conflict (environment_id) do update set last = c.last + excluded.last
-    returning last)
+    returning last),
+  entries as (
+    select row_number() over () as number, e.* from jsonb_to_recordset(${tx.json(rows as unknown as JSONValue)}) as e (
+      date timestamptz, type text, description text, connection text, connection_id text, client_id text,
+      client_name text, ip text, user_agent text, hostname text, user_id text, user_name text, strategy text,
+      strategy_type text, audience text, scope text, organization_id text, organization_name text, details jsonb)),
+  counted as (
+    insert into daily_stats as d (environment_id, date, logins, signups, updated_at)
+    select ${environmentId}, (e.date at time zone 'UTC')::date, count(*) filter (where e.type = 's'),
+      count(*) filter (where e.type = 'ss'), max(e.date)
+    from entries e where e.type in ('s', 'ss') group by 2
+    on conflict (environment_id, date) do update set logins = d.logins + excluded.logins,
+      signups = d.signups + excluded.signups, updated_at = excluded.updated_at)
   insert into logs (environment_id, position, date, type, description, connection, connection_id, client_id, client_name,
     ip, user_agent, hostname, user_id, user_name, strategy, strategy_type, audience, scope, organization_id,
     organization_name, details)
-  select ${environmentId}, counter.last - ${rows.length} + row_number() over (), e.date, e.type, e.description,
+  select ${environmentId}, counter.last - ${rows.length} + e.number, e.date, e.type, e.description,
     e.connection, e.connection_id, e.client_id, e.client_name, e.ip, e.user_agent, e.hostname, e.user_id, e.user_name,
     e.strategy, e.strategy_type, e.audience, e.scope, e.organization_id, e.organization_name, e.details
-  from counter, jsonb_to_recordset(${tx.json(rows as unknown as JSONValue)}) as e (date timestamptz, type text,
-    description text, connection text, connection_id text, client_id text, client_name text, ip text, user_agent text,
-    hostname text, user_id text, user_name text, strategy text, strategy_type text, audience text, scope text,
-    organization_id text, organization_name text, details jsonb)`
+  from counter, entries e`

@@ -35,8 +35,10 @@ const BATCH = 500
 /** With the database away entries wait; past this many the oldest are given up. */
 const MAXIMUM_WAITING = 20_000
 
+type NewRow = Partial<store.LogRow> & { date: string }
+
 interface Queue {
-  waiting: { row: Partial<store.LogRow>; stored: () => void }[]
+  waiting: { row: NewRow; stored: () => void }[]
   timer: NodeJS.Timeout | undefined
   writing: Promise<void> | undefined
 }
@@ -123,7 +125,7 @@ export const asker = (request: FastifyRequest & { environment: RequestEnvironmen
 
 const LONGEST = 512
 
-function rowOf(entry: LogEntry, now: Date): Partial<store.LogRow> {
+function rowOf(entry: LogEntry, now: Date): NewRow {
   const texts = Object.fromEntries(
     Object.entries({ description: LOG_TYPES[entry.type].description, ...entry }).map(([name, value]) => [
       name,

@@ -49,6 +49,8 @@ export const removeSessions = (sql: Sql, before: Date) =>
 export const removeFailures = (sql: Sql, before: Date) =>
   removeAll(sql, 'login_failures', sql`window_ends_at <= ${before}`)
 
+export const removeLogs = (sql: Sql, before: Date) => removeAll(sql, 'logs', sql`date <= ${before}`)
+
 /** Mail of a mailbox is neither delivered nor given up, and stays. */
 export const removeMessages = (sql: Sql, before: { delivered: Date; givenUp: Date }) =>
   removeAll(

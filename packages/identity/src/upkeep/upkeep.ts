@@ -37,5 +37,6 @@ export async function tidy({ database, clock }: UpkeepDependencies): Promise<Rec
       delivered: addSeconds(now, -7 * DAY),
       givenUp: addSeconds(now, -30 * DAY),
     }),
+    logs: await store.removeLogs(sql, addSeconds(now, -30 * DAY)),
   }))
 }

@@ -1,17 +1,22 @@
 /** Logs: what happened in the environment, newest first, or onwards from an id. Written by src/logs. */
 import type { Database, Tx } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
+import { defineProblems } from '@tenantry/kernel/problem.ts'
 import Type from 'typebox'
+import { logIdOf, positionOf, type StoredLog, shownLog } from '../../logs/entry.ts'
 import { refusals } from '../management-api.ts'
 import { answer, OffsetQuery, PageAnswer, pageOf, problems as pagingProblems } from '../paging.ts'
 import { UserId } from '../users/schema.ts'
 import * as users from '../users/store.ts'
 import { FieldsQuery, pick } from '../wire.ts'
-import { logIdOf, positionOf, problems, shown } from './rules.ts'
 import { Log, LogId, LogSort } from './schema.ts'
 import * as store from './store.ts'
 
 const tags = ['logs']
+
+export const problems = defineProblems({
+  inexistent_log: { status: 404, title: 'The log does not exist.' },
+})
 
 export const logs: Slice<{ database: Database }> =
   ({ database }) =>
@@ -48,7 +53,7 @@ export const logs: Slice<{ database: Database }> =
         const found = await database.inEnvironment(request.environment.id, (tx) =>
           store.list(tx, page, { condition: tx`true`, oldestFirst, after }),
         )
-        return answer('logs', page, found, keyOf, (row) => pick(shown(row), query))
+        return answer('logs', page, found, keyOf, (row) => pick(shownLog(row), query))
       },
     )
 
@@ -68,7 +73,7 @@ export const logs: Slice<{ database: Database }> =
         const position = positionOf(request.params.id)
         const row = position && (await database.inEnvironment(request.environment.id, (tx) => store.find(tx, position)))
         if (!row) throw problems.inexistent_log()
-        return shown(row)
+        return shownLog(row)
       },
     )
 
@@ -93,9 +98,9 @@ export const logs: Slice<{ database: Database }> =
           const oldestFirst = request.query.sort === 'date:1'
           return store.list(tx, page, { condition: tx`user_id = ${id}`, oldestFirst, after: undefined })
         })
-        return answer('logs', page, found, keyOf, shown)
+        return answer('logs', page, found, keyOf, shownLog)
       },
     )
   }
 
-const keyOf = (row: store.StoredLog): string => logIdOf(row.position)
+const keyOf = (row: StoredLog): string => logIdOf(row.position)

@@ -1,16 +1,9 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { PendingQuery, Row } from 'postgres'
-import type { LogRow } from '../../logs/store.ts'
+import { LOG_COLUMNS, type StoredLog } from '../../logs/entry.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 
-export interface StoredLog extends Omit<LogRow, 'date'> {
-  date: Date
-  position: string
-}
-
-const columns = (tx: Tx) => tx`
-  position::text as position, date, type, description, connection, connection_id, client_id, client_name, ip, user_agent,
-  hostname, user_id, user_name, strategy, strategy_type, audience, scope, organization_id, organization_name, details`
+const columns = (tx: Tx) => tx`position::text as position, ${tx(LOG_COLUMNS)}`
 
 /** @param after entries past this position, oldest first; otherwise the newest come first, or as sorted */
 export async function list(

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, test } from 'node:test'
+import { createEgress } from './egress.ts'
+
+let server: Server
+let port: number
+const seen: string[] = []
+before(async () => {
+  server = createServer((request, response) => {
+    seen.push(`${request.method} ${request.url}`)
+    if (request.url === '/moved') response.writeHead(302, { location: `http://127.0.0.1:${port}/secret` }).end()
+    else if (request.url === '/endless') response.write('x'.repeat(200_000))
+    else if (request.url !== '/silent') response.end('here')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  port = (server.address() as AddressInfo).port
+})
+after(() => {
+  server.close()
+  server.closeAllConnections()
+})
+
+const get = { method: 'GET', headers: {}, timeoutMs: 2000 }
+const local = createEgress({ allow: ['127.0.0.0/8', '::1'] })
+
+test('N19 what is not the public internet is not called, in whatever spelling, and nothing arrives there', async () => {
+  const egress = createEgress()
+  const hosts = [
+    '127.0.0.1',
+    '127.1',
+    '2130706433',
+    '0x7f.0.0.1',
+    '017700000001',
+    '0',
+    'localhost',
+    '[::1]',
+    '[::]',
+    '[::ffff:127.0.0.1]',
+    '[::ffff:7f00:1]',
+    '[::127.0.0.1]',
+    '[64:ff9b::7f00:1]',
+    '[2002:7f00:1::]',
+    '10.0.0.1',
+    '172.31.255.255',
+    '192.168.1.1',
+    '169.254.169.254',
+    '100.100.100.200',
+    '[fd00:ec2::254]',
+    '[fe80::1]',
+    '224.0.0.1',
+    '255.255.255.255',
+  ]
+  for (const host of hosts) {
+    await assert.rejects(egress.request(`http://${host}:${port}/`, get), { code: 'egress_refused' }, host)
+  }
+  assert.deepEqual(seen, [])
+  assert.equal((await local.request(`http://localhost:${port}/`, get)).body.toString(), 'here')
+})
+
+test('only http and https addresses without a user name are called', async () => {
+  for (const url of ['ftp://example.test/', 'file:///etc/passwd', 'http://a:b@127.0.0.1/', '//x', 'gopher://x/', '']) {
+    await assert.rejects(local.request(url, get), { code: 'egress_refused' }, url)
+  }
+})
+
+test('a redirect is an answer, and nothing is asked where it points', async () => {
+  seen.length = 0
+  const answer = await local.request(`http://127.0.0.1:${port}/moved`, get)
+  assert.equal(answer.status, 302)
+  assert.deepEqual(seen, ['GET /moved'])
+})
+
+test('an answer without end is cut, and one that does not come is given up', async () => {
+  const { body } = await local.request(`http://127.0.0.1:${port}/endless`, get)
+  assert.equal(body.length, 64 * 1024)
+  await assert.rejects(local.request(`http://127.0.0.1:${port}/silent`, { ...get, timeoutMs: 100 }), {
+    code: 'egress_failed',
+    message: 'The address could not be reached: no answer within 0.1 s.',
+  })
+})
