@@ -28,10 +28,12 @@ import { actionVersions } from './resources/actions/versions/routes.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
+import { guardian } from './resources/guardian/routes.ts'
 import { logStreams } from './resources/log-streams/routes.ts'
 import { logs } from './resources/logs/routes.ts'
 import { governManagementApi } from './resources/management-api.ts'
 import { notYet } from './resources/not-yet.ts'
+import { openapi } from './resources/openapi/routes.ts'
 import { organizationClientGrants } from './resources/organizations/client-grants/routes.ts'
 import { enabledConnections } from './resources/organizations/enabled-connections/routes.ts'
 import { invitations } from './resources/organizations/invitations/routes.ts'
@@ -115,6 +117,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await actions({ database, secrets, clock, checkCode })(api)
         await actionVersions({ database, secrets, clock, checkCode })(api)
         await actionBindings({ database, secrets, clock })(api)
+        await guardian({})(api)
         await logs({ database })(api)
         await logStreams({ database, secrets, clock })(api)
         await stats({ database, clock })(api)
@@ -122,6 +125,8 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
       },
       { prefix: '/api/v2' },
     )
+
+    await openapi(scope as unknown as Api, app.mounted)
 
     await scope.register(async (instance) => {
       await oauth({ database, configuration, keyrings, secrets, clock, postLogin, tenantLog })(

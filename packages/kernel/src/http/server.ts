@@ -8,6 +8,7 @@ import formats from 'ajv-formats'
 import fastJsonStringify from 'fast-json-stringify'
 import Fastify, {
   type FastifyBaseLogger,
+  type FastifyContextConfig,
   type FastifyError,
   type FastifyReply,
   type FastifySchema,
@@ -28,6 +29,7 @@ export interface MountedRoute {
   method: string
   url: string
   schema: FastifySchema | undefined
+  config: FastifyContextConfig | undefined
 }
 
 export interface ServerOptions {
@@ -54,8 +56,8 @@ export function createServer({ logger, bodyLimit = 256 * 1024, trustedProxies = 
   }) as unknown as Api
 
   app.decorate('mounted', [])
-  app.addHook('onRoute', ({ method, url, schema }) => {
-    for (const each of [method].flat()) app.mounted.push({ method: each, url, schema })
+  app.addHook('onRoute', ({ method, url, schema, config }) => {
+    for (const each of [method].flat()) app.mounted.push({ method: each, url, schema, config })
   })
 
   app.removeAllContentTypeParsers()
