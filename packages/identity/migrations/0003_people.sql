@@ -65,6 +65,15 @@ select environment_id, provider_of(user_id), identity_of(user_id), user_id, conn
 from users;
 call isolate('user_identities');
 
+-- As the wire shows them, the user's own first.
+create function identities_of(person text) returns jsonb language sql stable as $$
+  select coalesce(jsonb_agg(
+    jsonb_build_object('connection', c.name, 'provider', i.provider, 'user_id', i.identity_id, 'isSocial', false)
+      || case when i.profile_data is null then '{}' else jsonb_build_object('profileData', i.profile_data) end
+    order by i.is_primary desc, i.linked_at, i.provider, i.identity_id), '[]')
+  from user_identities i join connections c on c.id = i.connection_id where i.user_id = person
+$$;
+
 -- The connection somebody came through: with linked identities it is not always the user's own.
 alter table sessions add column connection_id text;
 update sessions s set connection_id = u.connection_id

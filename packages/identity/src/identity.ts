@@ -45,6 +45,8 @@ import { rolePermissions } from './resources/roles/permissions/routes.ts'
 import { roles } from './resources/roles/routes.ts'
 import { roleUsers } from './resources/roles/users/routes.ts'
 import { stats } from './resources/stats/routes.ts'
+import { userFactors } from './resources/users/factors/routes.ts'
+import { userIdentities } from './resources/users/identities/routes.ts'
 import { userOrganizations } from './resources/users/organizations/routes.ts'
 import { userPermissions } from './resources/users/permissions/routes.ts'
 import { userRoles } from './resources/users/roles/routes.ts'
@@ -104,6 +106,8 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await members({ database, clock })(api)
         await invitations({ database, secrets, clock, outbox })(api)
         await users({ database, clock })(api)
+        await userIdentities({ database, keyrings, clock })(api)
+        await userFactors({ database })(api)
         await userRoles({ database })(api)
         await userPermissions({ database })(api)
         await userOrganizations({ database })(api)

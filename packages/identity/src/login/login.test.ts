@@ -398,18 +398,18 @@ const openAndSubmit = async (
 
 test('a password that is changed while a sign-in hashes the old one anew stays changed', async () => {
   const { world, anna } = await settle()
-  const hashOf = async () => {
+  const credentials = async () => {
     const [row] = await identity.database.once(world.env.id, (tx) =>
-      findCredentials(tx, anna.email, [world.connection.id]),
+      findCredentials(tx, anna.email, { ids: [world.connection.id], withUsernames: [] }),
     )
-    return row!.password_hash!
+    return row!
   }
-  const old = await hashOf()
+  const old = await credentials()
   const path = `/users/${encodeURIComponent(anna.user_id)}`
   assert.equal((await world.env.manage('PATCH', path, { password: 'another three words' })).status, 200)
-  const changed = await hashOf()
-  await identity.database.once(world.env.id, (tx) => replacePasswordHash(tx, anna.user_id, old, 'the old one anew'))
-  assert.equal(await hashOf(), changed)
-  await identity.database.once(world.env.id, (tx) => replacePasswordHash(tx, anna.user_id, changed, 'the new one anew'))
-  assert.equal(await hashOf(), 'the new one anew')
+  const changed = await credentials()
+  await identity.database.once(world.env.id, (tx) => replacePasswordHash(tx, old, 'the old one anew'))
+  assert.deepEqual(await credentials(), changed)
+  await identity.database.once(world.env.id, (tx) => replacePasswordHash(tx, changed, 'the new one anew'))
+  assert.equal((await credentials()).password_hash, 'the new one anew')
 })

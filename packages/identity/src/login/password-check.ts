@@ -12,7 +12,7 @@ import type { StepTools, Visit } from './login.ts'
 import * as store from './store.ts'
 
 export type PasswordCheck =
-  | { outcome: 'right'; userId: string; connectionId: string }
+  | { outcome: 'right'; userId: string; connectionId: string; proof: store.Proof }
   | { outcome: 'wrong' | 'too_many' | 'blocked' }
 
 export async function checkPassword(
@@ -26,8 +26,9 @@ export async function checkPassword(
   // What is counted is what is looked up: PostgreSQL alone would take İ for i, and each spelling had tries of its own.
   const account = comparableEmail(identifier.trim())
   if (!(await tools.lockout.admit(environmentId, account, request.ip))) return { outcome: 'too_many' }
-  const databases = connections.filter(({ strategy }) => strategy === 'auth0').map(({ id }) => id)
-  const [person] = await tools.database.once(environmentId, (tx) => store.findCredentials(tx, account, databases))
+  const [person] = await tools.database.once(environmentId, (tx) =>
+    store.findCredentials(tx, account, realmsOf(connections)),
+  )
   const failed = (type: LogEntry['type'], description?: string) =>
     tools.tenantLog.add(environmentId, {
       type,
@@ -53,12 +54,31 @@ export async function checkPassword(
 
   const now = tools.clock.now()
   const rehashed = needsRehash(person.password_hash!) ? await hashPassword(password) : undefined
+  let proof: store.Proof = person
   await tools.database.inEnvironment(environmentId, async (tx) => {
     await store.recordLogin(tx, person.user_id, now, request.ip)
-    if (rehashed) await store.replacePasswordHash(tx, person.user_id, person.password_hash!, rehashed)
+    if (!rehashed) return
+    const [replaced] = await store.replacePasswordHash(tx, person, rehashed)
+    // Another sign-in was quicker to hash the same password anew, or it was changed: the hash of now decides.
+    const current = replaced ? rehashed : (await store.currentHash(tx, person))[0]?.password_hash
+    proof = { ...person, password_hash: current ?? null }
   })
+  const superseded = rehashed !== undefined && proof.password_hash !== rehashed
+  if (superseded && !(await verifyPassword(proof.password_hash ?? undefined, password))) {
+    failed('fp')
+    return { outcome: 'wrong' }
+  }
   await tools.lockout.succeeded(environmentId, account, request.ip)
-  return { outcome: 'right', userId: person.user_id, connectionId: person.connection_id }
+  return { outcome: 'right', userId: person.user_id, connectionId: person.connection_id, proof }
+}
+
+/** Databases of our own, of which some know usernames. */
+export function realmsOf(connections: Connection[]): store.Realms {
+  const databases = connections.filter(({ strategy }) => strategy === 'auth0')
+  return {
+    ids: databases.map(({ id }) => id),
+    withUsernames: databases.filter(({ options }) => options.requires_username).map(({ id }) => id),
+  }
 }
 
 /** Generic words: the same for an unknown address and a wrong password, also when it is the limit that speaks. */

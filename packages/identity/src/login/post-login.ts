@@ -149,10 +149,7 @@ function commonEvent(environment: RequestEnvironment, client: Client, subject: S
   return {
     tenant: { id: environment.id },
     client: { client_id: client.client_id, name: client.name, metadata: client.client_metadata },
-    user: {
-      ...user,
-      identities: [{ provider: 'auth0', user_id: subject.user!.user_id.split('|')[1], isSocial: false }],
-    },
+    user,
     authorization: { roles: subject.roles },
     stats: { logins_count },
     ...(subject.organization ? { organization: subject.organization } : {}),

@@ -17,12 +17,15 @@ const idleLifetime = (settings: EnvironmentSettings) => (settings.idle_session_l
 
 export interface Sessions {
   read(request: FastifyRequest): Promise<Session | undefined>
-  /** Signs the browser in under a new identifier. */
+  /**
+   * Signs the browser in under a new identifier. Undefined when the person was blocked, or what they proved was changed
+   * or taken away, since it was checked.
+   */
   start(
     request: FastifyRequest,
     reply: FastifyReply,
-    person: { userId: string; connectionId: string; amr: string[] },
-  ): Promise<Session>
+    person: { userId: string; connectionId: string; amr: string[]; proof?: store.Proof | undefined },
+  ): Promise<Session | undefined>
   end(request: FastifyRequest, reply: FastifyReply): Promise<void>
 }
 
@@ -43,7 +46,7 @@ export function createSessions({ database, clock }: { database: Database; clock:
       return session
     },
 
-    async start(request, reply, { userId, connectionId, amr }) {
+    async start(request, reply, { userId, connectionId, amr, proof }) {
       const { id: environmentId, settings } = request.environment
       const now = clock.now()
       const handle = randomHandle()
@@ -52,6 +55,7 @@ export function createSessions({ database, clock }: { database: Database; clock:
         id: newId.session(),
         handle_hash: hashHandle(handle),
         user_id: userId,
+        connection_id: connectionId,
         auth_time: now,
         amr,
         ip: request.ip,
@@ -61,9 +65,10 @@ export function createSessions({ database, clock }: { database: Database; clock:
         idle_expires_at: addSeconds(now, idleLifetime(settings)),
         expires_at: addSeconds(now, lifetime(settings)),
       }
-      await database.once(environmentId, (tx) =>
-        store.replaceSession(tx, environmentId, row, old ? hashHandle(old) : undefined),
+      const [started] = await database.once(environmentId, (tx) =>
+        store.replaceSession(tx, environmentId, row, old ? hashHandle(old) : undefined, proof),
       )
+      if (!started) return undefined
       setCookie(request, reply, 'session', handle, lifetime(settings))
       return { id: row.id, user_id: userId, connection_id: connectionId, email: null, auth_time: now, amr }
     },

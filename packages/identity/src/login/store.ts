@@ -15,7 +15,7 @@ export interface SessionRow {
 }
 
 export const readSession = (tx: Tx, handleHash: Buffer, now: Date) => tx<SessionRow[]>`
-  select s.id, s.user_id, u.connection_id, u.email, s.auth_time, s.amr, s.last_seen, s.expires_at
+  select s.id, s.user_id, coalesce(s.connection_id, u.connection_id) as connection_id, u.email, s.auth_time, s.amr, s.last_seen, s.expires_at
   from sessions s join users u on u.user_id = s.user_id and not u.blocked
   where s.handle_hash = ${handleHash} and s.expires_at > ${now} and s.idle_expires_at > ${now}`
 
@@ -23,6 +23,7 @@ export interface NewSession {
   id: string
   handle_hash: Buffer
   user_id: string
+  connection_id: string
   auth_time: Date
   amr: string[]
   ip: string
@@ -33,15 +34,48 @@ export interface NewSession {
   expires_at: Date
 }
 
-/** The new session takes the old one's place: an identifier from before the login is dead afterwards (CWE-384). */
+/** An identity and the password hash with which it was proven; null for one that has no password here. */
+export interface Proof {
+  provider: string
+  identity_id: string
+  password_hash: string | null
+}
+
+/**
+ * The new session takes the old one's place: an identifier from before the login is dead afterwards (CWE-384).
+ *
+ * A password that is changed, an identity that is unlinked and a person who is blocked between the check and this
+ * statement end all sessions of that person, and this one does not exist yet. So the proof is compared once more, with
+ * the rows held: either such a change waits and finds the session, or nothing is inserted and no row comes back.
+ */
 export const replaceSession = (
   tx: Tx,
   environmentId: string,
   session: NewSession,
   oldHandleHash: Buffer | undefined,
-) => tx`
-  with old as (delete from sessions where handle_hash = ${oldHandleHash ?? null})
-  insert into sessions ${tx({ ...session, environment_id: environmentId })}`
+  proof: Proof | undefined,
+) => tx<{ id: string }[]>`
+  with proven as (
+    select u.user_id from users u join user_identities i on i.user_id = u.user_id
+    where u.user_id = ${session.user_id} and not u.blocked
+      and ${
+        proof
+          ? tx`i.provider = ${proof.provider} and i.identity_id = ${proof.identity_id}
+              and (case when i.is_primary then u.password_hash else i.password_hash end)
+                is not distinct from ${proof.password_hash}`
+          : tx`i.is_primary`
+      }
+    for share
+  ), started as (
+    insert into sessions (environment_id, id, handle_hash, user_id, connection_id, auth_time, amr, ip, user_agent,
+      created_at, last_seen, idle_expires_at, expires_at)
+    select ${environmentId}, ${session.id}, ${session.handle_hash}, user_id, ${session.connection_id},
+      ${session.auth_time}, ${session.amr}::text[], ${session.ip}, ${session.user_agent}, ${session.created_at},
+      ${session.last_seen}, ${session.idle_expires_at}, ${session.expires_at}
+    from proven returning id
+  ), old as (
+    delete from sessions where handle_hash = ${oldHandleHash ?? null} and exists (select from started))
+  select id from started`
 
 export const touchSession = (tx: Tx, id: string, now: Date, idleExpiresAt: Date) => tx`
   update sessions set last_seen = ${now}, idle_expires_at = least(${idleExpiresAt}, expires_at) where id = ${id}`
@@ -118,26 +152,49 @@ export const forgetTries = (tx: Tx, cleared: Buffer[], decreased: Buffer) => tx`
   update login_failures set failures = greatest(failures - 1, 0)
   where bucket in (select bucket from locked where bucket = ${decreased})`
 
-export interface Credentials {
+export interface Credentials extends Proof {
+  /** Whose identity it is: with a linked one somebody else than its address says. */
   user_id: string
   connection_id: string
-  password_hash: string | null
+  is_primary: boolean
   blocked: boolean
 }
 
-/** A person by address or username, within the connections that may be used here. */
-export const findCredentials = (tx: Tx, identifier: string, connectionIds: string[]) => tx<Credentials[]>`
-  select user_id, connection_id, password_hash, blocked from users
-  where connection_id = any(${connectionIds}::text[])
-    and (lower(email) = lower(${identifier}) or lower(username) = lower(${identifier}))
-  order by array_position(${connectionIds}::text[], connection_id) limit 1`
+/** Where people are looked up: connections in their order, and those of them that know usernames. */
+export interface Realms {
+  ids: string[]
+  withUsernames: string[]
+}
+
+/** A person by the address or username of one of their identities, within the connections that may be used here. */
+export const findCredentials = (tx: Tx, identifier: string, realms: Realms) => tx<Credentials[]>`
+  select i.provider, i.identity_id, i.user_id, i.connection_id, i.is_primary, u.blocked,
+    case when i.is_primary then u.password_hash else i.password_hash end as password_hash
+  from user_identities i join users u on u.user_id = i.user_id
+  where (i.email_key = lower(${identifier}) and i.connection_id = any(${realms.ids}::text[]))
+    or (i.username_key = lower(${identifier}) and i.connection_id = any(${realms.withUsernames}::text[]))
+  order by array_position(${realms.ids}::text[], i.connection_id), i.email_key is distinct from lower(${identifier})
+  limit 1`
+
+/** The hash that belongs to an identity now. */
+export const currentHash = (tx: Tx, proof: Proof) => tx<{ password_hash: string | null }[]>`
+  select case when i.is_primary then u.password_hash else i.password_hash end as password_hash
+  from user_identities i join users u on u.user_id = i.user_id
+  where i.provider = ${proof.provider} and i.identity_id = ${proof.identity_id}`
 
 export const recordLogin = (tx: Tx, userId: string, now: Date, ip: string) => tx`
   update users set last_login = ${now}, last_ip = ${ip}, logins_count = logins_count + 1 where user_id = ${userId}`
 
 /** The same password hashed anew; one that was changed in between stays. */
-export const replacePasswordHash = (tx: Tx, userId: string, old: string, hash: string) => tx`
-  update users set password_hash = ${hash} where user_id = ${userId} and password_hash = ${old}`
+export const replacePasswordHash = (tx: Tx, person: Credentials, hash: string) =>
+  person.is_primary
+    ? tx<{ replaced: true }[]>`
+        update users set password_hash = ${hash}
+        where user_id = ${person.user_id} and password_hash = ${person.password_hash} returning true as replaced`
+    : tx<{ replaced: true }[]>`
+        update user_identities set password_hash = ${hash}
+        where provider = ${person.provider} and identity_id = ${person.identity_id}
+          and password_hash = ${person.password_hash} returning true as replaced`
 
 type Changes = Record<string, JSONValue>
 
@@ -151,5 +208,6 @@ export const writeMetadata = (tx: Tx, userId: string, user: Changes, app: Change
 
 const nulls = (changes: Changes): string[] => Object.keys(changes).filter((key) => changes[key] === null)
 
-export const verifyEmail = (tx: Tx, userId: string) => tx`
-  update users set email_verified = true where user_id = ${userId}`
+/** The address is proven; if it is that of a linked identity, it says nothing about the person's own. */
+export const verifyEmail = (tx: Tx, userId: string, email: string) => tx`
+  update users set email_verified = true where user_id = ${userId} and lower(email) = lower(${email})`

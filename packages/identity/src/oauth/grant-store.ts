@@ -34,6 +34,7 @@ export interface UserRecord {
   app_metadata: Record<string, unknown>
   blocked: boolean
   logins_count: number
+  identities: { connection: string; provider: string; user_id: string; isSocial: boolean }[]
   created_at: string
   updated_at: string
 }
@@ -48,11 +49,12 @@ export interface Subject {
 }
 
 /** Columns of a person that are nobody's business: Actions see all others. */
-const HIDDEN = ['password_hash', 'environment_id', 'last_login', 'last_ip']
+const HIDDEN = ['password_hash', 'environment_id', 'last_login', 'last_ip', 'name_key']
 
 /** Selected beside any row `g` that has user_id, organization_id and resource_server_identifier. */
 const subjectOf = (tx: Tx) => tx`
-  (select to_jsonb(u) - ${HIDDEN}::text[] from users u where u.user_id = g.user_id) as "user",
+  (select (to_jsonb(u) - ${HIDDEN}::text[]) || jsonb_build_object('identities', identities_of(u.user_id))
+    from users u where u.user_id = g.user_id) as "user",
   (g.organization_id is null or exists (
     select from members m where m.organization_id = g.organization_id and m.user_id = g.user_id)) as is_member,
   permissions_of(g.user_id, g.organization_id, g.resource_server_identifier) as permissions,

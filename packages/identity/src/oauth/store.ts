@@ -91,7 +91,7 @@ export interface Connection {
   name: string
   strategy: string
   /** Of a database connection: what it demands of passwords. */
-  options: PasswordOptions
+  options: PasswordOptions & { requires_username?: boolean }
   metadata: Record<string, unknown>
   assign_membership_on_login: boolean
 }

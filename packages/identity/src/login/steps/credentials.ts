@@ -28,8 +28,12 @@ export const credentials: Step = {
       if (status === 429) reply.header('retry-after', '900')
       return tools.show(visit, 'login', { username, refused: text, may_change_organization: mayChange(visit) }, status)
     }
-    const { userId, connectionId } = checked
-    const session = await tools.sessions.start(request, reply, { userId, connectionId, amr: ['pwd'] })
+    const { userId, connectionId, proof } = checked
+    const session = await tools.sessions.start(request, reply, { userId, connectionId, amr: ['pwd'], proof })
+    if (!session) {
+      const { status, text } = refusalText('wrong')
+      return tools.show(visit, 'login', { username, refused: text, may_change_organization: mayChange(visit) }, status)
+    }
     return tools.proceed({ ...visit, session })
   },
 }

@@ -16,7 +16,7 @@ import * as members from '../../resources/organizations/members/store.ts'
 import { hashPassword } from '../../upstream/database/password.ts'
 import { checkPassword as checkPolicy, passwordRules } from '../../upstream/database/policy.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
-import { checkPassword, refusalText } from '../password-check.ts'
+import { checkPassword, realmsOf, refusalText } from '../password-check.ts'
 import * as store from '../store.ts'
 
 export const invitation: Step = {
@@ -42,7 +42,7 @@ export const invitation: Step = {
         if (status === 429) visit.reply.header('retry-after', '900')
         return render(tools, visit, invited, { refused: text }, status)
       }
-      return accept(tools, visit, invited, { userId: checked.userId, connectionId: checked.connectionId })
+      return accept(tools, visit, invited, checked)
     }
     const connection = invited.connections[0]!
     const violation = checkPolicy(connection.options, password, { email, name: invited.organizationName })
@@ -72,11 +72,7 @@ async function find(tools: StepTools, visit: Visit): Promise<Invited | undefined
     const connections = row.connection_id ? databases.filter(({ id }) => id === row.connection_id) : databases
     if (connections.length === 0) return undefined
     const [[account], roleNames] = await Promise.all([
-      store.findCredentials(
-        tx,
-        row.invitee.email,
-        connections.map(({ id }) => id),
-      ),
+      store.findCredentials(tx, row.invitee.email, realmsOf(connections)),
       invitations.roleNames(tx, row.roles),
     ])
     const signedIn = account !== undefined && session?.user_id === account.user_id
@@ -112,7 +108,9 @@ const refuse = (tools: StepTools, visit: Visit) => {
   return tools.refuseInvitation(visit, oauthProblems.invalid_request({ facts: { reason: INVITATION_REFUSED } }))
 }
 
-type Person = { userId: string; connectionId?: string } | { connection: Connection; passwordHash: string }
+type Person =
+  | { userId: string; connectionId?: string; proof?: store.Proof }
+  | { connection: Connection; passwordHash: string }
 
 async function accept(tools: StepTools, visit: Visit, invited: Invited, person: Person) {
   const { request, reply, transaction } = visit
@@ -131,7 +129,7 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
       await store.recordLogin(tx, userId, tools.clock.now(), request.ip)
     }
     // Whoever opened the link reads that mailbox.
-    await store.verifyEmail(tx, userId)
+    await store.verifyEmail(tx, userId, redeemed.invitee.email)
     await members.add(tx, environmentId, organizationId, [userId])
     await invitations.grantRoles(tx, environmentId, redeemed, userId)
     await store.settleInvitation(tx, stateHash)
@@ -152,6 +150,11 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
   const settled = { ...visit, transaction: { ...transaction, invitationId: undefined } }
   if (invited.known === 'signed-in') return tools.proceed(settled)
   const connectionId = 'connection' in person ? person.connection.id : person.connectionId!
-  const session = await tools.sessions.start(request, reply, { userId: accepted.userId, connectionId, amr: ['pwd'] })
+  const session = await tools.sessions.start(request, reply, {
+    userId: accepted.userId,
+    connectionId,
+    amr: ['pwd'],
+    proof: 'proof' in person ? person.proof : undefined,
+  })
   return tools.proceed({ ...settled, session })
 }

@@ -52,10 +52,16 @@ export function changed(row: ConnectionRow, change: UpdateConnection, now: Date)
 
 function optionsOf(asked: ConnectionOptionsInput): ConnectionOptions {
   refuseActive(inertOptions, asked, 'options.')
+  const length = asked.validation?.username
+  if (length && length.min > length.max) {
+    throw problems.invalid_body({ facts: { reason: "'options.validation.username.min' is larger than its 'max'." } })
+  }
   return {
     passwordPolicy: asked.passwordPolicy ?? defaultPolicy,
     ...(asked.password_complexity_options ? { password_complexity_options: asked.password_complexity_options } : {}),
     ...(asked.password_no_personal_info ? { password_no_personal_info: asked.password_no_personal_info } : {}),
+    ...(asked.requires_username ? { requires_username: true } : {}),
+    ...(asked.validation ? { validation: asked.validation } : {}),
     disable_signup: true,
     brute_force_protection: true,
   }

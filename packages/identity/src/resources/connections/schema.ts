@@ -8,6 +8,13 @@ const obeyed = {
   passwordPolicy: Type.Unsafe<PasswordPolicy>(OneOf('none', 'low', 'fair', 'good', 'excellent')),
   password_complexity_options: Exact({ min_length: Type.Optional(Type.Integer({ minimum: 1, maximum: 128 })) }),
   password_no_personal_info: Exact({ enable: Type.Boolean() }),
+  requires_username: Type.Boolean(),
+  validation: Exact({
+    username: Exact({
+      min: Type.Integer({ minimum: 1, maximum: 128 }),
+      max: Type.Integer({ minimum: 1, maximum: 128 }),
+    }),
+  }),
 }
 
 /** Passkeys are off at a new connection; their details then decide nothing. */
@@ -34,8 +41,6 @@ export const inertOptions = {
   enable_script_context: only(false),
   customScripts: only({}),
   configuration: only({}, null),
-  requires_username: only(false),
-  validation: only(null, { username: { min: 1, max: 15 } }),
   attributes: only(),
   precedence: only(),
   non_persistent_attrs: only([], null),
@@ -56,6 +61,8 @@ export const ConnectionOptionsInput = Exact({
   passwordPolicy: Type.Optional(Nullable(obeyed.passwordPolicy)),
   password_complexity_options: Type.Optional(Nullable(obeyed.password_complexity_options)),
   password_no_personal_info: Type.Optional(Nullable(obeyed.password_no_personal_info)),
+  requires_username: Type.Optional(obeyed.requires_username),
+  validation: Type.Optional(Nullable(obeyed.validation)),
   ...inertMembers(inertOptions),
 })
 export type ConnectionOptionsInput = Static<typeof ConnectionOptionsInput>
@@ -64,6 +71,8 @@ export const ConnectionOptions = Type.Object({
   passwordPolicy: obeyed.passwordPolicy,
   password_complexity_options: Type.Optional(obeyed.password_complexity_options),
   password_no_personal_info: Type.Optional(obeyed.password_no_personal_info),
+  requires_username: Type.Optional(obeyed.requires_username),
+  validation: Type.Optional(obeyed.validation),
   disable_signup: Type.Literal(true),
   brute_force_protection: Type.Literal(true),
 })

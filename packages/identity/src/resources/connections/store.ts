@@ -129,6 +129,10 @@ export async function replaceClients(tx: Tx, environmentId: string, id: string, 
   await enableClients(tx, environmentId, id, clientIds)
 }
 
+/** Whose own identity it is: one that was linked belongs to somebody else. */
 export async function removeUserByEmail(tx: Tx, id: string, email: string): Promise<void> {
-  await tx`delete from users where connection_id = ${id} and lower(email) = lower(${email})`
+  await tx`
+    delete from users where user_id in (
+      select user_id from user_identities
+      where connection_id = ${id} and email_key = lower(${email}) and is_primary)`
 }

@@ -1,6 +1,6 @@
 /**
  * Users: people, each in one connection. Sub-resources sit in folders of their own beside this file: roles, permissions,
- * organizations.
+ * organizations, identities, factors.
  */
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
@@ -11,8 +11,9 @@ import * as connections from '../connections/store.ts'
 import { isEmailAddress } from '../email-address.ts'
 import { problems as managementProblems, refusals } from '../management-api.ts'
 import { answer, OffsetQuery, PageAnswer, pageOf } from '../paging.ts'
+import { parseLucene } from '../search/lucene.ts'
 import { FieldsQuery, pick } from '../wire.ts'
-import { changed, endsAccess, problems, refuseCreation, refuseWeak, registered, shown } from './rules.ts'
+import { changed, endsAccess, ownIdentity, problems, refuseCreation, refuseWeak, registered, shown } from './rules.ts'
 import { CreateUser, UpdateUser, User, UserFilter, UserId } from './schema.ts'
 import * as store from './store.ts'
 
@@ -27,21 +28,18 @@ export const users: Slice<{ database: Database; clock: Clock }> =
         config: { scope: 'read:users' },
         schema: {
           operationId: 'listUsers',
-          summary: 'List users',
+          summary: 'List and search users',
           tags,
           querystring: Exact({ ...OffsetQuery, ...FieldsQuery, ...UserFilter }),
-          response: { 200: PageAnswer('users', User), ...refusals(400, 501) },
+          response: { 200: PageAnswer('users', User), ...refusals(400, 503) },
         },
       },
       async (request) => {
         const { connection, sort, q } = request.query
-        if (q) {
-          const what = 'Searching users with `q` is not supported. Use /users-by-email, or page through the list.'
-          throw managementProblems.operation_not_supported({ facts: { what } })
-        }
         const page = pageOf(request.query)
+        const query = q ? parseLucene(q) : undefined
         const found = await database.inEnvironment(request.environment.id, (tx) =>
-          store.list(tx, page, { connection, sort }),
+          store.list(tx, page, { connection, sort, query }),
         )
         return answer(
           'users',
@@ -98,7 +96,8 @@ export const users: Slice<{ database: Database; clock: Clock }> =
         // Hashing takes as long as many queries: no transaction is held open for it.
         const row = registered(body, connection, await hashPassword(body.password), clock.now())
         await database.inEnvironment(environment.id, (tx) => store.insert(tx, environment.id, row))
-        return reply.code(201).send(shown({ ...row, connection: connection.name }))
+        const identities = [ownIdentity(row, connection.name)]
+        return reply.code(201).send(shown({ ...row, connection: connection.name, identities }))
       },
     )
 
@@ -144,9 +143,11 @@ export const users: Slice<{ database: Database; clock: Clock }> =
           body.password === undefined ? undefined : await newHash(environment.id, params.id, body.password, body)
         const row = await database.inEnvironment(environment.id, async (tx) => {
           const current = await store.lock(tx, params.id)
+          const connection = await connections.get(tx, current.connection_id)
           const next = {
-            ...changed(current, body, { name: current.connection }, passwordHash, now),
+            ...changed(current, body, connection, passwordHash, now),
             connection: current.connection,
+            identities: current.identities,
           }
           await store.save(tx, next)
           if (endsAccess(body)) await store.endAccess(tx, params.id, now)

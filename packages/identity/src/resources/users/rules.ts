@@ -7,10 +7,11 @@ import { refuseActive } from '../inert.ts'
 import { refuseAddress } from '../web-address.ts'
 import { present } from '../wire.ts'
 import { type CreateUser, inert, type UpdateUser } from './schema.ts'
-import type { UserRow } from './store.ts'
+import type { IdentityShown, UserRow, UserWithConnection } from './store.ts'
 
 export const problems = defineProblems({
   inexistent_user: { status: 404, title: 'The user does not exist.' },
+  username_exists: { status: 409, title: 'The username already exists.' },
   user_exists: { status: 409, title: 'The user already exists.' },
   unknown_connection: { status: 400, title: 'The connection does not exist.' },
   // The first words are Auth0's, which clients look for.
@@ -29,7 +30,7 @@ const MAXIMUM_METADATA_BYTES = 64 * 1024
  */
 export function registered(
   asked: CreateUser,
-  connection: Pick<ConnectionRow, 'id' | 'strategy'>,
+  connection: Pick<ConnectionRow, 'id' | 'strategy' | 'options'>,
   passwordHash: string,
   now: Date,
 ): UserRow {
@@ -39,6 +40,7 @@ export function registered(
     connection_id: connection.id,
     email: asked.email,
     email_verified: asked.email_verified ?? false,
+    username: newUsername(asked.username, connection),
     name: asked.name ?? asked.email,
     nickname: asked.nickname ?? asked.email.split('@')[0]!,
     given_name: asked.given_name ?? null,
@@ -73,7 +75,7 @@ export function refuseCreation(asked: CreateUser): void {
 export function changed(
   row: UserRow,
   change: UpdateUser,
-  connection: { name: string },
+  connection: Pick<ConnectionRow, 'name' | 'options'>,
   passwordHash: string | undefined,
   now: Date,
 ): UserRow {
@@ -89,6 +91,7 @@ export function changed(
     email: change.email ?? row.email,
     // Another address has proven nothing yet.
     email_verified: change.email_verified ?? (moved ? false : row.email_verified),
+    username: change.username == null ? row.username : checkedUsername(change.username, connection),
     name: change.name === undefined ? row.name : change.name,
     nickname: change.nickname === undefined ? row.nickname : change.nickname,
     given_name: change.given_name === undefined ? row.given_name : change.given_name,
@@ -111,6 +114,29 @@ export function refuseWeak(connection: ConnectionRow, password: string, person: 
   if (violation) throw problems.weak_password({ facts: { text: violation.text }, internal: violation.code })
 }
 
+/** @throws Problem `invalid_body` where the connection demands a username and none is given */
+function newUsername(asked: string | null | undefined, connection: Pick<ConnectionRow, 'options'>): string | null {
+  if (asked != null) return checkedUsername(asked, connection)
+  if (connection.options.requires_username) throw refuse('Missing required property: username')
+  return null
+}
+
+const USERNAME = /^[a-z0-9_+\-.!#$'^`~@]+$/
+
+/** @throws Problem `invalid_body` */
+function checkedUsername(asked: string, { options }: Pick<ConnectionRow, 'options'>): string {
+  if (!options.requires_username) throw refuse('Cannot set username for connection without requires_username')
+  const { min, max } = options.validation?.username ?? { min: 1, max: 15 }
+  const username = asked.toLowerCase()
+  if (username.length < min || username.length > max) throw refuse(`'username' has ${min} to ${max} characters.`)
+  if (!USERNAME.test(username)) {
+    throw refuse("'username' consists of letters, digits and the signs _ + - . ! # $ ' ^ ` ~ @")
+  }
+  // It would be somebody's address, maybe somebody else's.
+  if (isEmailAddress(username)) throw refuse("'username' must not be an e-mail address.")
+  return username
+}
+
 function refuseTexts(asked: { email?: string | undefined; picture?: string | null | undefined }): void {
   if (asked.email !== undefined && !isEmailAddress(asked.email)) throw refuse("'email' is not an e-mail address.")
   const wrong = asked.picture ? refuseAddress(asked.picture) : undefined
@@ -126,12 +152,14 @@ function merged(present: Record<string, unknown>, change: Record<string, unknown
   return next
 }
 
-/** A user as the API shows it: never the hash, and the one identity that a database user has. */
-export function shown(row: UserRow & { connection: string }) {
-  const { password_hash: _, connection_id: __, connection, ...rest } = row
+/** A user as the API shows it: never the hash. */
+export function shown(row: UserWithConnection) {
+  const { password_hash: _, connection_id: __, connection: ___, ...rest } = row
+  return present(rest)
+}
+
+/** The one identity of a user who was just made. */
+export function ownIdentity(row: UserRow, connection: string): IdentityShown {
   const [provider, ...id] = row.user_id.split('|')
-  return {
-    ...present(rest),
-    identities: [{ connection, user_id: id.join('|'), provider: provider!, isSocial: false }],
-  }
+  return { connection, user_id: id.join('|'), provider: provider!, isSocial: false }
 }

@@ -3,18 +3,19 @@ import Type, { type Static } from 'typebox'
 import { inertMembers, only } from '../inert.ts'
 import { FreeForm, Timestamp } from '../wire.ts'
 
-/** Auth0's members that would need something that does not exist here: mail for verification, SMS, user names. */
+/** Auth0's members that would need something that does not exist here: mail for verification, SMS. */
 export const inert = {
   verify_email: only(false),
   verify_phone_number: only(false),
   phone_number: only(null),
   phone_verified: only(false),
-  username: only(null),
   client_id: only(null),
 }
 
 /** Bounds only; isEmailAddress decides. */
 const Email = Type.String({ minLength: 3, maxLength: 320 })
+/** Bounds only; the connection decides. */
+const Username = Type.String({ minLength: 1, maxLength: 128 })
 const Name = Type.String({ minLength: 1, maxLength: 300 })
 const GivenName = Type.String({ minLength: 1, maxLength: 150 })
 const Picture = Type.String({ minLength: 1, maxLength: 2048 })
@@ -25,6 +26,7 @@ export const CreateUser = Exact({
   connection: Type.String({ minLength: 1, maxLength: 128 }),
   email: Email,
   password: Password,
+  username: Type.Optional(Nullable(Username)),
   // Without the prefix, which the strategy sets.
   user_id: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._@+=-]{1,200}$' })),
   email_verified: Type.Optional(Type.Boolean()),
@@ -45,6 +47,7 @@ export const UpdateUser = Exact({
   connection: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
   email: Type.Optional(Email),
   password: Type.Optional(Password),
+  username: Type.Optional(Nullable(Username)),
   email_verified: Type.Optional(Type.Boolean()),
   name: Type.Optional(Nullable(Name)),
   nickname: Type.Optional(Nullable(Name)),
@@ -58,17 +61,19 @@ export const UpdateUser = Exact({
 })
 export type UpdateUser = Static<typeof UpdateUser>
 
-const Identity = Type.Object({
+export const Identity = Type.Object({
   connection: Type.String(),
   user_id: Type.String(),
   provider: Type.String(),
   isSocial: Type.Boolean(),
+  profileData: Type.Optional(FreeForm),
 })
 
 export const User = Type.Object({
   user_id: Type.Optional(Type.String()),
   email: Type.Optional(Type.String()),
   email_verified: Type.Optional(Type.Boolean()),
+  username: Type.Optional(Type.String()),
   name: Type.Optional(Type.String()),
   nickname: Type.Optional(Type.String()),
   given_name: Type.Optional(Type.String()),
@@ -93,8 +98,9 @@ const SORTABLE = ['user_id', 'email', 'name', 'created_at', 'updated_at', 'last_
 export const UserFilter = {
   connection: Type.Optional(Type.String({ maxLength: 128 })),
   sort: Type.Optional(OneOf(...SORTABLE.flatMap((column) => [`${column}:1`, `${column}:-1`]))),
-  // Searching is not there yet; without a query these two decide nothing.
   q: Type.Optional(Type.String({ maxLength: 4096 })),
-  search_engine: Type.Optional(OneOf('v1', 'v2', 'v3')),
+  // v2 and v3 are answered alike.
+  search_engine: Type.Optional(OneOf('v2', 'v3')),
+  // Asks for results in an order that repeats; every order here does.
   primary_order: Type.Optional(Type.Boolean()),
 }

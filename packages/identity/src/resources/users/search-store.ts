@@ -116,10 +116,9 @@ function metadata(path: string[], known: Known): SearchField {
         const pieces = piecesOf(path, value)
         const ids = known.get(JSON.stringify(pieces))
         if (ids) return tx`u.user_id = any (${ids}::text[])`
-        return tx`exists (
-          select from jsonb_array_elements(${tx.json(pieces)}) as s (piece)
-          where searched_metadata('', u.user_metadata, u.app_metadata)
-            @> lower(jsonb_build_object('', s.piece)::text)::jsonb)`
+        return tx`searched_metadata('', u.user_metadata, u.app_metadata) @> any (array(
+          select lower(jsonb_build_object('', piece)::text)::jsonb
+          from jsonb_array_elements(${tx.json(pieces)}) as s (piece)))`
       }
       if (value.kind === 'prefix') return tx`starts_with(${plain(tx)}, lower(${value.text}::text))`
       if (value.kind === 'part') return tx`strpos(${plain(tx)}, lower(${value.text}::text)) > 0`
@@ -144,7 +143,10 @@ function piecesOf(path: string[], value: { text: string; quoted: boolean }): JSO
   const lists = path.map((_, index) => index)
   return typed.flatMap((leaf) =>
     lists.map((list) =>
-      path.reduceRight<JSONValue>((inner, member, index) => ({ [member]: list > 0 && index === list ? [inner] : inner }), leaf),
+      path.reduceRight<JSONValue>(
+        (inner, member, index) => ({ [member]: list > 0 && index === list ? [inner] : inner }),
+        leaf,
+      ),
     ),
   )
 }

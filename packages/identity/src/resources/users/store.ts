@@ -2,13 +2,17 @@ import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { JSONValue } from 'postgres'
 import { violates } from '../constraint.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
+import type { Query } from '../search/lucene.ts'
+import { limited } from '../search/store.ts'
 import { problems } from './rules.ts'
+import { condition } from './search-store.ts'
 
 export interface UserRow {
   user_id: string
   connection_id: string
   email: string | null
   email_verified: boolean
+  username: string | null
   name: string | null
   nickname: string | null
   given_name: string | null
@@ -25,13 +29,21 @@ export interface UserRow {
   created_at: Date
   updated_at: Date
 }
-/** `connection` is the connection's name. */
-export type UserWithConnection = UserRow & { connection: string }
+export interface IdentityShown {
+  connection: string
+  user_id: string
+  provider: string
+  isSocial: boolean
+  /** Of a linked identity: the user it was. */
+  profileData?: Record<string, unknown>
+}
+/** `connection` is the name of the user's own connection. */
+export type UserWithConnection = UserRow & { connection: string; identities: IdentityShown[] }
 
 const columns = (tx: Tx) => tx`
-  u.user_id, u.connection_id, u.email, u.email_verified, u.name, u.nickname, u.given_name, u.family_name, u.picture,
+  u.user_id, u.connection_id, u.email, u.email_verified, u.username, u.name, u.nickname, u.given_name, u.family_name, u.picture,
   u.user_metadata, u.app_metadata, u.blocked, u.password_hash, u.last_password_reset, u.last_login, u.last_ip,
-  u.logins_count, u.created_at, u.updated_at, c.name as connection`
+  u.logins_count, u.created_at, u.updated_at, c.name as connection, identities_of(u.user_id) as identities`
 
 const values = (tx: Tx, row: UserRow) => ({
   ...row,
@@ -70,45 +82,66 @@ export async function lockAll(tx: Tx, ids: string[]): Promise<void> {
 /** One address may belong to a user in each of several connections. */
 export async function listByEmail(tx: Tx, email: string): Promise<UserWithConnection[]> {
   return tx<UserWithConnection[]>`
-    select ${columns(tx)} from users u join connections c on c.id = u.connection_id
-    where lower(u.email) = lower(${email}) order by u.created_at, u.user_id`
+    select ${columns(tx)} from user_identities own
+    join users u on u.user_id = own.user_id join connections c on c.id = u.connection_id
+    where own.is_primary and own.email_key = lower(${email}) order by u.created_at, u.user_id`
 }
 
-export async function list(
-  tx: Tx,
-  page: Page,
-  filter: { connection?: string | undefined; sort?: string | undefined },
-): Promise<Found<UserWithConnection>> {
+export interface UserListFilter {
+  connection?: string | undefined
+  sort?: string | undefined
+  query?: Query | undefined
+}
+
+/** Without a value first, as the index on last_login has it; columns that always have one are left as they are. */
+const NULLABLE = ['email', 'name', 'last_login']
+
+/** @throws Problem `invalid_query_string`, `search_timeout` */
+export async function list(tx: Tx, page: Page, filter: UserListFilter): Promise<Found<UserWithConnection>> {
   const [column, direction] = (filter.sort ?? 'created_at:1').split(':') as [string, string]
-  const where = tx`${filter.connection ?? null}::text is null or c.name = ${filter.connection ?? null}`
-  const [rows, [count]] = await Promise.all([
-    tx<UserWithConnection[]>`
-      select ${columns(tx)} from users u join connections c on c.id = u.connection_id where ${where}
-      order by ${tx(`u.${column}`)} ${direction === '-1' ? tx`desc nulls last` : tx`asc nulls first`}, u.user_id
-      limit ${fetchLimit(page)} offset ${page.offset}`,
-    page.kind === 'totals'
-      ? tx<{ total: number }[]>`
-          select count(*)::int as total from users u join connections c on c.id = u.connection_id where ${where}`
-      : [{ total: 0 }],
-  ])
-  return { rows, total: count!.total }
+  const way = direction === '-1' ? tx`desc` : tx`asc`
+  const nulls = !NULLABLE.includes(column) ? tx`` : direction === '-1' ? tx`nulls last` : tx`nulls first`
+  return limited(tx, async () => {
+    const search = filter.query && (await condition(tx, filter.query))
+    const where = tx`
+      ${
+        filter.connection === undefined
+          ? tx`true`
+          : tx`exists (
+              select from user_identities i join connections ic on ic.id = i.connection_id
+              where i.user_id = u.user_id and ic.name = ${filter.connection})`
+      } and ${search?.where ?? tx`true`}`
+    const searched = tx`users u join user_identities own on own.user_id = u.user_id and own.is_primary`
+    const [rows, [count]] = await Promise.all([
+      tx<UserWithConnection[]>`
+        select ${columns(tx)} from ${searched} join connections c on c.id = u.connection_id
+        where ${where} order by ${tx(`u.${column}`)} ${way} ${nulls}, u.user_id ${way}
+        limit ${fetchLimit(page)} offset ${page.offset}`,
+      page.kind === 'totals'
+        ? tx<{ total: number }[]>`select count(*)::int as total from ${searched} where ${where}`
+        : [{ total: 0 }],
+    ])
+    return { rows, total: count!.total }
+  })
 }
 
 /** @throws Problem `user_exists`, `unknown_connection` */
 export async function insert(tx: Tx, environmentId: string, row: UserRow): Promise<void> {
   await tx`insert into users ${tx({ environment_id: environmentId, ...values(tx, row) })}`
     .catch(violates('users_email', problems.user_exists))
+    .catch(violates('users_username', problems.username_exists))
     .catch(violates('users_pkey', problems.user_exists))
+    .catch(violates('user_identities_pkey', problems.user_exists))
     .catch(violates('users_environment_id_connection_id_fkey', problems.unknown_connection))
 }
 
 /** What a person or an administrator changes; sign-ins count elsewhere. @throws Problem `user_exists` */
 export async function save(tx: Tx, row: UserWithConnection): Promise<void> {
-  const { user_id, connection: _, connection_id: __, last_login, last_ip, logins_count, created_at, ...rest } = row
+  const { user_id, connection, connection_id, identities, last_login, last_ip, logins_count, created_at, ...rest } = row
   const { user_metadata, app_metadata } = values(tx, row)
-  await tx`update users set ${tx({ ...rest, user_metadata, app_metadata })} where user_id = ${user_id}`.catch(
-    violates('users_email', problems.user_exists),
-  )
+  await tx`update users set ${tx({ ...rest, user_metadata, app_metadata })} where user_id = ${user_id}`
+    .catch(violates('users_email', problems.user_exists))
+    .catch(violates('users_username', problems.username_exists))
 }
 
 /** Signs a person out everywhere: no session is left, and whatever was authorized can no longer be refreshed. */

@@ -249,44 +249,6 @@ test('a new password and a block end every session and authorization of the user
   }
 })
 
-test('a deleted user takes sessions, authorizations, roles, permissions and memberships along', async () => {
-  const env = await identity.environment()
-  const nouns = await createNouns(env)
-  const userId = nouns.user.user_id
-  await signIn(env, userId, nouns.client.client_id)
-  await env.manage('POST', `${path(userId)}/roles`, { roles: [nouns.role.id] })
-  await env.manage('POST', `${path(userId)}/permissions`, { permissions: [permission('read:items')] })
-  await identity.database.inEnvironment(
-    env.id,
-    (tx) =>
-      tx`insert into members ${tx({ environment_id: env.id, organization_id: nouns.organization.id, user_id: userId })}`,
-  )
-  assert.deepEqual((await env.manage('GET', `${path(userId)}/organizations?include_totals=true`)).json, {
-    start: 0,
-    limit: 50,
-    length: 1,
-    total: 1,
-    organizations: [{ id: nouns.organization.id, name: 'blue-kite', display_name: 'blue-kite', metadata: {} }],
-  })
-  const gone = await env.manage('DELETE', path(userId))
-  assert.equal(gone.status, 204)
-  assert.equal(gone.text, '')
-  assert.deepEqual(await access(env), { sessions: 0, revoked: 0, grants: 0 })
-  const left = await identity.database.inEnvironment(
-    env.id,
-    (tx) => tx`select from members union all select from user_roles union all select from user_permissions`,
-  )
-  assert.equal(left.length, 0)
-  assert.equal((await env.manage('GET', path(userId))).status, 404)
-  const again = await env.manage('DELETE', path(userId))
-  assert.deepEqual(again.json, {
-    statusCode: 404,
-    error: 'Not Found',
-    message: 'The user does not exist.',
-    errorCode: 'inexistent_user',
-  })
-})
-
 test('users are listed bare, in pages, with totals, sorted, by connection and by fields', async () => {
   const env = await withConnection()
   await env.manage('POST', '/connections', { name: 'others', strategy: 'auth0' })
@@ -319,7 +281,6 @@ test('what does not exist yet is refused by name instead of pretended', async ()
   for (const [member, value] of [
     ['verify_email', true],
     ['phone_number', '+15550100'],
-    ['username', 'anna'],
   ] as const) {
     const created = await env.manage('POST', '/users', person('new@example.test', { [member]: value }))
     assert.equal(created.status, 501)
@@ -327,10 +288,115 @@ test('what does not exist yet is refused by name instead of pretended', async ()
     assert.match(created.json.message, new RegExp(member))
     assert.equal((await env.manage('PATCH', path(user_id), { [member]: value })).status, 501)
   }
-  const search = await env.manage('GET', '/users?q=email:*&search_engine=v3')
-  assert.equal(search.status, 501)
-  assert.equal(search.json.errorCode, 'operation_not_supported')
   assert.equal((await env.manage('GET', '/users')).json.length, 1)
+})
+
+test('nobody has second factors yet: their lists are empty, and unknown for whom nobody knows', async () => {
+  const env = await withConnection()
+  const { user_id } = await create(env, 'anna@example.test')
+  assert.deepEqual((await env.manage('GET', `${path(user_id)}/authentication-methods`)).json, [])
+  assert.deepEqual((await env.manage('GET', `${path(user_id)}/authentication-methods?include_totals=true`)).json, {
+    start: 0,
+    limit: 50,
+    length: 0,
+    total: 0,
+    authenticators: [],
+  })
+  assert.deepEqual((await env.manage('GET', `${path(user_id)}/enrollments`)).json, [])
+  for (const end of ['authentication-methods', 'enrollments']) {
+    assert.equal((await env.manage('GET', `${path('auth0|nobody')}/${end}`)).json.errorCode, 'inexistent_user')
+  }
+  const enrolled = await env.manage('POST', `${path(user_id)}/authentication-methods`, { type: 'totp' })
+  assert.equal(enrolled.status, 501)
+})
+
+test('a username is stored in lower case where the connection asks for one, and refused where it does not', async () => {
+  const env = await withConnection({ requires_username: true, validation: { username: { min: 3, max: 8 } } })
+  const anna = await create(env, 'anna@example.test', { username: 'Anna_R' })
+  assert.equal(anna.username, 'anna_r')
+  assert.equal((await env.manage('GET', path(anna.user_id))).json.username, 'anna_r')
+  const refused = async (username: unknown, message: string, email = 'new@example.test') => {
+    const answer = await env.manage('POST', '/users', person(email, username === undefined ? {} : { username }))
+    assert.equal(answer.status, 400, answer.text)
+    assert.equal(answer.json.message, `Payload validation error: ${message}`)
+  }
+  await refused(undefined, 'Missing required property: username')
+  await refused('an', "'username' has 3 to 8 characters.")
+  await refused('anna_reed', "'username' has 3 to 8 characters.")
+  for (const username of ['an na', 'änna', 'anna/', 'an\tna', 'anna:r']) {
+    await refused(username, "'username' consists of letters, digits and the signs _ + - . ! # $ ' ^ ` ~ @")
+  }
+  await refused('a@b.test', "'username' must not be an e-mail address.")
+  const taken = await env.manage('POST', '/users', person('new@example.test', { username: 'ANNA_R' }))
+  assert.equal(taken.status, 409)
+  assert.equal(taken.json.errorCode, 'username_exists')
+  const ben = await create(env, 'ben@example.test', { username: 'ben' })
+  assert.equal((await env.manage('PATCH', path(ben.user_id), { username: 'anna_r' })).status, 409)
+  assert.equal((await env.manage('PATCH', path(ben.user_id), { username: 'Benny' })).json.username, 'benny')
+  assert.equal((await env.manage('GET', '/users?q=username:BENNY')).json[0].user_id, ben.user_id)
+
+  const plain = await withConnection()
+  const answer = await plain.manage('POST', '/users', person('anna@example.test', { username: 'anna' }))
+  assert.equal(answer.status, 400)
+  assert.match(answer.json.message, /Cannot set username for connection without requires_username/)
+  const without = await create(plain, 'anna@example.test', { username: null })
+  assert.equal('username' in without, false)
+})
+
+test('N21, N130 members of the row that are no members of the body are refused, and the row stays as it was', async () => {
+  const env = await withConnection()
+  const { user_id } = await create(env, 'anna@example.test')
+  const kept = await stored(env, user_id)
+  for (const name of Object.keys(kept!)) {
+    const known = ['email', 'email_verified', 'username', 'phone_number', 'phone_verified', 'name', 'nickname']
+    known.push('given_name', 'family_name', 'picture', 'user_metadata', 'app_metadata', 'blocked')
+    if (known.includes(name)) continue
+    const value = kept![name] ?? 'x'
+    assert.equal((await env.manage('PATCH', path(user_id), { [name]: value })).status, 400, name)
+    if (name === 'user_id') continue
+    assert.equal((await env.manage('POST', '/users', person('b@example.test', { [name]: value }))).status, 400, name)
+  }
+  for (const name of ['userId', 'sub', 'owner', 'tenant_id', 'org_id', 'identities', 'is_primary']) {
+    assert.equal((await env.manage('PATCH', path(user_id), { [name]: 'x' })).status, 400, name)
+  }
+  assert.deepEqual(await stored(env, user_id), kept)
+  assert.equal((await env.manage('GET', '/users')).json.length, 1)
+})
+
+test('N131 prototype members in metadata are refused at any depth', async () => {
+  const env = await withConnection()
+  const { user_id } = await create(env, 'anna@example.test')
+  for (const text of [
+    '{"app_metadata": {"__proto__": {"isAdmin": true}}}',
+    '{"user_metadata": {"a": {"__proto__": {"isAdmin": true}}}}',
+  ]) {
+    assert.equal((await env.manage('PATCH', path(user_id), text)).status, 400, text)
+  }
+  // A member of this name is data like any other: nothing here copies into what it finds.
+  const named = { constructor: { prototype: { isAdmin: true } } }
+  const kept = await env.manage('PATCH', path(user_id), { user_metadata: named })
+  assert.deepEqual(kept.json.user_metadata, named)
+  assert.equal(({} as { isAdmin?: boolean }).isAdmin, undefined)
+  assert.deepEqual((await env.manage('GET', path(user_id))).json.app_metadata, {})
+})
+
+test('the user with an address is deleted from a connection, and only from that one, once or twice', async () => {
+  const env = await withConnection()
+  const others = (await env.manage('POST', '/connections', { name: 'others', strategy: 'auth0' })).json
+  const [people] = (await env.manage('GET', '/connections?name=people')).json
+  const here = await create(env, 'Anna@example.test')
+  const there = await create(env, 'anna@example.test', { connection: 'others' })
+  const remove = (id: string) => env.manage('DELETE', `/connections/${id}/users?email=ANNA@example.test`)
+  assert.equal((await remove(people.id)).status, 204)
+  assert.equal((await remove(people.id)).status, 204)
+  assert.equal((await env.manage('GET', path(here.user_id))).status, 404)
+  assert.equal((await env.manage('GET', path(there.user_id))).status, 200)
+  assert.equal((await remove('con_nowhere')).status, 404)
+  // An identity that was linked to somebody is not theirs to be deleted by.
+  const ben = await create(env, 'ben@example.test')
+  await env.manage('POST', `${path(ben.user_id)}/identities`, { provider: 'auth0', user_id: there.user_id })
+  assert.equal((await remove(others.id)).status, 204)
+  assert.equal((await env.manage('GET', path(ben.user_id))).json.identities.length, 2)
 })
 
 test('a caller who may only change app_metadata changes nothing else', async () => {
