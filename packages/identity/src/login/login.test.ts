@@ -413,3 +413,21 @@ test('a password that is changed while a sign-in hashes the old one anew stays c
   await identity.database.once(world.env.id, (tx) => replacePasswordHash(tx, changed, 'the new one anew'))
   assert.equal((await credentials()).password_hash, 'the new one anew')
 })
+
+test('a username signs in, whatever its case, where its connection knows usernames, and no longer when it does not', async () => {
+  const { world, acme, open } = await settle()
+  const options = { passwordPolicy: 'none', password_complexity_options: { min_length: 12 } }
+  const know = (requires_username: boolean) =>
+    world.env.manage('PATCH', `/connections/${world.connection.id}`, { options: { ...options, requires_username } })
+  assert.equal((await know(true)).status, 200)
+  const body = { connection: world.connection.name, email: 'cleo@example.test', password: PASSWORD, username: 'cleo' }
+  const cleo = await world.make('/users', body)
+  await world.make(`/organizations/${acme}/members`, { members: [cleo.user_id] }, 204)
+  for (const username of ['cleo', ' CLEO ', 'cleo@example.test']) {
+    assert.ok(toldClient(await openAndSubmit(open, world, { username, password: PASSWORD })).code, username)
+  }
+  assert.equal((await openAndSubmit(open, world, { username: 'cleo', password: 'not the password' })).status, 400)
+  await know(false)
+  assert.equal((await openAndSubmit(open, world, { username: 'cleo', password: PASSWORD })).status, 400)
+  assert.ok(toldClient(await openAndSubmit(open, world, { username: 'cleo@example.test', password: PASSWORD })).code)
+})

@@ -41,6 +41,10 @@ const attempts = ({ connection, client, machine, api, grant, organization, role,
     ['POST', `/users/${userId}/permissions`, permissions],
     ['DELETE', `/users/${userId}/permissions`, permissions],
     ['GET', `/users/${userId}/organizations`],
+    ['GET', `/users/${userId}/authentication-methods`],
+    ['GET', `/users/${userId}/enrollments`],
+    ['POST', `/users/${userId}/identities`, { provider: 'auth0', user_id: user.user_id }],
+    ['DELETE', `/users/${userId}/identities/auth0/${user.user_id.slice(6)}`],
     ['GET', `/roles/${role.id}`],
     ['PATCH', `/roles/${role.id}`, { name: 'Taken' }],
     ['DELETE', `/roles/${role.id}`],
@@ -78,7 +82,16 @@ const attempts = ({ connection, client, machine, api, grant, organization, role,
 /** Every row of the owner's environment, table by table. */
 async function rows(env: TestEnvironment) {
   const tables = [
-    ...['users', 'user_roles', 'user_permissions', 'roles', 'role_permissions', 'resource_servers', 'clients'],
+    ...[
+      'users',
+      'user_identities',
+      'user_roles',
+      'user_permissions',
+      'roles',
+      'role_permissions',
+      'resource_servers',
+      'clients',
+    ],
     ...['client_grants', 'organization_client_grants', 'connections', 'connection_clients'],
   ]
   const kept: Record<string, unknown> = {}

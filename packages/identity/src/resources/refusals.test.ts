@@ -33,6 +33,10 @@ const operations = ({ connection, client, machine, api, grant, organization, rol
     ['POST', `/users/${userId}/permissions`, ['update:users'], permissions],
     ['DELETE', `/users/${userId}/permissions`, ['update:users'], permissions],
     ['GET', `/users/${userId}/organizations`, ['read:organizations']],
+    ['GET', `/users/${userId}/authentication-methods`, ['read:authentication_methods']],
+    ['GET', `/users/${userId}/enrollments`, ['read:users']],
+    ['POST', `/users/${userId}/identities`, ['update:users'], { link_with: 'a token' }],
+    ['DELETE', `/users/${userId}/identities/auth0/another`, ['update:users']],
     ['GET', '/roles', ['read:roles']],
     ['POST', '/roles', ['create:roles'], { name: 'New' }],
     ['GET', `/roles/${role.id}`, ['read:roles']],
@@ -174,8 +178,9 @@ test('a NUL in any text of a body is refused', async () => {
 
 test('query parameters that no list knows, and pages past the limits, are refused', async () => {
   const ends = ['users', 'roles', 'permissions', 'organizations', 'resource-servers', 'client-grants']
+  ends.push('authentication-methods')
   const lists = operations(nouns).filter(([method, path]) => method === 'GET' && ends.includes(path.split('/').at(-1)!))
-  assert.equal(lists.length, 11)
+  assert.equal(lists.length, 12)
   for (const [, path] of [...lists, ['GET', '/clients'], ['GET', '/connections']]) {
     assert.equal((await env.manage('GET', `${path}?surprise=1`)).status, 400, path)
     assert.equal((await env.manage('GET', `${path}?per_page=101`)).status, 400, path)

@@ -83,7 +83,7 @@ test('options of a configuration export are taken, and those that nothing obeys 
     { brute_force_protection: false },
     { disable_signup: false },
     { import_mode: true },
-    { requires_username: true },
+    { attributes: { username: { identifier: { active: true } } } },
     { password_history: { enable: true } },
     { password_dictionary: { enable: true } },
     { customScripts: { login: 'function () {}' } },

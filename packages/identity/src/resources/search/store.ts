@@ -24,8 +24,8 @@ export interface SearchField {
 
 export interface SearchFields {
   find(name: string): SearchField | undefined
-  /** Where a term without a field is looked for. */
-  defaults: readonly string[]
+  /** Where a term without a field is looked for: in these fields, or as this one decides. */
+  defaults: readonly string[] | SearchField
 }
 
 export const problems = defineProblems({
@@ -40,7 +40,7 @@ const MAXIMUM_MILLISECONDS = 3000
 /** The fields of a slice; `open` finds those whose names are not known beforehand, such as members of metadata. */
 export const fieldsOf = (
   table: Record<string, SearchField>,
-  defaults: readonly string[],
+  defaults: SearchFields['defaults'],
   open: (name: string) => SearchField | undefined = () => undefined,
 ): SearchFields => ({
   find: (name) => (Object.hasOwn(table, name) ? table[name] : open(name)),
@@ -63,17 +63,21 @@ export function toCondition(tx: Tx, query: Query, fields: SearchFields): Conditi
       return known(query.field, query.position).exists(tx)
     case 'match': {
       const { field, value, position } = query
-      const names = field === undefined ? fields.defaults : [field]
+      const { defaults } = fields
+      if (field === undefined && !isList(defaults)) return matched('a term', defaults, value, position)
+      const names = field === undefined && isList(defaults) ? defaults : [field!]
       return chain(
         tx,
         'or',
-        names.map((name) => {
-          const condition = known(name, position).match(tx, value)
-          if (typeof condition === 'string') throw refuse(position, `'${name}' ${condition}`)
-          return condition
-        }),
+        names.map((name) => matched(`'${name}'`, known(name, position), value, position)),
       )
     }
+  }
+
+  function matched(name: string, field: SearchField, value: Value, position: number): Condition {
+    const condition = field.match(tx, value)
+    if (typeof condition === 'string') throw refuse(position, `${name} ${condition}`)
+    return condition
   }
 
   function known(name: string, position: number): SearchField {
@@ -83,19 +87,24 @@ export function toCondition(tx: Tx, query: Query, fields: SearchFields): Conditi
   }
 }
 
+const isList = (defaults: SearchFields['defaults']): defaults is readonly string[] => Array.isArray(defaults)
+
 const chain = (tx: Tx, kind: 'and' | 'or', conditions: Condition[]): Condition =>
   tx`(${conditions.reduce((all, one) => (kind === 'and' ? tx`${all} and ${one}` : tx`${all} or ${one}`))})`
 
-/** Exact whatever the case, by prefix, by part or by range. */
-export const text = (column: Column, { lowered = false } = {}): SearchField => {
-  const folded = (tx: Tx) => (lowered ? column(tx) : tx`lower(${column(tx)})`)
+/**
+ * Exact whatever the case, by prefix, by part or by range. `lowered` says that the column is lower case already, `cased`
+ * that it is an id, whose case counts; both can be found by index.
+ */
+export const text = (column: Column, { lowered = false, cased = false } = {}): SearchField => {
+  const folded = (tx: Tx) => (lowered || cased ? column(tx) : tx`lower(${column(tx)})`)
+  // The database folds both sides: its idea of case and JavaScript's differ outside ASCII.
+  const given = (tx: Tx, asked: string) => (cased ? tx`${asked}::text` : tx`lower(${asked}::text)`)
   return {
     exists: (tx) => tx`${column(tx)} is not null`,
     match(tx, value) {
-      if (value.kind === 'range')
-        return within(tx, tx`${folded(tx)} collate "C"`, value, (bound) => tx`lower(${bound}::text)`)
-      // The database folds both sides: its idea of case and JavaScript's differ outside ASCII.
-      const sought = tx`lower(${value.text}::text)`
+      if (value.kind === 'range') return within(tx, tx`${folded(tx)} collate "C"`, value, (bound) => given(tx, bound))
+      const sought = given(tx, value.text)
       if (value.kind === 'term') return tx`${folded(tx)} = ${sought}`
       if (value.kind === 'part') return tx`strpos(${folded(tx)}, ${sought}) > 0`
       // Not LIKE: it is not leakproof, and an index would never serve it. Nothing sorts after U+10FFFF.

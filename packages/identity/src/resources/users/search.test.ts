@@ -105,8 +105,10 @@ test('texts are found whole whatever their case, by prefix and by part', async (
     ['user_id:auth0|anna', 'anna'],
     ['user_id:"auth0|ben"', 'ben'],
     ['last_ip:192.0.2.1', 'anna'],
-    ['anna', 'anna'],
-    ['benny OR anna', 'anna ben'],
+    ['"anna reed" OR ben@other.test OR auth0|cleo', ALL],
+    ['anna*', 'anna'],
+    ['anna', ''],
+    ['user_id:AUTH0|anna', ''],
     ['identities.connection:people', ALL],
     ['identities.provider:auth0', ALL],
     ['identities.user_id:cleo', 'cleo'],
@@ -153,7 +155,9 @@ test('metadata is found at any depth, through lists, as text, number and flag, a
     ['user_metadata.addresses.city:rome', 'anna'],
     ['user_metadata.theme:da*', 'anna'],
     ['user_metadata.theme:*ark*', 'anna'],
-    ['app_metadata.vip:true', 'anna'],
+    ['app_metadata.vip:TRUE', 'anna'],
+    ['app_metadata.limits.seats:005', 'anna'],
+    ['app_metadata.limits.seats:-5.0', ''],
     ['app_metadata.code:42', 'ben cleo'],
     ['app_metadata.code:"42"', 'ben'],
     ['app_metadata.percent:"100%_"', 'cleo'],
@@ -198,6 +202,8 @@ test('pieces of metadata that many people have are found too, in the order of th
 
 test('a search goes together with sorting, paging, totals, a connection and fields', async () => {
   assert.equal(await found('email_verified:true', '&sort=created_at:-1'), 'cleo anna')
+  assert.equal(await found('*', '&sort=email:-1'), 'cleo ben anna')
+  assert.equal(await found('*', '&sort=name:1'), 'anna ben cleo')
   assert.equal(await found('*', '&sort=last_login:-1'), 'anna cleo ben')
   assert.equal(await found('*', '&sort=last_login:1&search_engine=v3&primary_order=true'), 'ben cleo anna')
   assert.equal(await found('*', '&connection=people&search_engine=v2'), ALL)
@@ -234,6 +240,7 @@ test('N134 what is no query, no field or no value of its kind is refused with it
       'created_at:2026-13-45',
       "Invalid query in 'q' at position 1: 'created_at' is a time, such as 2026-11-24 or 2026-11-24T09:30:00Z.",
     ],
+    ['[a TO b]', "Invalid query in 'q' at position 1: a term is no range without a field."],
     ['name:(anna', "Invalid query in 'q' at position 6: the '(' is never closed."],
   ] as const) {
     const answer = await ask(q)
@@ -274,4 +281,16 @@ test('N134 a search that takes too long ends by itself and says how to ask inste
     }),
   )
   assert.equal((await slow.manage('GET', '/users?q=email:anna*')).json.length, 1)
+})
+
+test('N228 the function that asks by metadata sees the environment of the scope and no other', async () => {
+  const ids = (environmentId: string) =>
+    identity.database.inEnvironment(environmentId, async (tx) => {
+      await tx`select set_config('search_path', 'pg_temp', true)`
+      const path = '."app_metadata"."plan" ? (@ == "basic")'
+      return (await tx<{ id: string }[]>`select public.users_by_metadata(${path}, 10) as id`).map(({ id }) => id)
+    })
+  assert.deepEqual(await ids(env.id), ['auth0|anna'])
+  assert.deepEqual(await ids('env_nowhere'), [])
+  assert.deepEqual(await ids(env.id.toLowerCase()), [])
 })

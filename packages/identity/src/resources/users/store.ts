@@ -93,14 +93,15 @@ export interface UserListFilter {
   query?: Query | undefined
 }
 
-/** Without a value first, as the index on last_login has it; columns that always have one are left as they are. */
-const NULLABLE = ['email', 'name', 'last_login']
+/** What a list is sorted by, where that is not the column of this name: the forms in which texts are indexed. */
+const SORTED_BY: Record<string, string> = { email: 'own.email_key', name: 'u.name_key' }
 
 /** @throws Problem `invalid_query_string`, `search_timeout` */
 export async function list(tx: Tx, page: Page, filter: UserListFilter): Promise<Found<UserWithConnection>> {
   const [column, direction] = (filter.sort ?? 'created_at:1').split(':') as [string, string]
   const way = direction === '-1' ? tx`desc` : tx`asc`
-  const nulls = !NULLABLE.includes(column) ? tx`` : direction === '-1' ? tx`nulls last` : tx`nulls first`
+  // As its index has it: who never signed in comes first, or the other way round last.
+  const nulls = column !== 'last_login' ? tx`` : direction === '-1' ? tx`nulls last` : tx`nulls first`
   return limited(tx, async () => {
     const search = filter.query && (await condition(tx, filter.query))
     const where = tx`
@@ -115,7 +116,7 @@ export async function list(tx: Tx, page: Page, filter: UserListFilter): Promise<
     const [rows, [count]] = await Promise.all([
       tx<UserWithConnection[]>`
         select ${columns(tx)} from ${searched} join connections c on c.id = u.connection_id
-        where ${where} order by ${tx(`u.${column}`)} ${way} ${nulls}, u.user_id ${way}
+        where ${where} order by ${tx(SORTED_BY[column] ?? `u.${column}`)} ${way} ${nulls}, u.user_id ${way}
         limit ${fetchLimit(page)} offset ${page.offset}`,
       page.kind === 'totals'
         ? tx<{ total: number }[]>`select count(*)::int as total from ${searched} where ${where}`
