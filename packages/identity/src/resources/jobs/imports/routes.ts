@@ -39,11 +39,15 @@ export const userImports: Slice<{ database: Database; secrets: Secrets; clock: C
       async (request, reply) => {
         const environmentId = request.environment.id
         const job = { environment_id: environmentId, id: newId.job() }
+        const body = request.body as IncomingMessage
+        // What the tenant log keeps of the request: the fields, never the file.
+        request.body = {}
         await reserve(environmentId, job.id)
         try {
-          const form = await readUpload(request.headers, request.body as IncomingMessage, (file) =>
+          const form = await readUpload(request.headers, body, (file) =>
             writePieces(deps, job, file, () => renew(environmentId, job.id)),
           )
+          request.body = form
           // Absent means no here: there are no addresses of administrators to write to.
           if (form.send_completion_email === 'true') throw unsupported('send_completion_email')
           const row = await database.inEnvironment(environmentId, async (tx) => {
