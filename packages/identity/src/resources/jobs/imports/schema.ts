@@ -56,3 +56,9 @@ export const ImportForm = Exact({
   send_completion_email: Type.Optional(OneOf('true', 'false')),
 })
 export type ImportForm = Static<typeof ImportForm>
+
+/** The whole form, for the reference. */
+export const ImportBody = Exact({
+  ...ImportForm.properties,
+  users: Type.String({ format: 'binary', description: 'A file with a JSON array of users.' }),
+})
