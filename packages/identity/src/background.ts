@@ -1,6 +1,7 @@
 /**
- * Work without a request: mail, log streams and the removal of what has expired. Any number of processes may run it; pg-boss (in a
- * schema of its own, `pgboss`) sees to it that a job runs in one of them.
+ * Work without a request: mail, log streams, jobs of the Management API and the removal of what has expired.
+ * Any number of processes may run it; pg-boss (in a schema of its own, `pgboss`) sees to it that a job runs in one of
+ * them.
  */
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
@@ -11,6 +12,8 @@ import { PgBoss } from 'pg-boss'
 import { startLogStreams } from './delivery/log-streams/worker.ts'
 import type { MailSetting } from './delivery/outbox.ts'
 import { startDelivery } from './delivery/worker.ts'
+import { createTenantLog } from './logs/tenant-log.ts'
+import { startJobs } from './resources/jobs/worker.ts'
 import { startUpkeep } from './upkeep/upkeep.ts'
 
 export interface BackgroundDependencies {
@@ -37,12 +40,14 @@ export async function startBackground(deps: BackgroundDependencies): Promise<Bac
   await boss.start()
   await startUpkeep({ boss, database, clock, logger })
   const streams = await startLogStreams({ boss, database, secrets, clock, logger, egress })
+  const tenantLog = createTenantLog({ database, clock, logger })
+  const jobs = await startJobs({ boss, database, secrets, clock, logger, tenantLog })
   const delivery =
     mail.kind === 'smtp' ? await startDelivery({ boss, database, secrets, clock, logger, setting: mail }) : undefined
   return {
     stop: async () => {
-      await delivery?.stop()
-      await streams.stop()
+      await Promise.all([delivery?.stop(), streams.stop(), jobs.stop()])
+      await tenantLog.close()
       await boss.stop({ graceful: true, timeout: 10_000 })
     },
   }

@@ -29,6 +29,10 @@ import { clientGrants } from './resources/client-grants/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
 import { guardian } from './resources/guardian/routes.ts'
+import { exportDownloads } from './resources/jobs/exports/download.ts'
+import { userExports } from './resources/jobs/exports/routes.ts'
+import { userImports } from './resources/jobs/imports/routes.ts'
+import { jobs } from './resources/jobs/routes.ts'
 import { logStreams } from './resources/log-streams/routes.ts'
 import { logs } from './resources/logs/routes.ts'
 import { governManagementApi } from './resources/management-api.ts'
@@ -125,6 +129,9 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await logs({ database })(api)
         await logStreams({ database, secrets, clock })(api)
         await stats({ database, clock })(api)
+        await jobs({ database, secrets, clock })(api)
+        await userImports({ database, secrets, clock })(api)
+        await userExports({ database, clock })(api)
         await notYet(api)
       },
       { prefix: '/api/v2' },
@@ -136,6 +143,10 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
       await oauth({ database, configuration, keyrings, secrets, clock, postLogin, tenantLog })(
         instance as unknown as Api,
       )
+    })
+
+    await scope.register(async (instance) => {
+      await exportDownloads({ database, secrets, clock })(instance as unknown as Api)
     })
 
     await scope.register(async (instance) => {

@@ -20,6 +20,7 @@ test('ids have the shapes that clients expect, of fixed length, so that none is 
     role: /^rol_[A-Za-z0-9]{16}$/,
     clientGrant: /^cgr_[A-Za-z0-9]{16}$/,
     invitation: /^uinv_[A-Za-z0-9]{16}$/,
+    job: /^job_[A-Za-z0-9]{16}$/,
     client: /^[A-Za-z0-9]{32}$/,
     clientSecret: /^[A-Za-z0-9]{64}$/,
     resourceServer: /^[0-9a-f]{24}$/,

@@ -27,6 +27,7 @@ export const newId = {
   role: () => `rol_${randomText(16)}`,
   clientGrant: () => `cgr_${randomText(16)}`,
   invitation: () => `uinv_${randomText(16)}`,
+  job: () => `job_${randomText(16)}`,
   client: () => randomText(32),
   clientSecret: () => randomText(64),
   resourceServer: () => randomBytes(12).toString('hex'),

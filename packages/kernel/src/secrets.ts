@@ -12,6 +12,9 @@ export interface Secrets {
   seal(context: string, plain: string): Buffer
   /** @throws Error when the ciphertext was altered, belongs to another context, or the master key is another one. */
   open(context: string, sealed: Uint8Array): string
+  /** The same for bytes that are no text. */
+  sealBytes(context: string, plain: Uint8Array): Buffer
+  openBytes(context: string, sealed: Uint8Array): Buffer
   /** A key for one named purpose (cookies, CSRF, opaque tokens); stable as long as the master key is. */
   deriveKey(purpose: string): Buffer
 }
@@ -30,25 +33,29 @@ export function createSecrets(masterKey: Uint8Array): Secrets {
     }
     return key
   }
+  const sealBytes: Secrets['sealBytes'] = (context, plain) => {
+    const nonce = randomBytes(12)
+    const cipher = createCipheriv('aes-256-gcm', deriveKey('secrets-at-rest'), nonce)
+    cipher.setAAD(Buffer.from(context))
+    const body = Buffer.concat([cipher.update(plain), cipher.final()])
+    return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), body])
+  }
+  const openBytes: Secrets['openBytes'] = (context, sealed) => {
+    const bytes = Buffer.from(sealed)
+    if (bytes[0] !== VERSION) throw new Error(`A secret has the unknown format version ${bytes[0]}.`)
+    // Without the length a tag cut to four bytes would pass as well, and that many can be guessed.
+    const options = { authTagLength: 16 }
+    const decipher = createDecipheriv('aes-256-gcm', deriveKey('secrets-at-rest'), bytes.subarray(1, 13), options)
+    decipher.setAAD(Buffer.from(context))
+    decipher.setAuthTag(bytes.subarray(13, 29))
+    return Buffer.concat([decipher.update(bytes.subarray(29)), decipher.final()])
+  }
   return {
     deriveKey,
-    seal(context, plain) {
-      const nonce = randomBytes(12)
-      const cipher = createCipheriv('aes-256-gcm', deriveKey('secrets-at-rest'), nonce)
-      cipher.setAAD(Buffer.from(context))
-      const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()])
-      return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), body])
-    },
-    open(context, sealed) {
-      const bytes = Buffer.from(sealed)
-      if (bytes[0] !== VERSION) throw new Error(`A secret has the unknown format version ${bytes[0]}.`)
-      // Without the length a tag cut to four bytes would pass as well, and that many can be guessed.
-      const options = { authTagLength: 16 }
-      const decipher = createDecipheriv('aes-256-gcm', deriveKey('secrets-at-rest'), bytes.subarray(1, 13), options)
-      decipher.setAAD(Buffer.from(context))
-      decipher.setAuthTag(bytes.subarray(13, 29))
-      return Buffer.concat([decipher.update(bytes.subarray(29)), decipher.final()]).toString('utf8')
-    },
+    sealBytes,
+    openBytes,
+    seal: (context, plain) => sealBytes(context, Buffer.from(plain)),
+    open: (context, sealed) => openBytes(context, sealed).toString('utf8'),
   }
 }
 

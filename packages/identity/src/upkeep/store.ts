@@ -59,3 +59,19 @@ export const removeMessages = (sql: Sql, before: { delivered: Date; givenUp: Dat
     sql`delivered_at <= ${before.delivered}
         or (next_attempt_at is null and last_error is not null and created_at <= ${before.givenUp})`,
   )
+
+/** Files of jobs: what is in them is in the users already, or was downloaded. */
+export const removeJobFiles = (sql: Sql, before: Date) =>
+  removeAll(
+    sql,
+    'job_files',
+    sql`(environment_id, job_id) in (select environment_id, id from jobs where finished_at <= ${before})`,
+  )
+
+/** Jobs with what they refused, and uploads whose process is gone. */
+export const removeJobs = (sql: Sql, before: { finished: Date; uploading: Date }) =>
+  removeAll(
+    sql,
+    'jobs',
+    sql`finished_at <= ${before.finished} or (status = 'uploading' and lease_until <= ${before.uploading})`,
+  )

@@ -143,6 +143,20 @@ test('what has expired is removed, and what still means something stays', async 
       })}`
     }
   })
+  await database.inEnvironment(environment_id, async (tx) => {
+    for (const [id, status, finished_at, lease_until] of [
+      ['upload, given up', 'uploading', null, inDays(-0.1)],
+      ['upload', 'uploading', null, inDays(0.1)],
+      ['running', 'processing', null, inDays(-40)],
+      ['finished', 'completed', inDays(-0.9), inDays(-0.9)],
+      ['finished a day ago', 'completed', inDays(-1.1), inDays(-1.1)],
+      ['finished a month ago', 'failed', inDays(-31), inDays(-31)],
+    ] as const) {
+      const job = { id, status, finished_at, lease_until, type: 'users_export', created_at: inDays(-40) }
+      await tx`insert into jobs ${tx({ environment_id, ...job })}`
+      await tx`insert into job_files ${tx({ environment_id, job_id: id, sequence: 0, bytes: bytes('x') })}`
+    }
+  })
   const removed = await tidy({ database, clock: systemClock })
   assert.ok(removed.messages! >= 2)
   const left = async (table: string, column: string) =>
@@ -156,4 +170,6 @@ test('what has expired is removed, and what still means something stays', async 
   assert.deepEqual(await left('refresh_tokens', 'id'), ['endless', 'endless, revoked', 'exchanged, family alive'])
   assert.deepEqual(await left('messages', 'id'), ['delivered', 'given up', 'in a mailbox', 'waiting'])
   assert.deepEqual(await left('grants', 'id'), ['g', 'new', 'revoked'])
+  assert.deepEqual(await left('jobs', 'id'), ['finished', 'finished a day ago', 'running', 'upload'])
+  assert.deepEqual(await left('job_files', 'job_id'), ['finished', 'running', 'upload'])
 })

@@ -38,5 +38,7 @@ export async function tidy({ database, clock }: UpkeepDependencies): Promise<Rec
       givenUp: addSeconds(now, -30 * DAY),
     }),
     logs: await store.removeLogs(sql, addSeconds(now, -30 * DAY)),
+    job_files: await store.removeJobFiles(sql, addSeconds(now, -DAY)),
+    jobs: await store.removeJobs(sql, { finished: addSeconds(now, -30 * DAY), uploading: now }),
   }))
 }
