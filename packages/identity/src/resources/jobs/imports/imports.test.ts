@@ -86,7 +86,7 @@ test('each bad row is refused with the reason, without its hashes, and the good 
     [{ email: 'c@example.test', name: 'x'.repeat(301) }, 'MAX_LENGTH', 'name'],
     [{ email: 'd@example.test', user_id: 'auth0|x' }, 'PATTERN', 'user_id'],
     [{ email: 'e@example.test', mfa_factors: [{ totp: { secret: 'JBSWY3DP' } }] }, 'MFA_FACTORS_FAILED', 'mfa_factors'],
-    [{ email: 'f@example.test', username: 'f' }, 'NOT_PASSED', 'username'],
+    [{ email: 'f@example.test', username: 'f' }, 'FORMAT', ''],
     [{ email: 'g@example.test', picture: 'javascript:alert(1)' }, 'FORMAT', 'picture'],
     [{ email: 'h@example.test', app_metadata: { user_id: 'x' } }, 'NOT_PASSED', 'app_metadata.user_id'],
     [{ email: 'i@example.test', password_hash: BCRYPT.replace('10', '31') }, 'NOT_PASSED', 'password_hash'],

@@ -60,7 +60,7 @@ export const rowError = (code: string, path: string, message: string): RowError 
 export function readRow(
   bytes: Buffer | undefined,
   position: number,
-  connection: Pick<ConnectionRow, 'id' | 'strategy'>,
+  connection: Pick<ConnectionRow, 'id' | 'strategy' | 'options'>,
   now: Date,
 ): Accepted | ErrorRow {
   let value: unknown
@@ -83,14 +83,18 @@ export function readRow(
       value.password_hash !== undefined
         ? importBcrypt(value.password_hash)
         : value.custom_password_hash && importCustom(value.custom_password_hash as CustomPasswordHash)
-    const { password_hash: _, custom_password_hash: __, mfa_factors: ___, username: ____, ...profile } = value
+    const { password_hash: _, custom_password_hash: __, mfa_factors: ___, ...profile } = value
     // The same reader as for a user that is created one by one; the password is only what its hash is made from.
     const user = registered({ ...profile, connection: '', password: '' }, connection, '', now)
     return {
       position,
       given: value,
       user: { ...user, password_hash: hash ?? null },
-      keys: [digest('email', comparableEmail(value.email)), ...(value.user_id ? [digest('id', value.user_id)] : [])],
+      keys: [
+        digest('email', comparableEmail(value.email)),
+        ...(value.user_id ? [digest('id', value.user_id)] : []),
+        ...(value.username ? [digest('username', comparableEmail(value.username))] : []),
+      ],
     }
   } catch (error) {
     if (error instanceof HashRefused) return refuse(rowError('NOT_PASSED', error.path, error.message))
@@ -105,9 +109,6 @@ function refusalOf(value: ImportedUser): RowError | undefined {
   if (address) return rowError('FORMAT', 'picture', `The address ${address}.`)
   if (value.mfa_factors !== undefined) {
     return rowError('MFA_FACTORS_FAILED', 'mfa_factors', 'Importing MFA factors is not supported.')
-  }
-  if (value.username !== undefined) {
-    return rowError('NOT_PASSED', 'username', 'The connection identifies users by e-mail address only.')
   }
   if (value.password_hash !== undefined && value.custom_password_hash !== undefined) {
     return rowError('NOT_PASSED', 'password_hash', 'Send password_hash or custom_password_hash, not both.')

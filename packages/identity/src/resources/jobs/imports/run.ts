@@ -125,7 +125,7 @@ async function write(tx: Tx, job: jobs.ImportJob, read: (Accepted | jobs.ErrorRo
   }
 
   const users = first.map(({ user }) => user)
-  const inserted = await store.insertNew(tx, job.environment_id, users)
+  const inserted = await store.insertNew(tx, job.environment_id, job.connection_id!, users)
   const known = first.filter(({ user }) => !inserted.has(user.user_id))
   const found =
     known.length === 0
@@ -139,7 +139,8 @@ async function write(tx: Tx, job: jobs.ImportJob, read: (Accepted | jobs.ErrorRo
   const changes: store.Change[] = []
   for (const row of known) {
     const existing = byEmail.get(comparableEmail(row.given.email))
-    if (!existing) refuse(row, 'CONFLICT', 'user_id', 'Another user has this user_id.')
+    if (!existing) refuse(row, 'CONFLICT', 'user_id', 'Another user has this user_id or username.')
+    else if (!existing.is_primary) refuse(row, 'CONFLICT_EMAIL', 'email', 'The address is linked to another user.')
     else if (!job.settings.upsert) refuse(row, 'CONFLICT_EMAIL', 'email', 'A user with this e-mail address exists.')
     else if (row.given.user_id !== undefined && row.user.user_id !== existing.user_id) {
       refuse(row, 'CONFLICT', 'user_id', 'The user with this e-mail address has another user_id.')

@@ -14,8 +14,38 @@ export async function notice(tx: Tx, environmentId: string, jobId: string, keys:
 
 export const forgetNoticed = (tx: Tx, jobId: string) => tx`delete from job_seen where job_id = ${jobId}`
 
-/** Writes the users who are new. @returns their ids; whoever is there already is left as they are */
-export async function insertNew(tx: Tx, environmentId: string, users: UserRow[]): Promise<Set<string>> {
+/**
+ * Writes the users who are new: whose address, username and id nobody has, not even as a linked identity. Somebody who
+ * is made at the same moment makes the whole step fail, and the job goes on with it later.
+ *
+ * @returns their ids; whoever is there already is left as they are
+ */
+export async function insertNew(
+  tx: Tx,
+  environmentId: string,
+  connectionId: string,
+  asked: UserRow[],
+): Promise<Set<string>> {
+  const emails = asked.map(({ email }) => comparableEmail(email!))
+  const usernames = asked.map(usernameOf).filter((name) => name !== undefined)
+  const ids = asked.map(({ user_id }) => user_id)
+  // Three questions, because no index answers their disjunction.
+  const rows = await tx<{ key: string }[]>`
+    select 'email ' || email_key as key from user_identities
+    where connection_id = ${connectionId} and email_key = any (${emails}::text[])
+    union all
+    select 'username ' || username_key from user_identities
+    where connection_id = ${connectionId} and username_key = any (${usernames}::text[])
+    union all
+    select 'id ' || id from unnest(${ids}::text[]) as id join user_identities i
+      on i.provider = split_part(id, '|', 1) and i.identity_id = substr(id, strpos(id, '|') + 1)`
+  const taken = new Set(rows.map(({ key }) => key))
+  const users = asked.filter(
+    ({ user_id }, n) =>
+      !taken.has(`email ${emails[n]}`) &&
+      !taken.has(`username ${usernameOf(asked[n]!)}`) &&
+      !taken.has(`id ${user_id}`),
+  )
   if (users.length === 0) return new Set()
   // Always in one order, so that two imports at once wait for each other instead of deadlocking.
   const values = users
@@ -26,21 +56,26 @@ export async function insertNew(tx: Tx, environmentId: string, users: UserRow[])
       user_metadata: tx.json(user.user_metadata as JSONValue),
       app_metadata: tx.json(user.app_metadata as JSONValue),
     }))
-  const rows = await tx<{ user_id: string }[]>`
+  const inserted = await tx<{ user_id: string }[]>`
     insert into users ${tx(values)} on conflict do nothing returning user_id`
-  return new Set(rows.map(({ user_id }) => user_id))
+  return new Set(inserted.map(({ user_id }) => user_id))
 }
+
+const usernameOf = ({ username }: UserRow): string | undefined => (username ? comparableEmail(username) : undefined)
 
 export interface Existing {
   user_id: string
+  /** False when the address is that of an identity which was linked to somebody else. */
+  is_primary: boolean
   email: string
   password_hash: string | null
 }
 
 /** The users of the connection who have these addresses, locked until the transaction ends. */
 export const lockByEmail = (tx: Tx, connectionId: string, emails: string[]) => tx<Existing[]>`
-  select user_id, lower(email) as email, password_hash from users
-  where connection_id = ${connectionId} and lower(email) = any (${emails}::text[]) order by user_id for update`
+  select u.user_id, i.is_primary, i.email_key as email, u.password_hash
+  from user_identities i join users u on u.user_id = i.user_id
+  where i.connection_id = ${connectionId} and i.email_key = any (${emails}::text[]) order by u.user_id for update of u`
 
 export interface Change {
   user_id: string
