@@ -5,7 +5,12 @@
 
 import { type IncomingHttpHeaders, request as send } from 'node:http'
 import { type Clock, systemClock } from '@tenantry/kernel/clock.ts'
-import { createDatabase, type Database, type DatabaseUrls } from '@tenantry/kernel/database/database.ts'
+import {
+  createDatabase,
+  type Database,
+  type DatabaseOptions,
+  type DatabaseUrls,
+} from '@tenantry/kernel/database/database.ts'
 import { testDatabase } from '@tenantry/kernel/database/testing.ts'
 import type { MountedRoute } from '@tenantry/kernel/http/server.ts'
 import { randomText } from '@tenantry/kernel/id.ts'
@@ -81,12 +86,14 @@ export async function startIdentity({
   urls = testDatabase(),
   poolSize = 8,
   managementRate,
+  onStatement,
 }: {
   urls?: DatabaseUrls
   poolSize?: number
   managementRate?: RateLimit
+  onStatement?: DatabaseOptions['onStatement']
 } = {}): Promise<TestIdentity> {
-  const database = await createDatabase({ urls, poolSize })
+  const database = await createDatabase({ urls, poolSize, onStatement })
   const clock = movableClock()
   const secrets = createSecrets(Buffer.alloc(32, 7))
   const logLines: string[] = []

@@ -59,18 +59,23 @@ export interface DatabaseOptions {
   /** Connections of the application role; the owner has two. */
   poolSize?: number
   onAcross?: (reason: string) => void
+  /** Hears of each statement of the application role before it is sent: for tests that look at plans. */
+  onStatement?: ((text: string, parameters: unknown[]) => void) | undefined
 }
 
 const ENVIRONMENT = 'tenantry.environment_id'
 const ORGANIZATION = 'tenantry.organization_id'
 
 /** A pool of connections. `url` may name a Unix socket as libpq does: `postgres://user:password@localhost/name?host=/dir`. */
-export function connect(text: string, max: number): Sql {
+export function connect(text: string, max: number, onStatement?: DatabaseOptions['onStatement']): Sql {
   const { url, ...socket } = parseAddress(text)
   return postgres(url, {
     ...socket,
     max,
     onnotice: () => {},
+    ...(onStatement
+      ? { debug: (_connection: number, text: string, parameters: unknown[]) => onStatement(text, parameters) }
+      : {}),
     connect_timeout: 10,
     // The driver's own pauses grow to 20 seconds, in which a database that is back would still be called away.
     backoff: (tries: number) => Math.min(0.05 * 2 ** tries, 0.5) * (0.5 + Math.random() / 2),
@@ -79,8 +84,9 @@ export function connect(text: string, max: number): Sql {
   }) as unknown as Sql
 }
 
-export async function createDatabase({ urls, poolSize = 10, onAcross = () => {} }: DatabaseOptions): Promise<Database> {
-  const application = connect(urls.application, poolSize)
+export async function createDatabase(options: DatabaseOptions): Promise<Database> {
+  const { urls, poolSize = 10, onAcross = () => {} } = options
+  const application = connect(urls.application, poolSize, options.onStatement)
   const owner = connect(urls.owner, 2)
   const listeners: ((environmentId: string | undefined) => void)[] = []
   const tell = (environmentId: string | undefined) => {
