@@ -26,6 +26,7 @@ import { actionBindings } from './resources/actions/bindings/routes.ts'
 import { actions } from './resources/actions/routes.ts'
 import { actionVersions } from './resources/actions/versions/routes.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
+import { clientCredentials } from './resources/clients/credentials/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
 import { guardian } from './resources/guardian/routes.ts'
@@ -120,6 +121,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await roleUsers({ database })(api)
         await resourceServers({ database, clock })(api)
         await clients({ database, secrets, clock })(api)
+        await clientCredentials({ database, clock })(api)
         await clientGrants({ database, clock })(api)
         await connections({ database, clock })(api)
         await actions({ database, secrets, clock, checkCode })(api)

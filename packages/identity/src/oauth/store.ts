@@ -14,13 +14,24 @@ export interface ClientRow {
   allowed_logout_urls: string[]
   initiate_login_uri: string | null
   grant_types: string[]
-  token_endpoint_auth_method: 'none' | 'client_secret_post' | 'client_secret_basic'
+  /** null for a client that authenticates with its keys. */
+  token_endpoint_auth_method: 'none' | 'client_secret_post' | 'client_secret_basic' | null
+  /** The keys it authenticates with. */
+  assertion_keys: AssertionKeyRow[] | null
   client_secret: Uint8Array | null
   jwt_configuration: { alg?: string; lifetime_in_seconds?: number }
   refresh_token: RefreshTokenPolicy | null
   organization_usage: 'deny' | 'allow' | 'require'
   organization_require_behavior: 'no_prompt' | 'pre_login_prompt'
   client_metadata: Record<string, unknown>
+}
+
+export interface AssertionKeyRow {
+  kid: string
+  alg: 'RS256' | 'RS384' | 'PS256'
+  public_key: string
+  /** Seconds since 1970; null for a key without an end. */
+  expires_at: number | null
 }
 
 /** Auth0's `refresh_token` member of a client; lifetimes in seconds. */
@@ -37,7 +48,13 @@ export interface RefreshTokenPolicy {
 export const client = (tx: Tx, clientId: string) => tx<ClientRow[]>`
   select client_id, name, logo_uri, app_type, global, callbacks, web_origins, allowed_origins, allowed_logout_urls,
     initiate_login_uri, grant_types, token_endpoint_auth_method, client_secret, jwt_configuration, refresh_token,
-    organization_usage, organization_require_behavior, client_metadata
+    organization_usage, organization_require_behavior, client_metadata,
+    (select jsonb_agg(jsonb_build_object('kid', k.kid, 'alg', k.alg, 'public_key', k.public_key,
+        'expires_at', extract(epoch from k.expires_at)))
+      from client_credentials k
+      where k.client_id = clients.client_id
+        and client_authentication_methods @> jsonb_build_object('private_key_jwt',
+          jsonb_build_object('credentials', jsonb_build_array(jsonb_build_object('id', k.id))))) as assertion_keys
   from clients where client_id = ${clientId}`
 
 export interface ResourceServer {
@@ -107,3 +124,16 @@ export const connections = (tx: Tx, clientId: string, organizationId: string | u
 
 export const browserOrigins = (tx: Tx) => tx<{ origin: string }[]>`
   select distinct unnest(web_origins || allowed_origins) as origin from clients`
+
+/** Uses an assertion up: of any number of requests that present it, one gets a row. */
+export const useAssertion = (
+  tx: Tx,
+  environmentId: string,
+  use: { client_id: string; jti_hash: Buffer; expires_at: Date },
+  now: Date,
+) => tx<{ client_id: string }[]>`
+  insert into client_assertions as a (environment_id, client_id, jti_hash, expires_at)
+  values (${environmentId}, ${use.client_id}, ${use.jti_hash}, ${use.expires_at})
+  on conflict (environment_id, client_id, jti_hash) do update set expires_at = excluded.expires_at
+    where a.expires_at <= ${now}
+  returning client_id`

@@ -218,7 +218,7 @@ test('settings at the value that changes nothing are tolerated, at any other ref
     { app_type: 'salesforce' },
     { organization_require_behavior: 'post_login_prompt' },
     { require_pushed_authorization_requests: true },
-    { client_authentication_methods: { private_key_jwt: { credentials: [] } } },
+    { client_authentication_methods: { tls_client_auth: { credentials: [{ id: 'cred_x' }] } } },
     { addons: { samlp: {} } },
     { oidc_logout: { backchannel_logout_urls: ['https://app.example.test/'] } },
     {
