@@ -2,6 +2,7 @@
  * The identity server: issuer, Management API, Universal Login. This function is the table of contents; every handler
  * is mounted here and nowhere else, in this order.
  */
+import { resolveTxt } from 'node:dns/promises'
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { createServer } from '@tenantry/kernel/http/server.ts'
@@ -29,6 +30,8 @@ import { clientGrants } from './resources/client-grants/routes.ts'
 import { clientCredentials } from './resources/clients/credentials/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
+import { customDomains } from './resources/custom-domains/routes.ts'
+import type { ResolveTxt } from './resources/domain-name.ts'
 import { guardian } from './resources/guardian/routes.ts'
 import { exportDownloads } from './resources/jobs/exports/download.ts'
 import { userExports } from './resources/jobs/exports/routes.ts'
@@ -69,6 +72,8 @@ export interface IdentityDependencies {
   trustedProxies?: string[]
   /** How often one client may call the Management API, in each process. */
   managementRate?: RateLimit | undefined
+  /** Reads TXT records, with which domains are proven; DNS unless given. */
+  resolveTxt?: ResolveTxt | undefined
 }
 
 export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
@@ -128,6 +133,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await actionVersions({ database, secrets, clock, checkCode })(api)
         await actionBindings({ database, secrets, clock })(api)
         await guardian({})(api)
+        await customDomains({ database, clock, resolveTxt: deps.resolveTxt ?? resolveTxt })(api)
         await logs({ database })(api)
         await logStreams({ database, secrets, clock })(api)
         await stats({ database, clock })(api)

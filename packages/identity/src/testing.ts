@@ -18,6 +18,7 @@ import { seedEnvironment } from './environments/seed.ts'
 import { createIdentity } from './identity.ts'
 import { signJwt } from './keys/jwt.ts'
 import { createKeyrings } from './keys/keyring.ts'
+import type { ResolveTxt } from './resources/domain-name.ts'
 import { managementAudience } from './resources/management-api.ts'
 import { managementScopes } from './resources/management-scopes.ts'
 import type { RateLimit } from './resources/rate-limit.ts'
@@ -81,10 +82,12 @@ export async function startIdentity({
   urls = testDatabase(),
   poolSize = 8,
   managementRate,
+  resolveTxt,
 }: {
   urls?: DatabaseUrls
   poolSize?: number
   managementRate?: RateLimit
+  resolveTxt?: ResolveTxt
 } = {}): Promise<TestIdentity> {
   const database = await createDatabase({ urls, poolSize })
   const clock = movableClock()
@@ -107,6 +110,7 @@ export async function startIdentity({
     mail: { kind: 'mailbox' },
     runner,
     managementRate,
+    resolveTxt,
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const port = (app.server.address() as { port: number }).port
