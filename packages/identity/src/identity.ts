@@ -43,6 +43,9 @@ import { governManagementApi } from './resources/management-api.ts'
 import { notYet } from './resources/not-yet.ts'
 import { openapi } from './resources/openapi/routes.ts'
 import { organizationClientGrants } from './resources/organizations/client-grants/routes.ts'
+import { organizationClients } from './resources/organizations/clients/routes.ts'
+import { organizationConnections } from './resources/organizations/connections/routes.ts'
+import { discoveryDomains } from './resources/organizations/discovery-domains/routes.ts'
 import { enabledConnections } from './resources/organizations/enabled-connections/routes.ts'
 import { invitations } from './resources/organizations/invitations/routes.ts'
 import { members } from './resources/organizations/members/routes.ts'
@@ -112,6 +115,9 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         governManagementApi(api, { keyrings, cache, clock, tenantLog, rate: deps.managementRate ?? DEFAULT_RATE })
         await organizations({ database, clock })(api)
         await enabledConnections({ database })(api)
+        await organizationConnections({ database })(api)
+        await organizationClients({ database, clock })(api)
+        await discoveryDomains({ database, clock })(api)
         await organizationClientGrants({ database })(api)
         await members({ database, clock })(api)
         await invitations({ database, secrets, clock, outbox })(api)

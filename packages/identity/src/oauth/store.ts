@@ -96,11 +96,17 @@ export interface OrganizationConfiguration {
   display_name: string
   branding: { logo_url?: string; colors?: { primary?: string; page_background?: string } } | null
   metadata: Record<string, string>
+  /** The clients that members may sign in to; null: all of them. */
+  member_clients: string[] | null
 }
 
 /** Ids start with `org_`, and no name may: a name is never taken for an id. */
 export const organization = (tx: Tx, idOrName: string) => tx<OrganizationConfiguration[]>`
-  select organization_id, name, display_name, branding, metadata from organizations
+  select organization_id, name, display_name, branding, metadata,
+    case when is_app_entitlement_active then array(
+      select client_id from organization_clients c
+      where c.organization_id = organizations.organization_id and c.use_for_member_access) end as member_clients
+  from organizations
   where ${idOrName.startsWith('org_') ? tx`organization_id = ${idOrName}` : tx`name = ${idOrName}`}`
 
 export interface Connection {
@@ -118,7 +124,8 @@ export const connections = (tx: Tx, clientId: string, organizationId: string | u
     coalesce(oc.assign_membership_on_login, false) as assign_membership_on_login
   from connections c
   join connection_clients cc on cc.connection_id = c.id and cc.client_id = ${clientId}
-  left join organization_connections oc on oc.connection_id = c.id and oc.organization_id = ${organizationId ?? null}
+  left join organization_connections oc
+    on oc.connection_id = c.id and oc.organization_id = ${organizationId ?? null} and oc.is_enabled
   where ${organizationId === undefined} or oc.organization_id is not null
   order by c.created_at, c.id`
 
