@@ -24,6 +24,7 @@ import { createConfiguration } from './oauth/configuration.ts'
 import { logout } from './oauth/logout.ts'
 import { oauth } from './oauth/oauth.ts'
 import { actionBindings } from './resources/actions/bindings/routes.ts'
+import { actionExecutions } from './resources/actions/executions/routes.ts'
 import { actions } from './resources/actions/routes.ts'
 import { actionVersions } from './resources/actions/versions/routes.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
@@ -87,9 +88,9 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
   const tenantLog = createTenantLog({ database, clock, logger })
   const outbox = createOutbox({ secrets, clock, mail })
   const configuration = createConfiguration({ database, cache, secrets })
-  const postLogin = createPostLogin({ database, cache, secrets, runner, logger, tenantLog })
+  const postLogin = createPostLogin({ database, cache, secrets, clock, runner, logger, tenantLog })
   const login = createLogin({ database, configuration, secrets, clock, postLogin, tenantLog })
-  const { checkCode } = runner
+  const { checkCode, run } = runner
   const app = createServer({ logger, trustedProxies: deps.trustedProxies })
 
   app.addHook('onClose', () => tenantLog.close())
@@ -135,8 +136,9 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await clientCredentials({ database, clock })(api)
         await clientGrants({ database, clock })(api)
         await connections({ database, clock })(api)
-        await actions({ database, secrets, clock, checkCode })(api)
-        await actionVersions({ database, secrets, clock, checkCode })(api)
+        await actions({ database, secrets, clock, checkCode, run })(api)
+        await actionVersions({ database, secrets, clock, checkCode, run })(api)
+        await actionExecutions({ database })(api)
         await actionBindings({ database, secrets, clock })(api)
         await guardian({})(api)
         await customDomains({ database, clock, resolveTxt: deps.resolveTxt ?? resolveTxt })(api)

@@ -63,8 +63,7 @@ export async function lockIdentifier(tx: Tx, identifier: string): Promise<Resour
 }
 
 export async function list(tx: Tx, page: Page, identifiers: string[] | undefined): Promise<Found<ResourceServerRow>> {
-  const where = tx`
-    (${identifiers ?? null}::text[] is null or identifier = any (${identifiers ?? null}::text[]))`
+  const where = identifiers === undefined ? tx`true` : tx`identifier = any (${identifiers}::text[])`
   const [rows, [count]] = await Promise.all([
     tx<ResourceServerRow[]>`
       select ${columns(tx)} from resource_servers where ${where}
