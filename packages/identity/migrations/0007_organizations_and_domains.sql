@@ -121,6 +121,7 @@ create index client_grants_created on client_grants (environment_id, created_at,
 create index client_grants_audience on client_grants (environment_id, audience, id);
 create index connections_created on connections (environment_id, created_at, id);
 create index resource_servers_created on resource_servers (environment_id, created_at, id);
+create index resource_servers_name on resource_servers (environment_id, coalesce(name, ''), id);
 create index resource_servers_updated on resource_servers (environment_id, updated_at, id);
 create index roles_created on roles (environment_id, created_at, id);
 create index members_created on members (environment_id, organization_id, created_at, user_id);

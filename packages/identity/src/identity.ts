@@ -51,8 +51,10 @@ import { enabledConnections } from './resources/organizations/enabled-connection
 import { invitations } from './resources/organizations/invitations/routes.ts'
 import { members } from './resources/organizations/members/routes.ts'
 import { organizations } from './resources/organizations/routes.ts'
+import { organizationSearch } from './resources/organizations/search/routes.ts'
 import { DEFAULT_RATE, type RateLimit } from './resources/rate-limit.ts'
 import { resourceServers } from './resources/resource-servers/routes.ts'
+import { resourceServerSearch } from './resources/resource-servers/search/routes.ts'
 import { rolePermissions } from './resources/roles/permissions/routes.ts'
 import { roles } from './resources/roles/routes.ts'
 import { roleUsers } from './resources/roles/users/routes.ts'
@@ -115,6 +117,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         const api = instance as unknown as Api
         governManagementApi(api, { keyrings, cache, clock, tenantLog, rate: deps.managementRate ?? DEFAULT_RATE })
         await organizations({ database, clock })(api)
+        await organizationSearch({ database })(api)
         await enabledConnections({ database })(api)
         await organizationConnections({ database })(api)
         await organizationClients({ database, clock })(api)
@@ -132,6 +135,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await rolePermissions({ database })(api)
         await roleUsers({ database })(api)
         await resourceServers({ database, clock })(api)
+        await resourceServerSearch({ database })(api)
         await clients({ database, secrets, clock })(api)
         await clientCredentials({ database, clock })(api)
         await clientGrants({ database, clock })(api)

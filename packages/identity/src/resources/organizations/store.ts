@@ -3,6 +3,7 @@ import type { JSONValue } from 'postgres'
 import { violates } from '../constraint.ts'
 import { isTimestamp, keysetPlace, keysetText } from '../keyset.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
+import type { Condition } from '../search/store.ts'
 import { problems } from './rules.ts'
 import type { Organization, UpdateOrganization } from './schema.ts'
 
@@ -53,6 +54,8 @@ export interface ListOptions {
   sort?: string | undefined
   /** Shows beside each organization whether its members may use this client. */
   clientId?: string | undefined
+  /** What a search looks for, on the alias `o`. */
+  condition?: Condition | undefined
 }
 
 /** @throws Problem `invalid_paging` */
@@ -72,7 +75,8 @@ export async function list(tx: Tx, page: Page, options: ListOptions = {}): Promi
         (select jsonb_build_object('use_for_member_access', c.use_for_member_access) from organization_clients c
           where c.organization_id = o.organization_id and c.client_id = ${clientId}) as client
       from organizations o
-      where ${place ? tx`(${column}, o.organization_id) ${beyond} (${value!}, ${place.id})` : tx`true`}
+      where ${options.condition ?? tx`true`}
+        and ${place ? tx`(${column}, o.organization_id) ${beyond} (${value!}, ${place.id})` : tx`true`}
       order by ${column} ${order}, o.organization_id ${order} limit ${fetchLimit(page)} offset ${page.offset}`,
     page.kind === 'totals' ? tx<{ total: number }[]>`select count(*)::int as total from organizations` : [{ total: 0 }],
   ])

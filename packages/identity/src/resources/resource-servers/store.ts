@@ -24,7 +24,7 @@ export interface ResourceServerRow {
   updated_at: Date
 }
 
-const columns = (tx: Tx) => tx`
+export const columns = (tx: Tx) => tx`
   id, identifier, name, is_system, scopes, signing_alg, allow_offline_access, token_lifetime, token_lifetime_for_web,
   enforce_policies, token_dialect, skip_consent_for_verifiable_first_party_clients, created_at, updated_at`
 
