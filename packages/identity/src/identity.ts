@@ -2,6 +2,7 @@
  * The identity server: issuer, Management API, Universal Login. This function is the table of contents; every handler
  * is mounted here and nowhere else, in this order.
  */
+import { resolveTxt } from 'node:dns/promises'
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { createServer } from '@tenantry/kernel/http/server.ts'
@@ -23,11 +24,15 @@ import { createConfiguration } from './oauth/configuration.ts'
 import { logout } from './oauth/logout.ts'
 import { oauth } from './oauth/oauth.ts'
 import { actionBindings } from './resources/actions/bindings/routes.ts'
+import { actionExecutions } from './resources/actions/executions/routes.ts'
 import { actions } from './resources/actions/routes.ts'
 import { actionVersions } from './resources/actions/versions/routes.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
+import { clientCredentials } from './resources/clients/credentials/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
+import { customDomains } from './resources/custom-domains/routes.ts'
+import type { ResolveTxt } from './resources/domain-name.ts'
 import { guardian } from './resources/guardian/routes.ts'
 import { exportDownloads } from './resources/jobs/exports/download.ts'
 import { userExports } from './resources/jobs/exports/routes.ts'
@@ -39,12 +44,17 @@ import { governManagementApi } from './resources/management-api.ts'
 import { notYet } from './resources/not-yet.ts'
 import { openapi } from './resources/openapi/routes.ts'
 import { organizationClientGrants } from './resources/organizations/client-grants/routes.ts'
+import { organizationClients } from './resources/organizations/clients/routes.ts'
+import { organizationConnections } from './resources/organizations/connections/routes.ts'
+import { discoveryDomains } from './resources/organizations/discovery-domains/routes.ts'
 import { enabledConnections } from './resources/organizations/enabled-connections/routes.ts'
 import { invitations } from './resources/organizations/invitations/routes.ts'
 import { members } from './resources/organizations/members/routes.ts'
 import { organizations } from './resources/organizations/routes.ts'
+import { organizationSearch } from './resources/organizations/search/routes.ts'
 import { DEFAULT_RATE, type RateLimit } from './resources/rate-limit.ts'
 import { resourceServers } from './resources/resource-servers/routes.ts'
+import { resourceServerSearch } from './resources/resource-servers/search/routes.ts'
 import { rolePermissions } from './resources/roles/permissions/routes.ts'
 import { roles } from './resources/roles/routes.ts'
 import { roleUsers } from './resources/roles/users/routes.ts'
@@ -68,6 +78,8 @@ export interface IdentityDependencies {
   trustedProxies?: string[]
   /** How often one client may call the Management API, in each process. */
   managementRate?: RateLimit | undefined
+  /** Reads TXT records, with which domains are proven; DNS unless given. */
+  resolveTxt?: ResolveTxt | undefined
 }
 
 export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
@@ -78,9 +90,9 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
   const tenantLog = createTenantLog({ database, clock, logger })
   const outbox = createOutbox({ secrets, clock, mail })
   const configuration = createConfiguration({ database, cache, secrets })
-  const postLogin = createPostLogin({ database, cache, secrets, runner, logger, tenantLog })
+  const postLogin = createPostLogin({ database, cache, secrets, clock, runner, logger, tenantLog })
   const login = createLogin({ database, configuration, secrets, clock, postLogin, tenantLog })
-  const { checkCode } = runner
+  const { checkCode, run } = runner
   const app = createServer({ logger, trustedProxies: deps.trustedProxies })
 
   app.addHook('onClose', () => tenantLog.close())
@@ -105,7 +117,11 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         const api = instance as unknown as Api
         governManagementApi(api, { keyrings, cache, clock, tenantLog, rate: deps.managementRate ?? DEFAULT_RATE })
         await organizations({ database, clock })(api)
+        await organizationSearch({ database })(api)
         await enabledConnections({ database })(api)
+        await organizationConnections({ database })(api)
+        await organizationClients({ database, clock })(api)
+        await discoveryDomains({ database, clock })(api)
         await organizationClientGrants({ database })(api)
         await members({ database, clock })(api)
         await invitations({ database, secrets, clock, outbox })(api)
@@ -119,13 +135,17 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await rolePermissions({ database })(api)
         await roleUsers({ database })(api)
         await resourceServers({ database, clock })(api)
+        await resourceServerSearch({ database })(api)
         await clients({ database, secrets, clock })(api)
+        await clientCredentials({ database, clock })(api)
         await clientGrants({ database, clock })(api)
         await connections({ database, clock })(api)
-        await actions({ database, secrets, clock, checkCode })(api)
-        await actionVersions({ database, secrets, clock, checkCode })(api)
+        await actions({ database, secrets, clock, checkCode, run })(api)
+        await actionVersions({ database, secrets, clock, checkCode, run })(api)
+        await actionExecutions({ database })(api)
         await actionBindings({ database, secrets, clock })(api)
         await guardian({})(api)
+        await customDomains({ database, clock, resolveTxt: deps.resolveTxt ?? resolveTxt })(api)
         await logs({ database })(api)
         await logStreams({ database, secrets, clock })(api)
         await stats({ database, clock })(api)

@@ -23,6 +23,7 @@ import { seedEnvironment } from './environments/seed.ts'
 import { createIdentity } from './identity.ts'
 import { signJwt } from './keys/jwt.ts'
 import { createKeyrings } from './keys/keyring.ts'
+import type { ResolveTxt } from './resources/domain-name.ts'
 import { managementAudience } from './resources/management-api.ts'
 import { managementScopes } from './resources/management-scopes.ts'
 import type { RateLimit } from './resources/rate-limit.ts'
@@ -87,11 +88,13 @@ export async function startIdentity({
   poolSize = 8,
   managementRate,
   onStatement,
+  resolveTxt,
 }: {
   urls?: DatabaseUrls
   poolSize?: number
   managementRate?: RateLimit
   onStatement?: DatabaseOptions['onStatement']
+  resolveTxt?: ResolveTxt
 } = {}): Promise<TestIdentity> {
   const database = await createDatabase({ urls, poolSize, onStatement })
   const clock = movableClock()
@@ -114,6 +117,7 @@ export async function startIdentity({
     mail: { kind: 'mailbox' },
     runner,
     managementRate,
+    resolveTxt,
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const port = (app.server.address() as { port: number }).port

@@ -16,6 +16,9 @@ test('ids have the shapes that clients expect, of fixed length, so that none is 
   const shapes: Record<keyof typeof newId, RegExp> = {
     environment: /^env_[A-Za-z0-9]{16}$/,
     organization: /^org_[A-Za-z0-9]{16}$/,
+    clientCredential: /^cred_[A-Za-z0-9]{22}$/,
+    customDomain: /^cd_[A-Za-z0-9]{16}$/,
+    discoveryDomain: /^dd_[A-Za-z0-9]{16}$/,
     connection: /^con_[A-Za-z0-9]{16}$/,
     role: /^rol_[A-Za-z0-9]{16}$/,
     clientGrant: /^cgr_[A-Za-z0-9]{16}$/,

@@ -4,6 +4,7 @@
  * only ever remembered per authorizer: another one may expect another audience.
  */
 import { verify } from 'node:crypto'
+import { type DecodedToken, decodeToken } from '@tenantry/kernel/jws.ts'
 import { LRUCache } from 'lru-cache'
 import type { JwtAuthorizer } from '../api.ts'
 import { type Head, singleField } from '../head.ts'
@@ -12,7 +13,6 @@ import { createDiscover } from './discovery.ts'
 import type { FetchJson } from './fetch-json.ts'
 import { createKeySet, type KeyFault, type KeyLookup } from './key-set.ts'
 import { algorithmRefused, type Refusal, refusals, scopeMissing, tokenAmbiguous, tokenMissing } from './refusals.ts'
-import { type DecodedToken, decodeToken } from './token.ts'
 
 export interface JwtDeps {
   /** Milliseconds since 1970. */

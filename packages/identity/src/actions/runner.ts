@@ -69,6 +69,9 @@ export interface Invocation {
 export interface ActionLog {
   action: string
   lines: string[]
+  /** Milliseconds since the run began. */
+  startedAt: number
+  endedAt: number
 }
 
 export type FailureReason = 'error' | 'timeout' | 'memory' | 'invalid_output' | 'runner_lost'
@@ -167,16 +170,17 @@ export function createActionRunner(deps: {
     return { commands: parsed.commands, lines }
   }
 
-  const runChain = async (trigger: Trigger, invocation: Invocation, end: number): Promise<ActionOutcome> => {
+  const runChain = async (trigger: Trigger, invocation: Invocation, begin: number): Promise<ActionOutcome> => {
     const commands: Command[] = []
     const logs: ActionLog[] = []
     for (const action of invocation.actions) {
-      const left = end - performance.now()
+      const startedAt = performance.now() - begin
+      const left = limits.triggerWallMs - startedAt
       const step: Step =
         left <= 0
           ? { reason: 'timeout', detail: `The actions together ran longer than ${limits.triggerWallMs} ms.`, lines: [] }
           : await runOne(trigger, invocation, action, left)
-      logs.push({ action: action.name, lines: step.lines })
+      logs.push({ action: action.name, lines: step.lines, startedAt, endedAt: performance.now() - begin })
       if ('reason' in step) return failure(step.reason, action.name, step.detail, logs)
       commands.push(...step.commands)
       const excess = excessOf(commands)
@@ -191,12 +195,12 @@ export function createActionRunner(deps: {
       const trigger = triggerOf(invocation.trigger)
       const [first] = invocation.actions
       if (!first) return { ok: true, commands: [], logs: [] }
-      const end = performance.now() + limits.triggerWallMs
+      const begin = performance.now()
       if (!(await admission.enter(invocation.environmentId, limits.triggerWallMs))) {
         return failure('timeout', first.name, 'Too many actions of this environment run at once.', [])
       }
       try {
-        return await runChain(trigger, invocation, end)
+        return await runChain(trigger, invocation, begin)
       } finally {
         admission.leave(invocation.environmentId)
       }

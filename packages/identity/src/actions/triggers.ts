@@ -4,10 +4,12 @@ export type TriggerId = 'post-login'
 
 export interface Trigger {
   readonly id: TriggerId
-  readonly version: string
+  /** The first one is current; what was written for an older one runs the same way. */
+  readonly versions: readonly [string, ...string[]]
   /** The function that an action exports for this trigger. */
   readonly handler: string
-  readonly runtimes: readonly string[]
+  /** Labels of Auth0's runtimes, the default first. All of them run on the one engine that is here. */
+  readonly runtimes: readonly [string, ...string[]]
   /** Methods of `api` that record a command, with the names of their arguments in it. All of them return `api`. */
   readonly methods: Readonly<Record<string, readonly string[]>>
   /** Methods with a fixed answer. */
@@ -20,7 +22,7 @@ const group = (name: string, methods: string): string[] => methods.split(' ').ma
 
 const postLogin: Trigger = {
   id: 'post-login',
-  version: 'v3',
+  versions: ['v3', 'v2'],
   handler: 'onExecutePostLogin',
   runtimes: ['node22', 'node18'],
   methods: {

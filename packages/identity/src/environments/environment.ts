@@ -32,6 +32,8 @@ export interface EnvironmentSettings {
 export interface RequestEnvironment extends Environment {
   origin: string
   issuer: string
+  /** Where links that are sent to people lead: the default among the custom domains or, without one, `origin`. */
+  linkOrigin: string
 }
 
 /** What people read. */
@@ -53,20 +55,37 @@ export const createEnvironmentResolver =
     const encrypted = (request.socket as TLSSocket).encrypted === true
     // Behind a proxy that ends TLS the socket is plain while the configured origin is https, so both are looked up.
     for (const origin of encrypted ? [`https://${host}`] : [`http://${host}`, `https://${host}`]) {
-      const environment = await findByOrigin(deps, origin)
-      if (environment) return { ...environment, origin, issuer: `${origin}/` }
+      const found = await findByOrigin(deps, origin)
+      if (!found) continue
+      const { default_domain: domain, ...environment } = found
+      return {
+        ...environment,
+        origin,
+        issuer: `${origin}/`,
+        linkOrigin: domain === null ? origin : `https://${domain}`,
+      }
     }
     throw problems.unknown_host()
   }
 
 const ORIGINS = '(origins)'
 
-async function findByOrigin(deps: { database: Database; cache: ConfigurationCache }, origin: string) {
+async function findByOrigin(
+  deps: { database: Database; cache: ConfigurationCache },
+  origin: string,
+  again = true,
+): Promise<store.EnvironmentRow | undefined> {
   const id = await deps.cache.remember(ORIGINS, [origin], () =>
     deps.database.acrossEnvironments('find the environment of a host', (sql) => store.idByOrigin(sql, origin)),
   )
   if (!id) return undefined
-  return deps.cache.remember(id, ['environment'], () => deps.database.inEnvironment(id, (tx) => store.get(tx, id)))
+  const environment = await deps.cache.remember(id, ['environment'], () =>
+    deps.database.inEnvironment(id, (tx) => store.get(tx, id)),
+  )
+  if (environment?.origins.includes(origin)) return environment
+  // The environment has given this origin up since; another one may have it by now.
+  deps.cache.forget(ORIGINS)
+  return again ? findByOrigin(deps, origin, false) : undefined
 }
 
 /** @returns the new environment; its keys and system resources are made by `seedEnvironment`. */

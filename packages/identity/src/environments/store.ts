@@ -8,8 +8,15 @@ export async function idByOrigin(sql: Sql, origin: string): Promise<string | und
   return row?.environment_id
 }
 
-export async function get(tx: Tx, id: string): Promise<Environment | undefined> {
-  const [row] = await tx<Environment[]>`select id, name, origins, settings from environments where id = ${id}`
+export interface EnvironmentRow extends Environment {
+  /** The custom domain to which links in mails lead, if one was chosen. */
+  default_domain: string | null
+}
+
+export async function get(tx: Tx, id: string): Promise<EnvironmentRow | undefined> {
+  const [row] = await tx<EnvironmentRow[]>`
+    select id, name, origins, settings, (select domain from custom_domains where is_default) as default_domain
+    from environments where id = ${id}`
   return row
 }
 

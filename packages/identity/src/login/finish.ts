@@ -96,7 +96,7 @@ async function letIn(deps: FinishDependencies, finish: Finish, about: Partial<Lo
   })
   refuseSubject({ ...subject, user_id: session.user_id, organization_id: organizationId ?? null })
 
-  const claims = await deps.postLogin.atLogin({ request, client, asked, session, connection, subject })
+  const claims = await deps.postLogin.atLogin({ request, client, asked, session, connection, subject, about })
   const code = randomHandle()
   const now = deps.clock.now()
   await deps.database.once(environment.id, (tx) =>

@@ -2,7 +2,9 @@
  * The post-login trigger: what customers' Actions see and what their decisions do. It runs at every completed sign-in,
  * silent ones too, and at every refresh. It fails closed: an Action that throws, hangs or misbehaves stops that sign-in.
  */
+import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
+import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
@@ -10,13 +12,15 @@ import { applyPostLogin } from '../actions/post-login.ts'
 import type { ActionRunner } from '../actions/runner.ts'
 import type { ConfigurationCache } from '../configuration-cache.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
-import type { TenantLog } from '../logs/tenant-log.ts'
+import type { LogEntry, TenantLog } from '../logs/tenant-log.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import type { Client, Connection } from '../oauth/configuration.ts'
 import type { ActionClaims, Grant, Subject } from '../oauth/grant-store.ts'
 import { problems as oauthProblems } from '../oauth/problems.ts'
 import type { TokenRequest } from '../oauth/token/token.ts'
 import { noClaims } from '../oauth/tokens/issue.ts'
+import { execution } from '../resources/actions/executions/rules.ts'
+import * as executions from '../resources/actions/executions/store.ts'
 import { openActionSecrets } from '../resources/actions/rules.ts'
 import * as actions from '../resources/actions/store.ts'
 import type { Session } from './sessions.ts'
@@ -35,6 +39,8 @@ export interface PostLogin {
     session: Session
     connection: Connection
     subject: Subject
+    /** The entry of this sign-in in the tenant log, which names the execution. */
+    about: Partial<LogEntry>
   }): Promise<ActionClaims>
   atRefresh(request: TokenRequest, grant: Grant & Subject): Promise<ActionClaims>
 }
@@ -43,12 +49,21 @@ interface Dependencies {
   database: Database
   cache: ConfigurationCache
   secrets: Secrets
+  clock: Clock
   runner: ActionRunner
   logger: FastifyBaseLogger
   tenantLog: TenantLog
 }
 
-export function createPostLogin({ database, cache, secrets, runner, logger, tenantLog }: Dependencies): PostLogin {
+export function createPostLogin({
+  database,
+  cache,
+  secrets,
+  clock,
+  runner,
+  logger,
+  tenantLog,
+}: Dependencies): PostLogin {
   const deployed = async (environmentId: string) =>
     (await cache.remember(environmentId, ['actions', 'post-login'], async () => {
       const rows = await database.inEnvironment(environmentId, (tx) => actions.deployedFor(tx, 'post-login'))
@@ -58,19 +73,31 @@ export function createPostLogin({ database, cache, secrets, runner, logger, tena
       }))
     })) ?? []
 
+  /** Nobody waits for it: a sign-in is no slower, and does not fail, because of what is written down about it. */
+  function keep(environmentId: string, row: executions.ExecutionRow): void {
+    database
+      .once(environmentId, (tx) => executions.insert(tx, environmentId, row))
+      .catch((err: unknown) => logger.warn({ err, environment: environmentId }, 'an execution of Actions was not kept'))
+  }
+
   async function run(
     environment: RequestEnvironment,
     subject: Subject,
+    about: Partial<LogEntry>,
     event: () => Record<string, unknown>,
   ): Promise<ActionClaims> {
     const bound = await deployed(environment.id)
     if (bound.length === 0) return noClaims
+    const startedAt = clock.now()
     const outcome = await runner.run({
       trigger: 'post-login',
       environmentId: environment.id,
       actions: bound,
       event: event(),
     })
+    const executionId = outcome.ok ? newId.uuid() : outcome.correlationId
+    about.details = { actions: { executions: [executionId] } }
+    keep(environment.id, execution(executionId, 'post-login', outcome, { startedAt, endedAt: clock.now() }))
     for (const { action, lines } of outcome.logs) {
       if (lines.length > 0)
         logger.info({ environment: environment.id, action, lines }, 'an Action wrote to its console')
@@ -107,8 +134,8 @@ export function createPostLogin({ database, cache, secrets, runner, logger, tena
   }
 
   return {
-    atLogin: ({ request, client, asked, session, connection, subject }) =>
-      run(request.environment, subject, () => ({
+    atLogin: ({ request, client, asked, session, connection, subject, about }) =>
+      run(request.environment, subject, about, () => ({
         ...commonEvent(request.environment, client, subject, asked.audience),
         connection: {
           id: connection.id,
@@ -133,7 +160,7 @@ export function createPostLogin({ database, cache, secrets, runner, logger, tena
         },
       })),
     atRefresh: (request, grant) =>
-      run(request.environment, grant, () => ({
+      run(request.environment, grant, request.about, () => ({
         ...commonEvent(request.environment, request.client, grant, grant.audience ?? undefined),
         ...(grant.session_id ? { session: { id: grant.session_id } } : {}),
         authentication: { methods: grant.amr.map((name) => ({ name, timestamp: grant.auth_time.toISOString() })) },

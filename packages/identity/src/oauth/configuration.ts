@@ -2,6 +2,7 @@
  * Configuration as the protocol reads it: cached, and announced anew after each change. Who is a member, who is blocked
  * and which token was used is never read through here.
  */
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { ConfigurationCache } from '../configuration-cache.ts'
@@ -10,9 +11,15 @@ import { openSecret } from '../resources/clients/store.ts'
 import { canonicalAudience } from '../resources/management-api.ts'
 import * as store from './store.ts'
 
-export interface Client extends Omit<store.ClientRow, 'client_secret'> {
+/** A key that a client signs its assertions with. */
+export interface AssertionKey extends Omit<store.AssertionKeyRow, 'public_key'> {
+  key: KeyObject
+}
+
+export interface Client extends Omit<store.ClientRow, 'client_secret' | 'assertion_keys'> {
   /** In clear, in memory only; undefined for public clients. */
   secret: string | undefined
+  assertionKeys: AssertionKey[]
 }
 
 export type { ClientGrant, Connection, OrganizationConfiguration, ResourceServer } from './store.ts'
@@ -47,8 +54,16 @@ export function createConfiguration(deps: {
       remember(environmentId, ['client', clientId], async () => {
         const [row] = await database.once(environmentId, (tx) => store.client(tx, clientId))
         if (!row) return undefined
-        const { client_secret: sealed, ...rest } = row
-        return { ...rest, secret: sealed ? openSecret(secrets, environmentId, clientId, sealed) : undefined }
+        const { client_secret: sealed, assertion_keys: keys, ...rest } = row
+        const assertionKeys = (keys ?? []).map(({ public_key, ...key }) => ({
+          ...key,
+          key: createPublicKey(public_key),
+        }))
+        return {
+          ...rest,
+          assertionKeys,
+          secret: sealed ? openSecret(secrets, environmentId, clientId, sealed) : undefined,
+        }
       }),
     resourceServer: (environment, audience) =>
       remember(environment.id, ['resource-server', audience], async () => {

@@ -3,8 +3,9 @@ import type { Grant } from './grant-store.ts'
 import { problems } from './problems.ts'
 
 /**
- * The connection a person came through, if it may still sign people in for this client and organization. Asked at every
- * mint: what an administrator turned off must not live on in refresh tokens.
+ * The connection a person came through, if it may still sign people in for this client and organization, and if the
+ * organization lets its members use the client. Asked at every mint: what an administrator turned off must not live on in
+ * refresh tokens.
  *
  * @throws Problem `access_denied`
  */
@@ -13,6 +14,13 @@ export async function requireConnection(
   environmentId: string,
   { client_id, organization_id, connection_id }: Pick<Grant, 'client_id' | 'organization_id' | 'connection_id'>,
 ): Promise<Connection> {
+  if (organization_id !== null) {
+    const organization = await configuration.organization(environmentId, organization_id)
+    if (organization?.member_clients && !organization.member_clients.includes(client_id)) {
+      const reason = `client ${client_id} is not allowed for members of the ${organization_id} organization`
+      throw problems.access_denied({ facts: { reason } })
+    }
+  }
   const enabled = await configuration.connections(environmentId, client_id, organization_id ?? undefined)
   const connection = enabled.find(({ id }) => id === connection_id)
   if (!connection) {

@@ -21,7 +21,8 @@ export const discovery = async (app: Api) => {
         code_challenge_methods_supported: ['S256'],
         subject_types_supported: ['public'],
         id_token_signing_alg_values_supported: ['RS256'],
-        token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
+        token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+        token_endpoint_auth_signing_alg_values_supported: ['RS256', 'RS384', 'PS256'],
         authorization_response_iss_parameter_supported: true,
         claims_supported: [
           'sub',

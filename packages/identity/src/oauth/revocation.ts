@@ -21,25 +21,24 @@ interface Dependencies {
   tenantLog: TenantLog
 }
 
-export const revocation =
-  ({ database, configuration, clock, tenantLog }: Dependencies) =>
-  async (app: Api) => {
-    app.post('/oauth/revoke', async (request, reply) => {
-      const parameters = readParameters(request.body)
-      const { authorization } = request.headers
-      const client = await authenticateClient(configuration, request.environment.id, { authorization, parameters })
-      const tokenHash = hashHandle(required(parameters, 'token'))
-      const [token] = await database.once(request.environment.id, (tx) => readRefreshToken(tx, tokenHash))
-      if (token?.client_id === client.client_id) {
-        await database.once(request.environment.id, (tx) => revokeGrant(tx, token.id, clock.now()))
-        tenantLog.add(request.environment.id, {
-          type: 'srrt',
-          ...asker(request),
-          client_id: client.client_id,
-          client_name: client.name,
-          ...aboutGrant(token),
-        })
-      }
-      return reply.code(200).header('cache-control', 'no-store').send()
-    })
-  }
+export const revocation = (deps: Dependencies) => async (app: Api) => {
+  const { database, clock, tenantLog } = deps
+  app.post('/oauth/revoke', async (request, reply) => {
+    const parameters = readParameters(request.body)
+    const { authorization } = request.headers
+    const client = await authenticateClient(deps, request.environment, { authorization, parameters })
+    const tokenHash = hashHandle(required(parameters, 'token'))
+    const [token] = await database.once(request.environment.id, (tx) => readRefreshToken(tx, tokenHash))
+    if (token?.client_id === client.client_id) {
+      await database.once(request.environment.id, (tx) => revokeGrant(tx, token.id, clock.now()))
+      tenantLog.add(request.environment.id, {
+        type: 'srrt',
+        ...asker(request),
+        client_id: client.client_id,
+        client_name: client.name,
+        ...aboutGrant(token),
+      })
+    }
+    return reply.code(200).header('cache-control', 'no-store').send()
+  })
+}

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { startIdentity, type TestEnvironment, type TestIdentity } from '../testing.ts'
 import { createNouns, type Nouns, PASSWORD, permission } from './fixture.ts'
@@ -24,6 +25,10 @@ before(async () => {
   await ok('POST', `/organizations/${nouns.organization.id}/client-grants`, { grant_id: nouns.grant.id })
 })
 after(() => identity.close())
+
+const PUBLIC_KEY = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  .publicKey.export({ type: 'spki', format: 'pem' })
+  .toString()
 
 /** Everything that takes an id of a row, as the stranger would try it with the owner's ids. */
 const attempts = ({ connection, client, machine, api, grant, organization, role, user }: Nouns) => {
@@ -73,6 +78,20 @@ const attempts = ({ connection, client, machine, api, grant, organization, role,
     ['GET', `/connections/${connection.id}/clients`],
     ['PATCH', `/connections/${connection.id}/clients`, [{ client_id: client.client_id, status: false }]],
     ['DELETE', `/connections/${connection.id}/users?email=anna@example.test`],
+    ['GET', `/connections/${connection.id}/status`],
+    ['GET', `/clients/${client.client_id}/credentials`],
+    ['POST', `/clients/${client.client_id}/credentials`, { credential_type: 'public_key', pem: PUBLIC_KEY }],
+    ['GET', `/organizations/${organization.id}/clients`],
+    [
+      'POST',
+      `/organizations/${organization.id}/clients`,
+      { clients: [{ client_id: client.client_id, use_for_member_access: true }] },
+    ],
+    ['DELETE', `/organizations/${organization.id}/clients`, { clients: [client.client_id] }],
+    ['GET', `/organizations/${organization.id}/connections`],
+    ['POST', `/organizations/${organization.id}/connections`, { connection_id: connection.id }],
+    ['GET', `/organizations/${organization.id}/discovery-domains`],
+    ['POST', `/organizations/${organization.id}/discovery-domains`, { domain: 'acme.example' }],
     ['GET', `/organizations/${organization.id}/client-grants`],
     ['POST', `/organizations/${organization.id}/client-grants`, { grant_id: grant.id }],
     ['DELETE', `/organizations/${organization.id}/client-grants/${grant.id}`],
@@ -92,7 +111,8 @@ async function rows(env: TestEnvironment) {
       'resource_servers',
       'clients',
     ],
-    ...['client_grants', 'organization_client_grants', 'connections', 'connection_clients'],
+    ...['client_grants', 'organization_client_grants', 'connections', 'connection_clients', 'client_credentials'],
+    ...['organization_clients', 'organization_connections', 'organization_discovery_domains'],
   ]
   const kept: Record<string, unknown> = {}
   for (const table of tables) {

@@ -18,7 +18,7 @@ export const OffsetQuery = {
   include_totals: Type.Optional(Type.Boolean()),
 }
 export const CheckpointQuery = {
-  from: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+  from: Type.Optional(Type.String({ minLength: 1, maxLength: 2000 })),
   take: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
 }
 export const BothPagings = { ...OffsetQuery, ...CheckpointQuery }

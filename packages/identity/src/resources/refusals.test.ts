@@ -82,6 +82,49 @@ const operations = ({ connection, client, machine, api, grant, organization, rol
       [{ client_id: client.client_id, status: false }],
     ],
     ['DELETE', `/connections/${connection.id}/users?email=anna@example.test`, ['delete:users']],
+    ['GET', `/connections/${connection.id}/status`, ['read:connections']],
+    ['GET', `/clients/${client.client_id}/credentials`, ['read:client_credentials']],
+    [
+      'POST',
+      `/clients/${client.client_id}/credentials`,
+      ['create:client_credentials'],
+      { credential_type: 'public_key', pem: 'x' },
+    ],
+    ['GET', '/custom-domains', ['read:custom_domains']],
+    [
+      'POST',
+      '/custom-domains',
+      ['create:custom_domains'],
+      { domain: 'login.acme.example', type: 'self_managed_certs' },
+    ],
+    ['PATCH', '/custom-domains/default', ['update:custom_domains'], { domain: 'login.acme.example' }],
+    ['GET', `/organizations/${organization.id}/clients`, ['read:organization_clients']],
+    [
+      'POST',
+      `/organizations/${organization.id}/clients`,
+      ['create:organization_clients'],
+      { clients: [{ client_id: client.client_id, use_for_member_access: true }] },
+    ],
+    [
+      'DELETE',
+      `/organizations/${organization.id}/clients`,
+      ['delete:organization_clients'],
+      { clients: [client.client_id] },
+    ],
+    ['GET', `/organizations/${organization.id}/connections`, ['read:organization_connections']],
+    [
+      'POST',
+      `/organizations/${organization.id}/connections`,
+      ['create:organization_connections'],
+      { connection_id: connection.id },
+    ],
+    ['GET', `/organizations/${organization.id}/discovery-domains`, ['read:organization_discovery_domains']],
+    [
+      'POST',
+      `/organizations/${organization.id}/discovery-domains`,
+      ['create:organization_discovery_domains'],
+      { domain: 'acme.example' },
+    ],
     ['GET', `/organizations/${organization.id}/client-grants`, ['read:organization_client_grants']],
     [
       'POST',
@@ -95,7 +138,15 @@ const operations = ({ connection, client, machine, api, grant, organization, rol
 
 /** What a refused request must leave as it was. */
 const state = async () => {
-  const lists = ['/users', '/roles', '/resource-servers', '/clients', '/client-grants', '/connections']
+  const lists = [
+    '/users',
+    '/roles',
+    '/resource-servers',
+    '/clients',
+    '/client-grants',
+    '/connections',
+    '/custom-domains',
+  ]
   return Promise.all(lists.map(async (path) => (await env.manage('GET', path)).json))
 }
 

@@ -51,6 +51,13 @@ export const removeFailures = (sql: Sql, before: Date) =>
 
 export const removeLogs = (sql: Sql, before: Date) => removeAll(sql, 'logs', sql`date <= ${before}`)
 
+/** Until then a second use is still recognised. */
+export const removeAssertions = (sql: Sql, before: Date) =>
+  removeAll(sql, 'client_assertions', sql`expires_at <= ${before}`)
+
+export const removeExecutions = (sql: Sql, before: Date) =>
+  removeAll(sql, 'action_executions', sql`created_at <= ${before}`)
+
 /** Mail of a mailbox is neither delivered nor given up, and stays. */
 export const removeMessages = (sql: Sql, before: { delivered: Date; givenUp: Date }) =>
   removeAll(

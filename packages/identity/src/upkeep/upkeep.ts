@@ -33,6 +33,8 @@ export async function tidy({ database, clock }: UpkeepDependencies): Promise<Rec
     grants: await store.removeGrants(sql, addSeconds(now, -DAY)),
     sessions: await store.removeSessions(sql, now),
     login_failures: await store.removeFailures(sql, now),
+    client_assertions: await store.removeAssertions(sql, now),
+    action_executions: await store.removeExecutions(sql, addSeconds(now, -7 * DAY)),
     messages: await store.removeMessages(sql, {
       delivered: addSeconds(now, -7 * DAY),
       givenUp: addSeconds(now, -30 * DAY),

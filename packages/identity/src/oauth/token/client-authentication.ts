@@ -2,30 +2,43 @@
  * Who is calling the token or revocation endpoint (RFC 6749 §2.3). One method per request, secrets compared in constant
  * time, and the same refusal for an unknown client, a wrong secret and a method that is not the client's.
  */
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
 import { sameSecret } from '@tenantry/kernel/secrets.ts'
+import type { RequestEnvironment } from '../../environments/environment.ts'
 import type { Client, Configuration } from '../configuration.ts'
 import { problems } from '../problems.ts'
+import { ASSERTION_TYPE, claimedClient, requireAssertion } from './client-assertion.ts'
 
 export interface Presented {
   authorization: string | undefined
   parameters: Readonly<Record<string, string>>
 }
 
+export interface AuthenticationDependencies {
+  database: Database
+  configuration: Configuration
+  clock: Clock
+}
+
 /** @throws Problem `unauthenticated_client`, `invalid_request` */
 export async function authenticateClient(
-  configuration: Configuration,
-  environmentId: string,
+  deps: AuthenticationDependencies,
+  environment: RequestEnvironment,
   { authorization, parameters }: Presented,
 ): Promise<Client> {
   const basic = parseBasic(authorization)
-  if (basic && (parameters.client_secret !== undefined || (parameters.client_id ?? basic.id) !== basic.id)) {
+  const { client_secret, client_assertion: assertion, client_assertion_type: type } = parameters
+  const ways = [basic, client_secret, assertion ?? type].filter((way) => way !== undefined)
+  if (ways.length > 1 || (basic && (parameters.client_id ?? basic.id) !== basic.id)) {
     throw problems.invalid_request({ facts: { reason: 'Authenticate the client in one way only.' } })
   }
+  if (assertion !== undefined || type !== undefined) return byAssertion(deps, environment, parameters)
   const id = basic?.id ?? parameters.client_id
-  const secret = basic?.secret ?? parameters.client_secret
+  const secret = basic?.secret ?? client_secret
   if (!id) throw problems.invalid_request({ facts: { reason: 'Missing required parameter: client_id' } })
 
-  const client = await configuration.client(environmentId, id)
+  const client = await deps.configuration.client(environment.id, id)
   // An unknown client pays for a comparison as well.
   const matches = sameSecret(secret ?? '', client?.secret ?? '\0')
   if (!client || client.global) throw problems.unauthenticated_client({ internal: 'unknown client' })
@@ -33,10 +46,34 @@ export async function authenticateClient(
     if (secret !== undefined) throw problems.unauthenticated_client({ internal: 'a public client sent a secret' })
     return client
   }
+  // Its secret has stopped working: a copy of it must not be a second way in.
+  if (client.token_endpoint_auth_method === null) {
+    throw problems.unauthenticated_client({ internal: 'a client with keys came without an assertion' })
+  }
   // Auth0 takes a secret from the header and from the body alike, whichever of the two is registered.
   if (secret === undefined || client.secret === undefined || !matches) {
     throw problems.unauthenticated_client({ internal: 'wrong secret' })
   }
+  return client
+}
+
+async function byAssertion(
+  deps: AuthenticationDependencies,
+  environment: RequestEnvironment,
+  parameters: Readonly<Record<string, string>>,
+): Promise<Client> {
+  const { client_assertion: assertion, client_assertion_type: type } = parameters
+  if (!assertion || type !== ASSERTION_TYPE) {
+    const reason = `An assertion needs both client_assertion and client_assertion_type=${ASSERTION_TYPE}.`
+    throw problems.invalid_request({ facts: { reason } })
+  }
+  const id = parameters.client_id ?? claimedClient(assertion)
+  const client = id === undefined ? undefined : await deps.configuration.client(environment.id, id)
+  if (!client || client.global) throw problems.unauthenticated_client({ internal: 'unknown client' })
+  if (client.token_endpoint_auth_method !== null) {
+    throw problems.unauthenticated_client({ internal: 'a client without keys sent an assertion' })
+  }
+  await requireAssertion(deps, environment, client, assertion)
   return client
 }
 

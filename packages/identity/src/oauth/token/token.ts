@@ -89,10 +89,7 @@ export const token = (deps: TokenDependencies) => async (app: Api) => {
 
     async function exchange(): Promise<TokenAnswer> {
       const [client, keyring] = await Promise.all([
-        authenticateClient(deps.configuration, environment.id, {
-          authorization: request.headers.authorization,
-          parameters,
-        }),
+        authenticateClient(deps, environment, { authorization: request.headers.authorization, parameters }),
         deps.keyrings(environment.id),
       ])
       Object.assign(about, { client_id: client.client_id, client_name: client.name })

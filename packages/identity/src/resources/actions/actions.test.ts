@@ -238,8 +238,6 @@ test('what would not be obeyed is refused: other triggers, dependencies, modules
   const { id } = await create(env, { dependencies: [], supported_triggers: [{ id: 'post-login', version: 'v2' }] })
   const patched = await env.manage('PATCH', `/actions/actions/${id}`, { dependencies: [{ name: 'x' }] })
   assert.equal(patched.status, 501)
-  const tested = await env.manage('POST', `/actions/actions/${id}/test`, { payload: {} })
-  assert.equal(tested.status, 501)
 })
 
 test('names are unique, in creation and in change', async () => {
@@ -419,4 +417,38 @@ test('reading, editing and deploying need their scopes', async () => {
     assert.equal(answer.json.message, `Insufficient scope, expected any of: ${scope}`)
   }
   assert.equal((await env.manage('GET', '/actions/triggers', undefined, ['update:actions'])).status, 403)
+})
+
+test('a draft is tried out with a given event: its commands and logs come back and nothing is done', async () => {
+  const env = await identity.environment()
+  const code = `exports.onExecutePostLogin = async (event, api) => {
+    console.log('hello', event.user.email, event.secrets.KEY)
+    api.idToken.setCustomClaim('https://x.test/plan', event.user.plan)
+    api.user.setAppMetadata('seen', true)
+    if (event.user.email === 'evil@example.test') throw new Error('not ' + event.secrets.KEY)
+  }`
+  const { id } = await create(env, { code, secrets: [{ name: 'KEY', value: 'hidden-word' }] })
+  const ask = (payload: object) => env.manage('POST', `/actions/actions/${id}/test`, { payload })
+  const tested = await ask({ user: { email: 'anna@example.test', plan: 'gold' } })
+  assert.equal(tested.status, 200, tested.text)
+  assert.deepEqual(tested.json.payload, {
+    status: 'success',
+    commands: [
+      { type: 'idToken.setCustomClaim', key: 'https://x.test/plan', value: 'gold' },
+      { type: 'user.setAppMetadata', key: 'seen', value: true },
+    ],
+    logs: ['hello anna@example.test [redacted]'],
+    errors: [],
+  })
+  const { payload } = (await ask({ user: { email: 'evil@example.test' } })).json
+  assert.deepEqual([payload.status, payload.commands, payload.errors.length], ['error', [], 1])
+  assert.equal(payload.errors[0].id, 'error')
+  assert.match(payload.errors[0].msg, /^Error: not \[redacted\]/)
+  const endless = await create(env, { name: 'Endless', code: 'exports.onExecutePostLogin = () => { while (true); }' })
+  const stopped = await env.manage('POST', `/actions/actions/${endless.id}/test`, { payload: {} })
+  assert.deepEqual([stopped.status, stopped.json.payload.errors[0].id], [200, 'timeout'])
+  assert.equal((await running(env)).length, 0)
+  for (const wrong of [{}, { payload: [] }, { payload: 'x' }, { payload: {}, event: {} }]) {
+    assert.equal((await env.manage('POST', `/actions/actions/${id}/test`, wrong)).status, 400)
+  }
 })

@@ -6,20 +6,24 @@ import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { newId } from '@tenantry/kernel/id.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
-import { problems } from './rules.ts'
+import type { ActionRunner } from '../../actions/runner.ts'
+import type { TriggerId } from '../../actions/triggers.ts'
+import { problems, requireTrigger } from './rules.ts'
 import * as store from './store.ts'
 
 /** Loads code in the sandbox and looks for its handler; `message` tells the author what is wrong. */
-export type CheckCode = (code: string) => Promise<{ ok: true } | { ok: false; message: string }>
+export type CheckCode = (code: string, trigger: TriggerId) => Promise<{ ok: true } | { ok: false; message: string }>
 
 export interface ActionsDependencies {
   database: Database
   secrets: Secrets
   clock: Clock
   checkCode: CheckCode
+  /** Runs a draft for whoever writes it; nothing that it asks for is done. */
+  run: ActionRunner['run']
 }
 
-type Dependencies = Omit<ActionsDependencies, 'secrets'>
+type Dependencies = Omit<ActionsDependencies, 'secrets' | 'run'>
 
 interface Deployed {
   action: store.ActionRow
@@ -29,7 +33,7 @@ interface Deployed {
 /** @throws Problem `inexistent_action`, `invalid_action_code`, `action_changed` */
 export async function deployDraft(deps: Dependencies, environmentId: string, id: string): Promise<Deployed> {
   const draft = await deps.database.inEnvironment(environmentId, (tx) => store.get(tx, id))
-  await check(deps, draft.code)
+  await check(deps, draft.code, draft.trigger_id)
   return deps.database.inEnvironment(environmentId, async (tx) => {
     const action = await store.lock(tx, id)
     // What was checked is what runs.
@@ -50,11 +54,11 @@ export async function deployVersion(
   versionId: string,
   { updateDraft }: { updateDraft: boolean },
 ): Promise<Deployed> {
-  const earlier = await deps.database.inEnvironment(environmentId, async (tx) => {
-    await store.get(tx, id)
-    return store.getVersion(tx, id, versionId)
-  })
-  await check(deps, earlier.code)
+  const { earlier, trigger } = await deps.database.inEnvironment(environmentId, async (tx) => ({
+    trigger: (await store.get(tx, id)).trigger_id,
+    earlier: await store.getVersion(tx, id, versionId),
+  }))
+  await check(deps, earlier.code, trigger)
   return deps.database.inEnvironment(environmentId, async (tx) => {
     const action = await store.lock(tx, id)
     const { code, runtime, secrets } = earlier
@@ -63,8 +67,13 @@ export async function deployVersion(
   })
 }
 
-async function check({ checkCode }: Dependencies, code: string): Promise<void> {
-  const checked = await checkCode(code)
+/** @throws Problem `invalid_action_code` */
+export async function check(
+  { checkCode }: Pick<Dependencies, 'checkCode'>,
+  code: string,
+  triggerId: string,
+): Promise<void> {
+  const checked = await checkCode(code, requireTrigger(triggerId).id)
   if (!checked.ok) throw problems.invalid_action_code({ facts: { reason: checked.message } })
 }
 

@@ -6,12 +6,20 @@
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import { newId } from '@tenantry/kernel/id.ts'
 import Type from 'typebox'
-import { problems as apiProblems, refusals } from '../management-api.ts'
+import { refusals } from '../management-api.ts'
 import { pageOf } from '../paging.ts'
 import { FreeForm } from '../wire.ts'
-import { type ActionsDependencies, deployDraft } from './deployment.ts'
-import { checkAction, createShow, draft, problems, sealActionSecrets } from './rules.ts'
-import { Action, ActionId, CreateAction, ListActions, UpdateAction, Version } from './schema.ts'
+import { type ActionsDependencies, check, deployDraft } from './deployment.ts'
+import {
+  checkAction,
+  createShow,
+  draft,
+  openActionSecrets,
+  problems,
+  requireTrigger,
+  sealActionSecrets,
+} from './rules.ts'
+import { Action, ActionId, CreateAction, ListActions, TestResult, UpdateAction, Version } from './schema.ts'
 import * as store from './store.ts'
 
 const tags = ['actions']
@@ -71,8 +79,7 @@ export const actions: Slice<ActionsDependencies> = (deps) => async (app) => {
       const { environment, body } = request
       const made = draft({ secrets }, environment.id, body, clock.now())
       if (body.deploy) {
-        const checked = await deps.checkCode(made.code)
-        if (!checked.ok) throw problems.invalid_action_code({ facts: { reason: checked.message } })
+        await check(deps, made.code, made.trigger_id)
       }
       const shown = await database.inEnvironment(environment.id, async (tx) => {
         await store.insert(tx, environment.id, made)
@@ -120,9 +127,9 @@ export const actions: Slice<ActionsDependencies> = (deps) => async (app) => {
     },
     async (request) => {
       const { environment, body: asked } = request
-      checkAction(asked)
       return database.inEnvironment(environment.id, async (tx) => {
         const row = await store.lock(tx, request.params.id)
+        checkAction(asked, row.trigger_id)
         const now = clock.now()
         await store.save(tx, {
           ...row,
@@ -181,25 +188,42 @@ export const actions: Slice<ActionsDependencies> = (deps) => async (app) => {
     },
   )
 
-  // Running a draft is as powerful as editing one, so it needs that scope already while it is refused.
+  // Running a draft is as powerful as editing one, so it needs that scope.
   app.post(
     '/actions/actions/:id/test',
     {
       config: { scope: 'create:actions' },
       schema: {
         operationId: 'testAction',
-        summary: 'Run the draft of an action (not supported)',
+        summary: 'Run the draft of an action with a given event; nothing that it asks for is done',
         tags,
         params: ActionId,
         body: Exact({ payload: FreeForm }),
-        response: { ...refusals(400, 404, 501) },
+        response: { 200: Type.Object({ payload: TestResult }), ...refusals(400, 404) },
       },
     },
     async (request) => {
-      await database.inEnvironment(request.environment.id, (tx) => store.get(tx, request.params.id))
-      throw apiProblems.operation_not_supported({
-        facts: { what: 'Running a draft is not supported. Deploy the action in a test environment and sign in there.' },
+      const { environment, params, body } = request
+      const draft = await database.inEnvironment(environment.id, (tx) => store.get(tx, params.id))
+      const outcome = await deps.run({
+        trigger: requireTrigger(draft.trigger_id).id,
+        // A place of its own, so that trying code out cannot hold up the sign-ins of the environment.
+        environmentId: `${environment.id} tests`,
+        actions: [
+          {
+            actionId: draft.id,
+            versionId: 'draft',
+            name: draft.name,
+            code: draft.code,
+            secrets: openActionSecrets(secrets, environment.id, draft.id, draft.secrets),
+          },
+        ],
+        event: body.payload,
       })
+      const logs = outcome.logs.flatMap(({ lines }) => lines)
+      if (outcome.ok) return { payload: { status: 'success', commands: outcome.commands, logs, errors: [] } }
+      const errors = [{ id: outcome.reason, msg: outcome.detail }]
+      return { payload: { status: 'error', commands: [], logs, errors } }
     },
   )
 }

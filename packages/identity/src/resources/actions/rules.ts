@@ -2,6 +2,7 @@ import { bodyProblems } from '@tenantry/kernel/http/body.ts'
 import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
+import { type Trigger, triggers } from '../../actions/triggers.ts'
 import { problems as apiProblems } from '../management-api.ts'
 import type { CreateAction, SecretInput, UpdateAction } from './schema.ts'
 import type { ActionRow, BindingRow, Draft, VersionRow } from './store.ts'
@@ -19,37 +20,42 @@ export const problems = defineProblems({
 })
 
 const CODE_BYTES = 100_000
-const TRIGGER = 'post-login'
-const TRIGGER_VERSIONS = ['v3', 'v2']
-const RUNTIMES = ['node22', 'node18']
 
-export const triggers = TRIGGER_VERSIONS.map((version) => ({
-  id: TRIGGER,
-  version,
-  status: version === 'v3' ? 'CURRENT' : 'DEPRECATED',
-  runtimes: RUNTIMES,
-  default_runtime: RUNTIMES[0]!,
-  compatible_triggers: TRIGGER_VERSIONS.filter((other) => other !== version).map((other) => ({
-    id: TRIGGER,
-    version: other,
+/** Every version of every trigger that runs here, as the API shows them. */
+export const shownTriggers = triggers.flatMap(({ id, versions, runtimes }) =>
+  versions.map((version) => ({
+    id,
+    version,
+    status: version === versions[0] ? 'CURRENT' : 'DEPRECATED',
+    runtimes: [...runtimes],
+    default_runtime: runtimes[0],
+    compatible_triggers: versions.filter((other) => other !== version).map((other) => ({ id, version: other })),
+    binding_policy: 'trigger-bound',
   })),
-}))
+)
 
 const refuse = (reason: string) => bodyProblems.invalid_body({ facts: { reason } })
 const unsupported = (what: string) => apiProblems.operation_not_supported({ facts: { what } })
 
 /** @throws Problem `operation_not_supported` for a trigger that nothing here would ever run */
-export function requireTrigger(id: string): void {
-  if (id !== TRIGGER) throw unsupported(`The trigger ${id} is not supported. Actions run at: ${TRIGGER}.`)
+export function requireTrigger(id: string): Trigger {
+  const trigger = triggers.find((candidate) => candidate.id === id)
+  if (trigger) return trigger
+  const known = triggers.map((candidate) => candidate.id).join(', ')
+  throw unsupported(`The trigger ${id} is not supported. Actions run at: ${known}.`)
 }
 
-/** @throws Problem `invalid_body`, `operation_not_supported` */
-export function checkAction(asked: UpdateAction): void {
-  const trigger = asked.supported_triggers?.[0]
-  if (trigger) {
-    requireTrigger(trigger.id)
-    if (!TRIGGER_VERSIONS.includes(trigger.version ?? 'v3')) {
-      throw unsupported(`Version ${trigger.version} of the trigger ${TRIGGER} is not supported. Use v3.`)
+/**
+ * @param present the trigger of the action that is changed: another one would run code that was written for this one
+ * @throws Problem `invalid_body`, `operation_not_supported`
+ */
+export function checkAction(asked: UpdateAction, present?: string): void {
+  const named = asked.supported_triggers?.[0]
+  if (named) {
+    const { id, versions } = requireTrigger(named.id)
+    if (present !== undefined && id !== present) throw refuse('The trigger of an action cannot be changed.')
+    if (!versions.includes(named.version ?? versions[0])) {
+      throw unsupported(`Version ${named.version} of the trigger ${id} is not supported. Use ${versions[0]}.`)
     }
   }
   if (asked.dependencies?.length) throw unsupported('Dependencies are not supported. Put the code into the action.')
@@ -62,13 +68,15 @@ export function checkAction(asked: UpdateAction): void {
 export function draft(deps: { secrets: Secrets }, environmentId: string, asked: CreateAction, now: Date): Draft {
   checkAction(asked)
   const id = newId.uuid()
+  const named = asked.supported_triggers[0]!
+  const trigger = requireTrigger(named.id)
   return {
     id,
     name: asked.name,
-    trigger_id: TRIGGER,
-    trigger_version: asked.supported_triggers[0]!.version ?? 'v3',
+    trigger_id: trigger.id,
+    trigger_version: named.version ?? trigger.versions[0],
     code: asked.code ?? '',
-    runtime: asked.runtime ?? RUNTIMES[0]!,
+    runtime: asked.runtime ?? trigger.runtimes[0],
     secrets: sealActionSecrets(deps.secrets, environmentId, id, asked.secrets ?? [], null, now),
     created_at: now,
     updated_at: now,

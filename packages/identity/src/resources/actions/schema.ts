@@ -132,6 +132,7 @@ export const Trigger = Type.Object({
   runtimes: Type.Array(Type.String()),
   default_runtime: Type.String(),
   compatible_triggers: Type.Array(SupportedTrigger),
+  binding_policy: Type.String(),
 })
 
 export const ListActions = Exact({
@@ -162,3 +163,11 @@ export const UpdateBindings = Exact({
   ),
 })
 export type UpdateBindings = Static<typeof UpdateBindings>
+
+/** What a draft did: the commands it gave, in order, or why it failed. */
+export const TestResult = Type.Object({
+  status: OneOf('success', 'error'),
+  commands: Type.Array(Type.Unsafe<object>({ type: 'object', additionalProperties: true })),
+  logs: Type.Array(Type.String()),
+  errors: Type.Array(Type.Object({ id: Type.String(), msg: Type.String() })),
+})

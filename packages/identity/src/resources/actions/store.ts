@@ -77,11 +77,12 @@ export interface ListFilter {
 }
 
 export async function list(tx: Tx, page: Page, filter: ListFilter): Promise<Found<ActionRow>> {
-  const deployed = tx`exists (select from action_versions v where v.action_id = a.id and v.deployed)`
-  const where = tx`
-    (${filter.triggerId ?? null}::text is null or a.trigger_id = ${filter.triggerId ?? null})
-    and (${filter.actionName ?? null}::text is null or a.name = ${filter.actionName ?? null})
-    and (${filter.deployed ?? null}::boolean is null or ${deployed} = ${filter.deployed ?? null})`
+  const { triggerId, actionName, deployed } = filter
+  const isDeployed = tx`exists (select from action_versions v where v.action_id = a.id and v.deployed)`
+  const where = tx`true
+    ${triggerId === undefined ? tx`` : tx`and a.trigger_id = ${triggerId}`}
+    ${actionName === undefined ? tx`` : tx`and a.name = ${actionName}`}
+    ${deployed === undefined ? tx`` : tx`and ${isDeployed} = ${deployed}`}`
   const [rows, [count]] = await Promise.all([
     tx<ActionRow[]>`
       select ${columns(tx)} from actions a where ${where}

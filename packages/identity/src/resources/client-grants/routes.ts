@@ -4,10 +4,10 @@ import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, OneOf, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
 import { canonicalAudience, refusals } from '../management-api.ts'
+import { shown as organizationShown } from '../organizations/rules.ts'
 import { Organization } from '../organizations/schema.ts'
 import { answer, BothPagings, PageAnswer, pageOf } from '../paging.ts'
 import * as resourceServers from '../resource-servers/store.ts'
-import { present } from '../wire.ts'
 import { changed, granted, problems, shown } from './rules.ts'
 import { ClientGrant, ClientGrantFilter, ClientGrantId, CreateClientGrant, UpdateClientGrant } from './schema.ts'
 import * as store from './store.ts'
@@ -30,13 +30,16 @@ export const clientGrants: Slice<{ database: Database; clock: Clock }> =
             ...ClientGrantFilter,
             allow_any_organization: Type.Optional(Type.Boolean()),
             subject_type: Type.Optional(OneOf('client', 'user', 'anonymous_user')),
+            /** Grants that every client of a third party would get; there are none. */
+            default_for: Type.Optional(OneOf('third_party_clients')),
           }),
           response: { 200: PageAnswer('client_grants', ClientGrant), ...refusals(400) },
         },
       },
       async (request) => {
         const page = pageOf(request.query)
-        const { audience, client_id, allow_any_organization, subject_type } = request.query
+        const { audience, client_id, allow_any_organization, subject_type, default_for } = request.query
+        if (default_for !== undefined) return answer('client_grants', page, { rows: [], total: 0 }, () => '')
         const found = await database.inEnvironment(request.environment.id, (tx) =>
           store.list(tx, page, {
             audience: audience === undefined ? undefined : canonicalAudience(request.environment, audience),
@@ -154,7 +157,7 @@ export const clientGrants: Slice<{ database: Database; clock: Clock }> =
           await store.get(tx, request.params.id)
           return store.listOrganizations(tx, request.params.id, page)
         })
-        return answer('organizations', page, found, (row) => row.id, present)
+        return answer('organizations', page, found, (row) => row.id, organizationShown)
       },
     )
   }

@@ -1,7 +1,7 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import { problems as clientProblems } from '../clients/rules.ts'
 import { violates } from '../constraint.ts'
-import type { OrganizationRow } from '../organizations/store.ts'
+import { type OrganizationRow, columns as organizationColumns } from '../organizations/store.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import { problems } from './rules.ts'
 
@@ -44,16 +44,17 @@ export interface ClientGrantListFilter {
 }
 
 export async function list(tx: Tx, page: Page, filter: ClientGrantListFilter): Promise<Found<ClientGrantRow>> {
-  const any = filter.allow_any_organization ?? null
-  const where = tx`
-    (${filter.audience ?? null}::text is null or g.audience = ${filter.audience ?? null})
-    and (${filter.client_id ?? null}::text is null or g.client_id = ${filter.client_id ?? null})
-    and (${filter.subject_type ?? null}::text is null or g.subject_type = ${filter.subject_type ?? null})
-    and (${any}::boolean is null or g.allow_any_organization = ${any})`
+  const { audience, client_id, allow_any_organization: any, subject_type } = filter
+  // Only what was asked stands in the statement, so that each question finds its index.
+  const where = tx`true
+    ${audience === undefined ? tx`` : tx`and g.audience = ${audience}`}
+    ${client_id === undefined ? tx`` : tx`and g.client_id = ${client_id}`}
+    ${subject_type === undefined ? tx`` : tx`and g.subject_type = ${subject_type}`}
+    ${any === undefined ? tx`` : tx`and g.allow_any_organization = ${any}`}`
   const [rows, [count]] = await Promise.all([
     tx<ClientGrantRow[]>`
       select ${columns(tx)} from client_grants g
-      where ${where} and (${page.after ?? null}::text is null or g.id > ${page.after ?? null})
+      where ${where} ${page.after === undefined ? tx`` : tx`and g.id > ${page.after}`}
       order by ${page.kind === 'checkpoint' ? tx`g.id` : tx`g.created_at, g.id`}
       limit ${fetchLimit(page)} offset ${page.offset}`,
     page.kind === 'totals'
@@ -84,10 +85,10 @@ export async function remove(tx: Tx, id: string): Promise<boolean> {
 export async function listOrganizations(tx: Tx, id: string, page: Page): Promise<Found<OrganizationRow>> {
   const [rows, [count]] = await Promise.all([
     tx<OrganizationRow[]>`
-      select o.organization_id as id, o.name, o.display_name, o.branding, o.metadata
+      select ${organizationColumns(tx)}
       from organization_client_grants og join organizations o using (environment_id, organization_id)
-      where og.grant_id = ${id} and (${page.after ?? null}::text is null or o.organization_id > ${page.after ?? null})
-      order by o.organization_id limit ${fetchLimit(page)} offset ${page.offset}`,
+      where og.grant_id = ${id} ${page.after === undefined ? tx`` : tx`and og.organization_id > ${page.after}`}
+      order by og.organization_id limit ${fetchLimit(page)} offset ${page.offset}`,
     page.kind === 'totals'
       ? tx<{ total: number }[]>`
           select count(*)::int as total from organization_client_grants where grant_id = ${id}`

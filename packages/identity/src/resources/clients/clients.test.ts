@@ -218,7 +218,7 @@ test('settings at the value that changes nothing are tolerated, at any other ref
     { app_type: 'salesforce' },
     { organization_require_behavior: 'post_login_prompt' },
     { require_pushed_authorization_requests: true },
-    { client_authentication_methods: { private_key_jwt: { credentials: [] } } },
+    { client_authentication_methods: { tls_client_auth: { credentials: [{ id: 'cred_x' }] } } },
     { addons: { samlp: {} } },
     { oidc_logout: { backchannel_logout_urls: ['https://app.example.test/'] } },
     {
@@ -299,4 +299,48 @@ test('clients are listed bare, in pages, with totals, by type and by fields', as
   assert.equal('client_secret' in fewer.json || 'tenant' in fewer.json, false)
   assert.equal(fewer.json.name, 'One')
   assert.deepEqual((await env.manage('GET', '/clients?is_first_party=false')).json, [])
+})
+
+test('clients are found by the organization of their grants, by checkpoint and alone', async () => {
+  const env = await identity.environment()
+  const { client_id } = await create(env, { app_type: 'non_interactive' })
+  const other = await create(env, { app_type: 'non_interactive' })
+  const identifier = 'https://api.example.test'
+  await env.manage('POST', '/resource-servers', { identifier })
+  const grant = async (id: string, more: object) =>
+    (
+      await env.manage('POST', '/client-grants', {
+        client_id: id,
+        audience: identifier,
+        organization_usage: 'allow',
+        ...more,
+      })
+    ).json.id
+  const { id } = (await env.manage('POST', '/organizations', { name: 'acme' })).json
+  await env.manage('POST', `/organizations/${id}/client-grants`, { grant_id: await grant(client_id, {}) })
+  await grant(other.client_id, { allow_any_organization: true })
+  const ids = async (query: string) => {
+    const answer = await env.manage('GET', `/clients?${query}`)
+    assert.equal(answer.status, 200, answer.text)
+    return (answer.json.clients ?? answer.json).map((client: { client_id: string }) => client.client_id)
+  }
+  assert.deepEqual(await ids(`take=10&q=client_grant.organization_id:${id}`), [client_id])
+  assert.deepEqual(await ids('take=10&q=client_grant.allow_any_organization:true'), [other.client_id])
+  assert.deepEqual(await ids('external_client_id=https://app.example.test/client.json'), [])
+  const paged: string[] = []
+  for (let next: string | undefined = ''; next !== undefined; ) {
+    const { json } = await env.manage('GET', `/clients?take=1${next && `&from=${next}`}`)
+    paged.push(...json.clients.map((client: { client_id: string }) => client.client_id))
+    next = json.next
+  }
+  assert.deepEqual(paged, (await ids('')).toSorted())
+  for (const query of [
+    `q=client_grant.organization_id:${id}`,
+    'take=10&q=name:x',
+    'take=10&app_type=spa&q=client_grant.allow_any_organization:true',
+    'take=10&q=client_grant.allow_any_organization:false',
+  ]) {
+    const answer = await env.manage('GET', `/clients?${query}`)
+    assert.deepEqual([answer.status, answer.json.errorCode], [400, 'invalid_query_string'], query)
+  }
 })

@@ -7,9 +7,10 @@ import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { refusals } from '../management-api.ts'
-import { answer, OffsetQuery, PageAnswer, pageOf } from '../paging.ts'
+import { answer, BothPagings, PageAnswer, pageOf } from '../paging.ts'
 import { FieldsQuery, pick, present } from '../wire.ts'
-import { changed, problems, registered, shown } from './rules.ts'
+import * as credentials from './credentials/store.ts'
+import { changed, problems, registered, searched, shown } from './rules.ts'
 import { Client, ClientFilter, ClientId, CreateClient, UpdateClient } from './schema.ts'
 import * as store from './store.ts'
 
@@ -23,7 +24,11 @@ export const clients: Slice<{ database: Database; secrets: Secrets; clock: Clock
         client_secret && (always || callerScopes.has('read:client_keys'))
           ? store.openSecret(secrets, environment.id, client_id, client_secret)
           : undefined
-      return (row: store.ClientRow) => present(shown(row, environment.name, secretOf(row)))
+      return (row: store.ClientRow) => ({
+        ...present(shown(row, environment.name, secretOf(row))),
+        // With keys it is null and not absent, which is how tools tell the two apart.
+        token_endpoint_auth_method: row.token_endpoint_auth_method,
+      })
     }
 
     app.get(
@@ -34,21 +39,20 @@ export const clients: Slice<{ database: Database; secrets: Secrets; clock: Clock
           operationId: 'listClients',
           summary: 'List clients',
           tags,
-          querystring: Exact({ ...OffsetQuery, ...FieldsQuery, ...ClientFilter }),
+          querystring: Exact({ ...BothPagings, ...FieldsQuery, ...ClientFilter }),
           response: { 200: PageAnswer('clients', Client), ...refusals(400) },
         },
       },
       async (request) => {
         const page = pageOf(request.query)
-        const { app_type, is_global, is_first_party } = request.query
-        const found = await database.inEnvironment(request.environment.id, (tx) =>
-          store.list(tx, page, { is_global, is_first_party, app_types: app_type?.split(',') }),
-        )
+        const { app_type, is_global, is_first_party, external_client_id } = request.query
+        const filter = { is_global, is_first_party, app_types: app_type?.split(','), ...searched(request.query) }
+        const found = await database.inEnvironment(request.environment.id, (tx) => store.list(tx, page, filter))
         const render = rendering(request)
         return answer(
           'clients',
           page,
-          found,
+          external_client_id === undefined ? found : { rows: [], total: 0 },
           (row) => row.client_id,
           (row) => pick(render(row), request.query),
         )
@@ -64,15 +68,18 @@ export const clients: Slice<{ database: Database; secrets: Secrets; clock: Clock
           summary: 'Create a client; the answer holds its secret',
           tags,
           body: CreateClient,
-          response: { 201: Client, ...refusals(400, 501) },
+          response: { 201: Client, ...refusals(400, 409, 501) },
         },
       },
       async (request, reply) => {
         const { id } = request.environment
-        const row = registered(request.body, clock.now(), (clientId, secret) =>
+        const { row, credentials: keys } = registered(request.body, clock.now(), (clientId, secret) =>
           store.sealSecret(secrets, id, clientId, secret),
         )
-        await database.inEnvironment(id, (tx) => store.insert(tx, id, row))
+        await database.inEnvironment(id, async (tx) => {
+          await store.insert(tx, id, row)
+          for (const key of keys) await credentials.insert(tx, id, row.client_id, key)
+        })
         return reply.code(201).send(rendering(request, true)(row))
       },
     )
@@ -112,6 +119,12 @@ export const clients: Slice<{ database: Database; secrets: Secrets; clock: Clock
       async (request) => {
         const row = await database.inEnvironment(request.environment.id, async (tx) => {
           const next = changed(await store.lock(tx, request.params.id), request.body, clock.now())
+          if (request.body.client_authentication_methods) {
+            const named = next.client_authentication_methods!.private_key_jwt.credentials
+            const own = await credentials.list(tx, next.client_id)
+            const unknown = named.find(({ id }) => !own.some((key) => key.id === id))
+            if (unknown) throw problems.unknown_credential({ facts: { id: unknown.id } })
+          }
           await store.save(tx, next)
           return next
         })

@@ -2,9 +2,13 @@ import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { refuseActive, unsupported } from '../inert.ts'
 import { refuseAddress, refuseOrigin } from '../web-address.ts'
+import { credential } from './credentials/rules.ts'
+import type { CredentialRow } from './credentials/store.ts'
 import {
+  type AuthenticationMethods,
   type CreateClient,
   inert,
+  inertAuthenticationMethods,
   inertJwtConfiguration,
   inertRefreshToken,
   type RefreshTokenInput,
@@ -17,6 +21,8 @@ export const problems = defineProblems({
   inexistent_client: { status: 404, title: 'The client does not exist' },
   global_client: { status: 403, title: 'The global client is part of the system and stays as it is.' },
   invalid_body: { status: 400, title: 'Payload validation error: {reason}' },
+  unknown_credential: { status: 400, title: "Payload validation error: the client has no credential '{id}'." },
+  invalid_query_string: { status: 400, title: 'Query validation error: {reason}' },
 })
 const refuse = (reason: string) => problems.invalid_body({ facts: { reason } })
 
@@ -63,6 +69,7 @@ export type Seal = (clientId: string, secret: string) => Buffer
 
 const unnamed = (id: string, now: Date): Omit<ClientRow, 'name' | 'grant_types' | 'token_endpoint_auth_method'> => ({
   client_id: id,
+  client_authentication_methods: null,
   description: null,
   logo_uri: null,
   app_type: null,
@@ -101,11 +108,21 @@ export function systemClient(now: Date, seal: Seal): ClientRow {
 }
 
 /** @throws Problem `operation_not_supported`, `invalid_body` */
-export function registered(asked: CreateClient, now: Date, seal: Seal): ClientRow {
+export function registered(
+  asked: CreateClient,
+  now: Date,
+  seal: Seal,
+): { row: ClientRow; credentials: CredentialRow[] } {
   const id = newId.client()
+  const { client_authentication_methods: methods, ...change } = asked
+  refuseActive(inertAuthenticationMethods, methods ?? {}, 'client_authentication_methods.')
+  const credentials = (methods?.private_key_jwt?.credentials ?? []).map((key) => credential(key, now))
+  const named =
+    credentials.length > 0 ? { private_key_jwt: { credentials: credentials.map(({ id }) => ({ id })) } } : null
   const blank = { ...unnamed(id, now), name: asked.name, ...defaultsOf(asked.app_type ?? null) }
+  const row = changed(blank, { ...change, client_authentication_methods: named }, now)
   // Public clients have a secret too, as at Auth0: whoever becomes confidential later needs no new one.
-  return { ...changed(blank, asked, now), client_secret: seal(id, newId.clientSecret()) }
+  return { row: { ...row, client_secret: seal(id, newId.clientSecret()) }, credentials }
 }
 
 /** @throws Problem `global_client`, `operation_not_supported`, `invalid_body` */
@@ -114,10 +131,8 @@ export function changed(row: ClientRow, change: UpdateClient, now: Date): Client
   refuseActive(inert, change)
   refuseActive(inertJwtConfiguration, change.jwt_configuration ?? {}, 'jwt_configuration.')
   const app_type = known('app_type', APP_TYPES, change.app_type) ?? row.app_type
-  const token_endpoint_auth_method =
-    known('token_endpoint_auth_method', AUTH_METHODS, change.token_endpoint_auth_method) ??
-    row.token_endpoint_auth_method
-  const usualTokens = token_endpoint_auth_method === 'none' ? EXPIRING : NON_EXPIRING
+  const authentication = authenticating(row, change)
+  const usualTokens = authentication.token_endpoint_auth_method === 'none' ? EXPIRING : NON_EXPIRING
   const next: ClientRow = {
     ...row,
     name: change.name ?? row.name,
@@ -130,7 +145,7 @@ export function changed(row: ClientRow, change: UpdateClient, now: Date): Client
     allowed_logout_urls: change.allowed_logout_urls ?? row.allowed_logout_urls,
     initiate_login_uri: text(change.initiate_login_uri, row.initiate_login_uri),
     grant_types: change.grant_types ?? row.grant_types,
-    token_endpoint_auth_method,
+    ...authentication,
     jwt_configuration: {
       alg: 'RS256',
       lifetime_in_seconds: change.jwt_configuration?.lifetime_in_seconds ?? row.jwt_configuration.lifetime_in_seconds,
@@ -147,6 +162,29 @@ export function changed(row: ClientRow, change: UpdateClient, now: Date): Client
   refuseGrantTypes(next)
   refuseLastingTokens(next)
   return next
+}
+
+/** A client proves who it is in one way: by a method of the token endpoint, or with its keys. */
+function authenticating(row: ClientRow, change: UpdateClient) {
+  const asked = change.client_authentication_methods
+  refuseActive(inertAuthenticationMethods, asked ?? {}, 'client_authentication_methods.')
+  if (asked && !asked.private_key_jwt) throw refuse("'client_authentication_methods' names no method.")
+  const method = known('token_endpoint_auth_method', AUTH_METHODS, change.token_endpoint_auth_method ?? undefined)
+  if (asked && method !== undefined) {
+    throw refuse("'token_endpoint_auth_method' must be null where 'client_authentication_methods' is set.")
+  }
+  const keys: AuthenticationMethods | null =
+    asked === undefined
+      ? method === undefined
+        ? row.client_authentication_methods
+        : null
+      : asked && { private_key_jwt: asked.private_key_jwt! }
+  if (keys) return { token_endpoint_auth_method: null, client_authentication_methods: keys }
+  const next = method ?? (change.token_endpoint_auth_method === null ? null : row.token_endpoint_auth_method)
+  if (next === null) {
+    throw refuse("give 'token_endpoint_auth_method' or 'client_authentication_methods': a client needs one of them.")
+  }
+  return { token_endpoint_auth_method: next, client_authentication_methods: null }
 }
 
 /** '' unsets a text, as Auth0's tools send it. */
@@ -243,3 +281,26 @@ export function shown(row: ClientRow, tenant: string, secret: string | undefined
     ...(secret === undefined ? {} : { client_secret: secret }),
   }
 }
+
+/**
+ * The two queries that Auth0 knows: `client_grant.organization_id:…` and `client_grant.allow_any_organization:true`.
+ *
+ * @throws Problem `invalid_query_string`
+ */
+export function searched(query: { q?: string; from?: string; take?: number }): {
+  grant_organization_id?: string
+  grant_allows_any_organization?: true
+} {
+  if (query.q === undefined) return {}
+  const { q, take, from, ...others } = query
+  if (take === undefined && from === undefined) throw refuseQuery("'q' needs checkpoint pagination: send 'take'.")
+  if (Object.keys(others).some((name) => !['fields', 'include_fields'].includes(name))) {
+    throw refuseQuery("'q' cannot be combined with other filters.")
+  }
+  const organization = /^client_grant\.organization_id:"?(org_[A-Za-z0-9]{1,32})"?$/.exec(q)?.[1]
+  if (organization) return { grant_organization_id: organization }
+  if (q === 'client_grant.allow_any_organization:true') return { grant_allows_any_organization: true }
+  throw refuseQuery("'q' must be client_grant.organization_id:{id} or client_grant.allow_any_organization:true.")
+}
+
+const refuseQuery = (reason: string) => problems.invalid_query_string({ facts: { reason } })

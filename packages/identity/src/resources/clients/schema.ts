@@ -3,6 +3,7 @@ import Type, { type Static } from 'typebox'
 import { inertMembers, isObject, off, only } from '../inert.ts'
 import { Address } from '../web-address.ts'
 import { FreeForm, Timestamp } from '../wire.ts'
+import { CreateCredential } from './credentials/schema.ts'
 
 const AppType = OneOf('spa', 'native', 'regular_web', 'non_interactive')
 const AuthMethod = OneOf('none', 'client_secret_post', 'client_secret_basic')
@@ -73,7 +74,6 @@ export const inert = {
   session_transfer: off('can_create_session_transfer_token', 'allow_refresh_token'),
   default_organization: only(null),
   organization_discovery_methods: only([]),
-  client_authentication_methods: only(null),
   require_pushed_authorization_requests: only(false),
   require_proof_of_possession: only(false),
   signed_request_object: off('required'),
@@ -84,6 +84,40 @@ export const inert = {
   par_request_expiry: only(null),
   token_quota: only(null),
 }
+
+const MAX_KEYS = 2
+
+/** Certificates at the connection (RFC 8705) are not read here. */
+export const inertAuthenticationMethods = {
+  tls_client_auth: only(null),
+  self_signed_tls_client_auth: only(null),
+}
+
+/** Which of its credentials a client authenticates with (RFC 7523). */
+export const AuthenticationMethods = Type.Object({
+  private_key_jwt: Type.Object({ credentials: Type.Array(Type.Object({ id: Type.String() })) }),
+})
+export type AuthenticationMethods = Static<typeof AuthenticationMethods>
+
+/** At its creation a client brings keys; later it names those it has. */
+const NewAuthenticationMethods = Exact({
+  private_key_jwt: Type.Optional(
+    Exact({ credentials: Type.Array(CreateCredential, { minItems: 1, maxItems: MAX_KEYS }) }),
+  ),
+  ...inertMembers(inertAuthenticationMethods),
+})
+const AuthenticationMethodsInput = Exact({
+  private_key_jwt: Type.Optional(
+    Exact({
+      credentials: Type.Array(Exact({ id: Type.String({ minLength: 1, maxLength: 64 }) }), {
+        minItems: 1,
+        maxItems: MAX_KEYS,
+        uniqueItems: true,
+      }),
+    }),
+  ),
+  ...inertMembers(inertAuthenticationMethods),
+})
 
 const Addresses = Type.Array(Address, { maxItems: 100 })
 const GrantTypes = Type.Array(Type.String({ minLength: 1, maxLength: 120 }), { maxItems: 20 })
@@ -99,7 +133,10 @@ const settings = {
   allowed_logout_urls: Type.Optional(Addresses),
   grant_types: Type.Optional(GrantTypes),
   app_type: Type.Optional(Type.Union([AppType, Type.String({ minLength: 1, maxLength: 60 })])),
-  token_endpoint_auth_method: Type.Optional(Type.Union([AuthMethod, Type.String({ minLength: 1, maxLength: 60 })])),
+  /** null where the client has keys instead. */
+  token_endpoint_auth_method: Type.Optional(
+    Type.Union([AuthMethod, Type.String({ minLength: 1, maxLength: 60 }), Type.Null()]),
+  ),
   jwt_configuration: Type.Optional(JwtConfigurationInput),
   refresh_token: Type.Optional(Nullable(RefreshTokenInput)),
   organization_usage: Type.Optional(OrganizationUsage),
@@ -113,6 +150,7 @@ const MetadataName = Type.String({ minLength: 1, maxLength: 255 })
 export const CreateClient = Exact({
   name: Name,
   client_metadata: Type.Optional(Type.Record(MetadataName, Type.String({ maxLength: 255 }), { maxProperties: 10 })),
+  client_authentication_methods: Type.Optional(Nullable(NewAuthenticationMethods)),
   ...settings,
 })
 export type CreateClient = Static<typeof CreateClient>
@@ -123,6 +161,7 @@ export const UpdateClient = Exact({
   client_metadata: Type.Optional(
     Type.Record(MetadataName, Nullable(Type.String({ maxLength: 255 })), { maxProperties: 20 }),
   ),
+  client_authentication_methods: Type.Optional(Nullable(AuthenticationMethodsInput)),
   ...settings,
 })
 export type UpdateClient = Static<typeof UpdateClient>
@@ -149,7 +188,8 @@ export const Client = Type.Object({
   allowed_clients: Texts,
   initiate_login_uri: Type.Optional(Type.String()),
   grant_types: Texts,
-  token_endpoint_auth_method: Type.Optional(Type.String()),
+  token_endpoint_auth_method: Type.Optional(Nullable(Type.String())),
+  client_authentication_methods: Type.Optional(Nullable(AuthenticationMethods)),
   jwt_configuration: Type.Optional(Type.Intersect([JwtConfiguration, Type.Object({ secret_encoded: Type.Boolean() })])),
   refresh_token: Type.Optional(RefreshTokenSettings),
   organization_usage: Type.Optional(Type.String()),
@@ -169,4 +209,7 @@ export const ClientFilter = {
   is_global: Flag,
   is_first_party: Flag,
   app_type: Type.Optional(Type.String({ maxLength: 200 })),
+  /** Of clients whose metadata is read from an address; there are none. */
+  external_client_id: Type.Optional(Type.String({ maxLength: 2048 })),
+  q: Type.Optional(Type.String({ maxLength: 200 })),
 }

@@ -3,7 +3,7 @@ import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { JSONValue } from 'postgres'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import { problems } from './rules.ts'
-import type { JwtConfiguration, RefreshTokenSettings } from './schema.ts'
+import type { AuthenticationMethods, JwtConfiguration, RefreshTokenSettings } from './schema.ts'
 
 export interface ClientRow {
   client_id: string
@@ -20,7 +20,9 @@ export interface ClientRow {
   allowed_logout_urls: string[]
   initiate_login_uri: string | null
   grant_types: string[]
-  token_endpoint_auth_method: string
+  /** null exactly where client_authentication_methods is not. */
+  token_endpoint_auth_method: string | null
+  client_authentication_methods: AuthenticationMethods | null
   /** Sealed; see `sealSecret`. */
   client_secret: Uint8Array | null
   jwt_configuration: JwtConfiguration
@@ -34,8 +36,8 @@ export interface ClientRow {
 
 const columns = (tx: Tx) => tx`
   client_id, name, description, logo_uri, app_type, global, is_first_party, oidc_conformant, callbacks, web_origins,
-  allowed_origins, allowed_logout_urls, initiate_login_uri, grant_types, token_endpoint_auth_method, client_secret,
-  jwt_configuration, refresh_token, organization_usage, organization_require_behavior, client_metadata, created_at,
+  allowed_origins, allowed_logout_urls, initiate_login_uri, grant_types, token_endpoint_auth_method,
+  client_authentication_methods, client_secret, jwt_configuration, refresh_token, organization_usage, organization_require_behavior, client_metadata, created_at,
   updated_at`
 
 const values = (tx: Tx, row: ClientRow) => ({
@@ -43,6 +45,9 @@ const values = (tx: Tx, row: ClientRow) => ({
   jwt_configuration: tx.json(row.jwt_configuration as JSONValue),
   refresh_token: row.refresh_token ? tx.json(row.refresh_token as JSONValue) : null,
   client_metadata: tx.json(row.client_metadata),
+  client_authentication_methods: row.client_authentication_methods
+    ? tx.json(row.client_authentication_methods as JSONValue)
+    : null,
 })
 
 /** A secret sealed for this client of this environment only: moved to another row it cannot be opened. */
@@ -77,17 +82,35 @@ export interface ClientListFilter {
   is_global?: boolean | undefined
   is_first_party?: boolean | undefined
   app_types?: string[] | undefined
+  /** Clients with a grant that is bound to this organization. */
+  grant_organization_id?: string | undefined
+  grant_allows_any_organization?: true | undefined
 }
 
 export async function list(tx: Tx, page: Page, filter: ClientListFilter): Promise<Found<ClientRow>> {
-  const where = tx`
-    (${filter.is_global ?? null}::boolean is null or global = ${filter.is_global ?? null})
-    and (${filter.is_first_party ?? null}::boolean is null or is_first_party = ${filter.is_first_party ?? null})
-    and (${filter.app_types ?? null}::text[] is null or app_type = any (${filter.app_types ?? null}::text[]))`
+  const { is_global, is_first_party, app_types, grant_organization_id: organization } = filter
+  // Only what was asked stands in the statement, so that each question finds its index.
+  const where = tx`true
+    ${is_global === undefined ? tx`` : tx`and global = ${is_global}`}
+    ${is_first_party === undefined ? tx`` : tx`and is_first_party = ${is_first_party}`}
+    ${app_types === undefined ? tx`` : tx`and app_type = any (${app_types}::text[])`}
+    ${
+      organization === undefined
+        ? tx``
+        : tx`and client_id in (
+            select g.client_id from organization_client_grants o join client_grants g on g.id = o.grant_id
+            where o.organization_id = ${organization})`
+    }
+    ${
+      filter.grant_allows_any_organization
+        ? tx`and client_id in (select g.client_id from client_grants g where g.allow_any_organization)`
+        : tx``
+    }`
   const [rows, [count]] = await Promise.all([
     tx<ClientRow[]>`
-      select ${columns(tx)} from clients where ${where}
-      order by created_at, client_id limit ${fetchLimit(page)} offset ${page.offset}`,
+      select ${columns(tx)} from clients
+      where ${where} ${page.after === undefined ? tx`` : tx`and client_id > ${page.after}`}
+      order by ${page.kind === 'checkpoint' ? tx`client_id` : tx`created_at, client_id`} limit ${fetchLimit(page)} offset ${page.offset}`,
     page.kind === 'totals'
       ? tx<{ total: number }[]>`select count(*)::int as total from clients where ${where}`
       : [{ total: 0 }],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { createWorld } from '../../oauth/fixture.ts'
 import { startIdentity, type TestEnvironment, type TestIdentity } from '../../testing.ts'
 import { createNouns, PASSWORD } from '../fixture.ts'
 
@@ -210,4 +211,29 @@ test('a user is deleted by address from one connection only, however the address
     ['others'],
   )
   assert.equal((await env.manage('DELETE', `/connections/${connection.id}/users`)).status, 400)
+})
+
+test('a database is always reachable; another strategy is refused by its name', async () => {
+  const env = await identity.environment()
+  const { id } = (await env.manage('POST', '/connections', { name: 'people', strategy: 'auth0' })).json
+  const status = await env.manage('GET', `/connections/${id}/status`)
+  assert.deepEqual([status.status, status.json], [200, {}])
+  const other = await env.manage('POST', '/connections', { name: 'other', strategy: 'samlp' })
+  assert.equal(other.status, 501)
+  assert.match(other.json.message, /samlp/)
+})
+
+test('deleting a connection takes its people with their sessions and grants', async () => {
+  const world = await createWorld(identity)
+  const acme = await world.organization('acme')
+  const anna = await world.person('anna@example.test', { organization: acme })
+  const { refresh_token } = await world.tokens(anna, { organization: acme })
+  const gone = await world.env.manage('DELETE', `/connections/${world.connection.id}`)
+  assert.equal(gone.status, 202)
+  for (const table of ['users', 'sessions', 'grants', 'refresh_tokens', 'members', 'member_roles']) {
+    const left = await identity.database.inEnvironment(world.env.id, (tx) => tx`select 1 from ${tx(table)}`)
+    assert.equal(left.length, 0, table)
+  }
+  assert.equal((await world.refresh(refresh_token)).status, 403)
+  assert.equal((await world.env.manage('DELETE', `/connections/${world.connection.id}`)).status, 404)
 })

@@ -187,6 +187,24 @@ export const connections: Slice<{ database: Database; clock: Clock }> =
       },
     )
 
+    app.get(
+      '/connections/:id/status',
+      {
+        config: { scope: 'read:connections' },
+        schema: {
+          operationId: 'getConnectionStatus',
+          summary: 'Say whether a connection can be reached; a database of our own always can',
+          tags,
+          params: ConnectionId,
+          response: { 200: Type.Object({}), ...refusals(400, 404) },
+        },
+      },
+      async (request) => {
+        await database.inEnvironment(request.environment.id, (tx) => store.get(tx, request.params.id))
+        return {}
+      },
+    )
+
     app.delete(
       '/connections/:id/users',
       {

@@ -20,7 +20,7 @@ export const problems = defineProblems({
 
 /** A new database connection. @throws Problem `operation_not_supported`, `invalid_body` */
 export function opened(asked: CreateConnection, now: Date): ConnectionRow {
-  if (asked.strategy !== 'auth0') throw unsupported('strategy')
+  if (asked.strategy !== 'auth0') throw unsupported(`strategy: ${asked.strategy}`)
   refuseActive(inert, asked)
   refuseOtherRealms(asked.realms, asked.name)
   return {

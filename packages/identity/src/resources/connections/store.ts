@@ -65,15 +65,20 @@ export interface ConnectionListFilter {
 }
 
 export async function list(tx: Tx, page: Page, filter: ConnectionListFilter): Promise<Found<ConnectionWithClients>> {
-  const where = tx`
-    (${filter.strategies ?? null}::text[] is null or c.strategy = any (${filter.strategies ?? null}::text[]))
-    and (${filter.name ?? null}::text is null or c.name = ${filter.name ?? null})
-    and (${filter.clientId ?? null}::text is null or exists (
-      select from connection_clients cc where cc.connection_id = c.id and cc.client_id = ${filter.clientId ?? null}))`
+  const { strategies, name, clientId } = filter
+  // Only what was asked stands in the statement, so that each question finds its index.
+  const where = tx`true
+    ${strategies === undefined ? tx`` : tx`and c.strategy = any (${strategies}::text[])`}
+    ${name === undefined ? tx`` : tx`and c.name = ${name}`}
+    ${
+      clientId === undefined
+        ? tx``
+        : tx`and c.id in (select cc.connection_id from connection_clients cc where cc.client_id = ${clientId})`
+    }`
   const [rows, [count]] = await Promise.all([
     tx<ConnectionWithClients[]>`
       select ${columns(tx)} from connections c
-      where ${where} and (${page.after ?? null}::text is null or c.id > ${page.after ?? null})
+      where ${where} ${page.after === undefined ? tx`` : tx`and c.id > ${page.after}`}
       order by ${page.kind === 'checkpoint' ? tx`c.id` : tx`c.created_at, c.id`}
       limit ${fetchLimit(page)} offset ${page.offset}`,
     page.kind === 'totals'
@@ -104,7 +109,7 @@ export async function remove(tx: Tx, id: string): Promise<boolean> {
 export async function listClients(tx: Tx, id: string, page: Page): Promise<Found<{ client_id: string }>> {
   const rows = await tx<{ client_id: string }[]>`
     select client_id from connection_clients
-    where connection_id = ${id} and (${page.after ?? null}::text is null or client_id > ${page.after ?? null})
+    where connection_id = ${id} ${page.after === undefined ? tx`` : tx`and client_id > ${page.after}`}
     order by client_id limit ${fetchLimit(page)}`
   return { rows, total: 0 }
 }

@@ -9,13 +9,14 @@ import Type from 'typebox'
 import { refuseActive } from '../inert.ts'
 import { refusals } from '../management-api.ts'
 import { answer, BothPagings, PageAnswer, pageOf } from '../paging.ts'
-import { present } from '../wire.ts'
 import { EnabledConnection } from './enabled-connections/schema.ts'
 import * as enabledConnections from './enabled-connections/store.ts'
-import { found, problems } from './rules.ts'
+import { found, problems, shown } from './rules.ts'
 import {
   CreateOrganization,
   inertEnabledConnection,
+  inertOrganization,
+  ListedOrganization,
   Organization,
   OrganizationId,
   OrganizationName,
@@ -37,16 +38,27 @@ export const organizations: Slice<{ database: Database; clock: Clock }> =
           operationId: 'listOrganizations',
           summary: 'List organizations',
           tags,
-          querystring: Exact({ ...BothPagings, sort: Type.Optional(Sort) }),
-          response: { 200: PageAnswer('organizations', Organization), ...refusals(400) },
+          querystring: Exact({
+            ...BothPagings,
+            sort: Type.Optional(Sort),
+            include_client_association_for: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+          }),
+          response: { 200: PageAnswer('organizations', ListedOrganization), ...refusals(400) },
         },
       },
       async (request) => {
         const page = pageOf(request.query)
-        const { rows, total } = await database.inEnvironment(request.environment.id, (tx) =>
-          store.list(tx, page, request.query.sort),
+        const { sort, include_client_association_for: clientId } = request.query
+        const found = await database.inEnvironment(request.environment.id, (tx) =>
+          store.list(tx, page, { sort, clientId }),
         )
-        return answer('organizations', page, { rows: rows.map(present), total }, (row) => row.id)
+        return answer(
+          'organizations',
+          page,
+          found,
+          (row) => row.place,
+          ({ place, ...row }) => shown(row),
+        )
       },
     )
 
@@ -72,6 +84,7 @@ export const organizations: Slice<{ database: Database; clock: Clock }> =
         for (const connection of request.body.enabled_connections ?? []) {
           refuseActive(inertEnabledConnection, connection, 'enabled_connections.')
         }
+        refuseActive(inertOrganization, request.body)
         const organization = found(request.body, clock.now())
         const enabled = await database.inEnvironment(request.environment.id, async (tx) => {
           await store.insert(tx, request.environment.id, organization)
@@ -84,7 +97,7 @@ export const organizations: Slice<{ database: Database; clock: Clock }> =
         const { created_at, ...row } = organization
         return reply
           .code(201)
-          .send({ ...present(row), ...(request.body.enabled_connections ? { enabled_connections: enabled } : {}) })
+          .send({ ...shown(row), ...(request.body.enabled_connections ? { enabled_connections: enabled } : {}) })
       },
     )
 
@@ -105,7 +118,7 @@ export const organizations: Slice<{ database: Database; clock: Clock }> =
           store.findByName(tx, request.params.name),
         )
         if (!row) throw problems.inexistent_organization()
-        return present(row)
+        return shown(row)
       },
     )
 
@@ -122,7 +135,7 @@ export const organizations: Slice<{ database: Database; clock: Clock }> =
         },
       },
       async (request) =>
-        present(await database.inEnvironment(request.environment.id, (tx) => store.get(tx, request.params.id))),
+        shown(await database.inEnvironment(request.environment.id, (tx) => store.get(tx, request.params.id))),
     )
 
     app.patch(
@@ -135,15 +148,16 @@ export const organizations: Slice<{ database: Database; clock: Clock }> =
           tags,
           params: OrganizationId,
           body: UpdateOrganization,
-          response: { 200: Organization, ...refusals(400, 404, 409) },
+          response: { 200: Organization, ...refusals(400, 404, 409, 501) },
         },
       },
       async (request) => {
+        refuseActive(inertOrganization, request.body)
         const row = await database.inEnvironment(request.environment.id, (tx) =>
           store.update(tx, request.params.id, request.body),
         )
         if (!row) throw problems.inexistent_organization()
-        return present(row)
+        return shown(row)
       },
     )
 

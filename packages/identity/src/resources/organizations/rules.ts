@@ -1,5 +1,6 @@
 import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
+import { present } from '../wire.ts'
 import type { CreateOrganization } from './schema.ts'
 import type { OrganizationRow } from './store.ts'
 
@@ -15,5 +16,11 @@ export const found = (asked: CreateOrganization, now: Date): OrganizationRow & {
   display_name: asked.display_name ?? asked.name,
   branding: asked.branding ?? null,
   metadata: asked.metadata ?? {},
+  is_app_entitlement_active: asked.is_app_entitlement_active ?? false,
   created_at: now,
 })
+
+/** An organization as the API shows it. */
+export function shown<Row extends OrganizationRow>({ is_app_entitlement_active, ...row }: Row) {
+  return { ...present(row), ...(is_app_entitlement_active ? { is_app_entitlement_active } : {}) }
+}

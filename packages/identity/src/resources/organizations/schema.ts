@@ -25,12 +25,19 @@ export const EnabledConnectionInput = Exact({
   ...inertMembers(inertEnabledConnection),
 })
 
+/**
+ * Clients of third parties and quotas of tokens do not exist here: the first have no access anyway, the second no end.
+ */
+export const inertOrganization = { token_quota: only(null), third_party_client_access: only('block') }
+
 export const CreateOrganization = Exact({
   name: OrganizationName,
   display_name: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
   branding: Type.Optional(Branding),
   metadata: Type.Optional(Metadata),
   enabled_connections: Type.Optional(Type.Array(EnabledConnectionInput, { maxItems: 10 })),
+  is_app_entitlement_active: Type.Optional(Type.Boolean()),
+  ...inertMembers(inertOrganization),
 })
 export type CreateOrganization = Static<typeof CreateOrganization>
 
@@ -39,6 +46,8 @@ export const UpdateOrganization = Exact({
   display_name: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
   branding: Type.Optional(Branding),
   metadata: Type.Optional(Metadata),
+  is_app_entitlement_active: Type.Optional(Type.Boolean()),
+  ...inertMembers(inertOrganization),
 })
 export type UpdateOrganization = Static<typeof UpdateOrganization>
 
@@ -48,8 +57,16 @@ export const Organization = Type.Object({
   display_name: Type.String(),
   branding: Type.Optional(Branding),
   metadata: Type.Optional(Metadata),
+  /** Shown when it is on. */
+  is_app_entitlement_active: Type.Optional(Type.Boolean()),
 })
 export type Organization = Static<typeof Organization>
+
+/** An organization beside the client that a list was asked about. */
+export const ListedOrganization = Type.Intersect([
+  Organization,
+  Type.Object({ client: Type.Optional(Type.Object({ use_for_member_access: Type.Boolean() })) }),
+])
 
 export const OrganizationId = Exact({ id: Type.String({ maxLength: 64 }) })
 

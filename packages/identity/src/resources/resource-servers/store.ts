@@ -24,7 +24,7 @@ export interface ResourceServerRow {
   updated_at: Date
 }
 
-const columns = (tx: Tx) => tx`
+export const columns = (tx: Tx) => tx`
   id, identifier, name, is_system, scopes, signing_alg, allow_offline_access, token_lifetime, token_lifetime_for_web,
   enforce_policies, token_dialect, skip_consent_for_verifiable_first_party_clients, created_at, updated_at`
 
@@ -63,8 +63,7 @@ export async function lockIdentifier(tx: Tx, identifier: string): Promise<Resour
 }
 
 export async function list(tx: Tx, page: Page, identifiers: string[] | undefined): Promise<Found<ResourceServerRow>> {
-  const where = tx`
-    (${identifiers ?? null}::text[] is null or identifier = any (${identifiers ?? null}::text[]))`
+  const where = identifiers === undefined ? tx`true` : tx`identifier = any (${identifiers}::text[])`
   const [rows, [count]] = await Promise.all([
     tx<ResourceServerRow[]>`
       select ${columns(tx)} from resource_servers where ${where}

@@ -53,6 +53,16 @@ test('roles are listed bare, in pages, with totals and by a part of their name t
   assert.deepEqual({ ...totals, roles: totals.roles.length }, { start: 2, limit: 2, length: 1, total: 3, roles: 1 })
 })
 
+test('all roles are of the environment: none is of an organization', async () => {
+  const env = await identity.environment()
+  const { id } = (await env.manage('POST', '/roles', { name: 'Clerk', type: 'tenant' })).json
+  assert.equal((await env.manage('GET', '/roles?type=tenant')).json[0].id, id)
+  assert.deepEqual((await env.manage('GET', '/roles?type=organization')).json, [])
+  assert.deepEqual((await env.manage('GET', '/roles?owner_id=org_x&include_totals=true')).json.total, 0)
+  const owned = await env.manage('POST', '/roles', { name: 'Owned', type: 'organization', owner_id: 'org_x' })
+  assert.deepEqual([owned.status, owned.json.errorCode], [501, 'operation_not_supported'])
+})
+
 test('permissions of a role are added with 201, listed with names, and removed with 204', async () => {
   const env = await identity.environment()
   const { role } = await createNouns(env)

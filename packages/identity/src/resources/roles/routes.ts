@@ -28,13 +28,18 @@ export const roles: Slice<{ database: Database }> =
           querystring: Exact({
             ...OffsetQuery,
             name_filter: Type.Optional(Type.String({ maxLength: 100 })),
-            type: Type.Optional(OneOf('tenant')),
+            type: Type.Optional(OneOf('tenant', 'organization')),
+            /** The organization that owns a role; all of them are the environment's. */
+            owner_id: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
           }),
           response: { 200: PageAnswer('roles', Role), ...refusals(400) },
         },
       },
       async (request) => {
         const page = pageOf(request.query)
+        const { type, owner_id } = request.query
+        const owned = type === 'organization' || owner_id !== undefined
+        if (owned) return answer('roles', page, { rows: [], total: 0 }, () => '')
         const found = await database.inEnvironment(request.environment.id, (tx) =>
           store.list(tx, page, request.query.name_filter),
         )

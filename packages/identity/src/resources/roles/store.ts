@@ -27,11 +27,16 @@ export async function lock(tx: Tx, ids: string[]): Promise<void> {
 
 export async function list(tx: Tx, page: Page, nameFilter: string | undefined): Promise<Found<RoleRow>> {
   // strpos and not LIKE: what was typed is text, not a pattern.
-  const rows = await tx<(RoleRow & { total: number })[]>`
-    select ${columns(tx)}, count(*) over ()::int as total from roles r
-    where ${nameFilter ?? null}::text is null or strpos(lower(r.name), lower(${nameFilter ?? null})) > 0
-    order by r.created_at, r.id limit ${fetchLimit(page)} offset ${page.offset}`
-  return { rows: rows.map(({ total: _, ...row }) => row), total: rows[0]?.total ?? 0 }
+  const where = nameFilter === undefined ? tx`true` : tx`strpos(lower(r.name), lower(${nameFilter})) > 0`
+  const [rows, [count]] = await Promise.all([
+    tx<RoleRow[]>`
+      select ${columns(tx)} from roles r where ${where}
+      order by r.created_at, r.id limit ${fetchLimit(page)} offset ${page.offset}`,
+    page.kind === 'totals'
+      ? tx<{ total: number }[]>`select count(*)::int as total from roles r where ${where}`
+      : [{ total: 0 }],
+  ])
+  return { rows, total: count!.total }
 }
 
 /** @throws Problem `role_conflict` */

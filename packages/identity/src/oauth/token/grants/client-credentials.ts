@@ -15,9 +15,10 @@ export const clientCredentials: GrantHandler = async (deps, request) => {
     deps.configuration.resourceServer(environment, audience),
     deps.configuration.clientGrant(environment, client.client_id, audience),
   ])
-  if (!api) throw problems.access_denied({ facts: { reason: `Service not enabled within domain: ${audience}` } })
+  if (!api)
+    throw problems.access_denied({ facts: { reason: `Service not enabled within domain: ${audience.slice(0, 200)}` } })
   if (!grant) {
-    const reason = `Client is not authorized to access "${audience}". You need to create a "client-grant" associated to this API.`
+    const reason = `Client is not authorized to access "${audience.slice(0, 200)}". You need to create a "client-grant" associated to this API.`
     throw problems.access_denied({ facts: { reason } })
   }
   const organization = await organizationOf(deps, request, grant)
@@ -49,7 +50,9 @@ function grantedScope(grant: ClientGrant, known: string[], asked: string | undef
   if (!wanted) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
   const missing = wanted.filter((scope) => !granted.includes(scope))
   if (missing.length > 0) {
-    throw problems.access_denied({ facts: { reason: `Client has not been granted scopes: ${missing.join(', ')}` } })
+    throw problems.access_denied({
+      facts: { reason: `Client has not been granted scopes: ${missing.join(', ').slice(0, 500)}` },
+    })
   }
   return wanted.length > 0 ? wanted : granted
 }

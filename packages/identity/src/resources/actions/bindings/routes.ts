@@ -8,7 +8,7 @@ import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import Type from 'typebox'
 import { refusals } from '../../management-api.ts'
 import { pageOf } from '../../paging.ts'
-import { createShow, requireTrigger, triggers } from '../rules.ts'
+import { createShow, requireTrigger, shownTriggers } from '../rules.ts'
 import { Binding, PageQuery, Trigger, TriggerPath, UpdateBindings } from '../schema.ts'
 import * as store from '../store.ts'
 
@@ -39,7 +39,7 @@ export const actionBindings: Slice<{ database: Database; secrets: Secrets; clock
           response: { 200: Type.Object({ triggers: Type.Array(Trigger) }), ...refusals() },
         },
       },
-      async () => ({ triggers }),
+      async () => ({ triggers: shownTriggers }),
     )
 
     app.get(

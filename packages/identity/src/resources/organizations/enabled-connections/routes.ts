@@ -54,7 +54,7 @@ export const enabledConnections: Slice<{ database: Database }> =
       async (request, reply) => {
         refuseActive(inertEnabledConnection, request.body)
         const enabled = await database.inEnvironment(request.environment.id, async (tx) => {
-          await organizations.get(tx, request.params.id)
+          await organizations.lock(tx, request.params.id)
           return store.insert(tx, request.environment.id, request.params.id, request.body)
         })
         return reply.code(201).send(enabled)

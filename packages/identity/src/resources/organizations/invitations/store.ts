@@ -164,7 +164,7 @@ export async function loginRoute(tx: Tx, clientId: string): Promise<LoginRoute> 
 export async function requireConnection(tx: Tx, organizationId: string, connectionId: string): Promise<void> {
   const [connection] = await tx<{ strategy: string }[]>`
     select c.strategy from organization_connections oc join connections c on c.id = oc.connection_id
-    where oc.organization_id = ${organizationId} and oc.connection_id = ${connectionId}`
+    where oc.organization_id = ${organizationId} and oc.connection_id = ${connectionId} and oc.is_enabled`
   if (!connection) throw refuse(`The connection is not enabled for the organization: ${connectionId}`)
   if (connection.strategy === 'email' || connection.strategy === 'sms') {
     throw refuse('Passwordless connections are not supported for invitations.')
