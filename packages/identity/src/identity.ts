@@ -17,6 +17,7 @@ import { createKeyrings } from './keys/keyring.ts'
 import { createLogin } from './login/login.ts'
 import { governPages } from './login/page-errors.ts'
 import { createPostLogin } from './login/post-login.ts'
+import { ticketPages } from './login/tickets.ts'
 import { createTenantLog } from './logs/tenant-log.ts'
 import { authorize } from './oauth/authorize/authorize.ts'
 import { createConfiguration } from './oauth/configuration.ts'
@@ -25,6 +26,9 @@ import { oauth } from './oauth/oauth.ts'
 import { actionBindings } from './resources/actions/bindings/routes.ts'
 import { actions } from './resources/actions/routes.ts'
 import { actionVersions } from './resources/actions/versions/routes.ts'
+import { pageTemplate } from './resources/branding/page-template/routes.ts'
+import { branding } from './resources/branding/routes.ts'
+import { brandingThemes } from './resources/branding/themes/routes.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
@@ -34,6 +38,9 @@ import { userExports } from './resources/jobs/exports/routes.ts'
 import { userImports } from './resources/jobs/imports/routes.ts'
 import { jobs } from './resources/jobs/routes.ts'
 import { logStreams } from './resources/log-streams/routes.ts'
+import { emailProvider } from './resources/email-provider/routes.ts'
+import { emailTemplates } from './resources/email-templates/routes.ts'
+import { verificationEmail } from './resources/jobs/verification-email/routes.ts'
 import { logs } from './resources/logs/routes.ts'
 import { governManagementApi } from './resources/management-api.ts'
 import { notYet } from './resources/not-yet.ts'
@@ -43,6 +50,7 @@ import { enabledConnections } from './resources/organizations/enabled-connection
 import { invitations } from './resources/organizations/invitations/routes.ts'
 import { members } from './resources/organizations/members/routes.ts'
 import { organizations } from './resources/organizations/routes.ts'
+import { prompts } from './resources/prompts/routes.ts'
 import { DEFAULT_RATE, type RateLimit } from './resources/rate-limit.ts'
 import { resourceServers } from './resources/resource-servers/routes.ts'
 import { rolePermissions } from './resources/roles/permissions/routes.ts'
@@ -51,6 +59,8 @@ import { roleUsers } from './resources/roles/users/routes.ts'
 import { stats } from './resources/stats/routes.ts'
 import { userFactors } from './resources/users/factors/routes.ts'
 import { userIdentities } from './resources/users/identities/routes.ts'
+import { tenantSettings } from './resources/tenant-settings/routes.ts'
+import { tickets } from './resources/tickets/routes.ts'
 import { userOrganizations } from './resources/users/organizations/routes.ts'
 import { userPermissions } from './resources/users/permissions/routes.ts'
 import { userRoles } from './resources/users/roles/routes.ts'
@@ -109,7 +119,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await organizationClientGrants({ database })(api)
         await members({ database, clock })(api)
         await invitations({ database, secrets, clock, outbox })(api)
-        await users({ database, clock })(api)
+        await users({ database, clock, outbox, tenantLog })(api)
         await userIdentities({ database, keyrings, clock })(api)
         await userFactors({ database })(api)
         await userRoles({ database })(api)
@@ -126,6 +136,15 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await actionVersions({ database, secrets, clock, checkCode })(api)
         await actionBindings({ database, secrets, clock })(api)
         await guardian({})(api)
+        await tickets({ database, clock })(api)
+        await verificationEmail({ database, clock, outbox, tenantLog })(api)
+        await emailTemplates({ database })(api)
+        await emailProvider({ database, secrets, clock })(api)
+        await branding({ database })(api)
+        await pageTemplate({ database })(api)
+        await brandingThemes({ database, clock })(api)
+        await prompts({})(api)
+        await tenantSettings({ database })(api)
         await logs({ database })(api)
         await logStreams({ database, secrets, clock })(api)
         await stats({ database, clock })(api)
@@ -151,16 +170,17 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
 
     await scope.register(async (instance) => {
       const pages = instance as unknown as Api
-      governPages(pages, { clock })
+      governPages(pages, { clock, tenantLog })
       await authorize({ database, configuration, clock, login })(pages)
       await login.routes(pages)
       await logout({ configuration, keyrings, sessions: login.sessions, secrets, clock, tenantLog })(pages)
+      await ticketPages({ database, configuration, clock, outbox, tenantLog })(pages)
     })
 
     if (mail.kind === 'mailbox') {
       await scope.register(async (instance) => {
         const pages = instance as unknown as Api
-        governPages(pages, { clock })
+        governPages(pages, { clock, tenantLog })
         await mailbox({ database, secrets })(pages)
       })
     }

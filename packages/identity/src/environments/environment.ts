@@ -55,6 +55,10 @@ export interface RequestEnvironment extends Environment {
 export const friendlyName = ({ name, settings }: Pick<Environment, 'name' | 'settings'>): string =>
   settings.friendly_name ?? name
 
+/** The colour of an environment's buttons: a theme says it more precisely than the branding. */
+export const primaryColor = ({ branding }: Pick<Environment, 'branding'>): string | undefined =>
+  branding?.theme?.colors.primary_button ?? branding?.settings.colors?.primary
+
 export const problems = defineProblems({
   unknown_host: { status: 404, title: 'No environment answers at this address.' },
 })

@@ -4,7 +4,7 @@
  */
 import { type BrandTokens, brandTokens, contrast } from '../brand-colors.ts'
 import { initials } from '../delivery/render.ts'
-import { type Environment, friendlyName } from '../environments/environment.ts'
+import { type Environment, friendlyName, primaryColor } from '../environments/environment.ts'
 import type { Client, OrganizationConfiguration } from '../oauth/configuration.ts'
 import type { Theme } from '../resources/branding/themes/schema.ts'
 
@@ -35,7 +35,7 @@ export function environmentLook(environment: Environment | undefined): PageLook 
     initials: initials(application),
     logo: theme?.widget.logo_url || settings?.logo_url || environment?.settings.picture_url,
     favicon: settings?.favicon_url,
-    primaryColor: theme?.colors.primary_button ?? settings?.colors?.primary,
+    primaryColor: environment && primaryColor(environment),
     pageBackground: theme?.page_background.background_color ?? settings?.colors?.page_background,
     label: theme?.colors.primary_button_label,
     links: theme?.colors.links_focused_components,

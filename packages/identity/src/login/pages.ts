@@ -11,6 +11,7 @@ import { Liquid } from 'liquidjs'
 import { exactDate } from '../delivery/dates.ts'
 import { designTokens } from '../design-tokens.ts'
 import { friendlyName } from '../environments/environment.ts'
+import { asker } from '../logs/tenant-log.ts'
 import { framePage } from '../resources/branding/page-template/template.ts'
 import { environmentLook, type PageLook, styleOf } from './look.ts'
 
@@ -126,7 +127,9 @@ async function inFrame(
       },
     )
   } catch (err) {
-    request.log.warn({ err, environment: environment.id }, 'the page template of an environment failed')
+    const reason = err instanceof Error ? err.message : 'unknown'
+    const description = `The page template failed, so the page was shown without it: ${reason}`
+    request.tenantLog.add(environment.id, { type: 'w', description, ...asker(request) })
     return undefined
   }
 }

@@ -32,6 +32,7 @@ export async function tidy({ database, clock }: UpkeepDependencies): Promise<Rec
     // After what points at them.
     grants: await store.removeGrants(sql, addSeconds(now, -DAY)),
     sessions: await store.removeSessions(sql, now),
+    tickets: await store.removeTickets(sql, now),
     login_failures: await store.removeFailures(sql, now),
     messages: await store.removeMessages(sql, {
       delivered: addSeconds(now, -7 * DAY),

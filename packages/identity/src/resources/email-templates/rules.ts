@@ -2,7 +2,7 @@ import { bodyProblems } from '@tenantry/kernel/http/body.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { renderWritten } from '../../delivery/render.ts'
 import { isEmailAddress } from '../email-address.ts'
-import { unsupported } from '../inert.ts'
+import { only, refuseActive, unsupported } from '../inert.ts'
 import { problems as managementProblems } from '../management-api.ts'
 import { refuseAddress } from '../web-address.ts'
 import { present } from '../wire.ts'
@@ -71,8 +71,16 @@ export async function changed(
   }
   const wrong = row.result_url && !isTemplated(row.result_url) ? refuseAddress(row.result_url) : undefined
   if (wrong) throw refuse(`'resultUrl' ${wrong}.`)
+  refuseActive(inert[row.template] ?? {}, change)
   if (row.template === 'welcome_email' && row.enabled && !row.body) throw refuse("'body' of a welcome mail is missing.")
   return row
+}
+
+/** An invitation leads to the application whatever happens, and a welcome has no link that could run out. */
+const noResult = { resultUrl: only('', null), includeEmailInRedirect: only(false) }
+const inert: Partial<Record<SentTemplate, Parameters<typeof refuseActive>[0]>> = {
+  user_invitation: noResult,
+  welcome_email: { ...noResult, urlLifetimeInSeconds: only(null, 0, 432_000) },
 }
 
 const ON_WIRE = { subject: 'subject', sender: 'from', result_url: 'resultUrl' }

@@ -5,7 +5,7 @@ import { brandTokens, DEFAULT_BRAND } from '../../brand-colors.ts'
 import { longDate } from '../../delivery/dates.ts'
 import type { Mail, Outbox } from '../../delivery/outbox.ts'
 import { inert, initials, render } from '../../delivery/render.ts'
-import { friendlyName, type RequestEnvironment } from '../../environments/environment.ts'
+import { friendlyName, primaryColor, type RequestEnvironment } from '../../environments/environment.ts'
 import { type MailSubject, resultUrlOf, word, wordingOf } from '../email-templates/wording.ts'
 import type { UserWithConnection } from '../users/store.ts'
 import { makeTicket } from './rules.ts'
@@ -85,15 +85,10 @@ export async function sendTicketMail(
 
 async function builtIn(given: TicketMail, template: keyof typeof WORDS, url: string, expires: Date): Promise<Mail> {
   const { environment, user, client, organization } = given
-  const { settings, branding } = environment
+  const { settings } = environment
   const name = client?.name ?? friendlyName(environment)
   const product = inert(name)
   const { subject, lead, ...words } = WORDS[template]
-  const primary =
-    organization?.branding?.colors?.primary ??
-    branding?.theme?.colors.primary_button ??
-    branding?.settings.colors?.primary ??
-    DEFAULT_BRAND
   const body = await render('action', {
     ...words,
     subject: subject(product),
@@ -104,7 +99,7 @@ async function builtIn(given: TicketMail, template: keyof typeof WORDS, url: str
     url,
     expires: longDate(expires),
     support: settings.support_email ?? settings.support_url ?? '',
-    brand: brandTokens(primary),
+    brand: brandTokens(organization?.branding?.colors?.primary ?? primaryColor(environment) ?? DEFAULT_BRAND),
   })
   return { recipient: user.email, template, subject: subject(product), ...body }
 }

@@ -27,7 +27,7 @@ liquid.registerTag('auth0', {
     if (part !== ':head' && part !== ':widget') throw new Error(`unknown tag auth0${part}`)
     this.part = part === ':head' ? HEAD : WIDGET
   },
-  *render(context, emitter): Generator<unknown, void, unknown> {
+  render(context, emitter): void {
     // Names with a space cannot be written as a variable of a template.
     emitter.write(String(context.getSync([this.part as string])))
   },

@@ -8,6 +8,7 @@ import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import { randomText } from '@tenantry/kernel/id.ts'
 import Type from 'typebox'
 import type { Outbox } from '../../../delivery/outbox.ts'
+import { asker, type TenantLog } from '../../../logs/tenant-log.ts'
 import * as clients from '../../clients/store.ts'
 import { problems as managementProblems, refusals } from '../../management-api.ts'
 import * as organizations from '../../organizations/store.ts'
@@ -17,8 +18,13 @@ import { IdentityInput } from '../../tickets/schema.ts'
 import * as users from '../../users/store.ts'
 import { Timestamp } from '../../wire.ts'
 
-export const verificationEmail: Slice<{ database: Database; clock: Clock; outbox: Outbox }> =
-  ({ database, clock, outbox }) =>
+export const verificationEmail: Slice<{
+  database: Database
+  clock: Clock
+  outbox: Outbox
+  tenantLog: TenantLog
+}> =
+  ({ database, clock, outbox, tenantLog }) =>
   async (app) => {
     app.post(
       '/jobs/verification-email',
@@ -42,7 +48,7 @@ export const verificationEmail: Slice<{ database: Database; clock: Clock; outbox
       },
       async (request, reply) => {
         const { environment, body } = request
-        await database.inEnvironment(environment.id, async (tx) => {
+        const user = await database.inEnvironment(environment.id, async (tx) => {
           const user = await users.get(tx, body.user_id)
           refuseOtherIdentity(user, body.identity)
           const { email } = user
@@ -55,7 +61,11 @@ export const verificationEmail: Slice<{ database: Database; clock: Clock; outbox
             const what = "The template 'verify_email' is switched off, so no mail is sent. Switch it on first."
             throw managementProblems.operation_not_supported({ facts: { what } })
           }
+          return user
         })
+        const { user_id, email: user_name, connection, connection_id } = user
+        const about = { user_id, user_name, connection, connection_id, client_id: body.client_id ?? null }
+        tenantLog.add(environment.id, { type: 'svr', ...about, ...asker(request) })
         const job = {
           type: 'verification_email',
           status: 'pending',
