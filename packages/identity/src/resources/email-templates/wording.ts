@@ -110,6 +110,6 @@ async function senderOf(sender: string | null, variables: object): Promise<strin
   const name = sender.includes('<')
     ? await renderWritten('text', sender.slice(0, sender.lastIndexOf('<')), variables)
     : ''
-  const plain = name.replace(/[\p{Cc}"\\<>@,;:]+/gu, ' ').trim()
+  const plain = name.replace(/[\p{Cc}\s"\\<>@,;:]+/gu, ' ').trim()
   return plain ? `"${plain}" <${address}>` : address
 }
