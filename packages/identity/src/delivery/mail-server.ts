@@ -69,7 +69,8 @@ export async function environmentServer(
   return { transport, from: row.default_from_address ?? deps.from }
 }
 
-const blocked = new BlockList()
+// Two lists: one would take 8.8.8.8 for ::ffff:8.8.8.8, and so for a translated address.
+const [blocked4, blocked6] = [new BlockList(), new BlockList()]
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -82,7 +83,7 @@ for (const [network, prefix] of [
   ['198.18.0.0', 15],
   ['224.0.0.0', 3],
 ] as const) {
-  blocked.addSubnet(network, prefix, 'ipv4')
+  blocked4.addSubnet(network, prefix, 'ipv4')
 }
 // Global unicast is 2000::/3; of it, what translates to IPv4 may lead anywhere.
 for (const [network, prefix] of [
@@ -92,8 +93,8 @@ for (const [network, prefix] of [
   ['2001::', 23],
   ['2002::', 16],
 ] as const) {
-  blocked.addSubnet(network, prefix, 'ipv6')
+  blocked6.addSubnet(network, prefix, 'ipv6')
 }
 
 export const isPrivate = (address: string, family: number): boolean =>
-  blocked.check(address, family === 6 ? 'ipv6' : 'ipv4')
+  family === 6 ? blocked6.check(address, 'ipv6') : blocked4.check(address, 'ipv4')

@@ -74,6 +74,9 @@ const attempts = ({ connection, client, machine, api, grant, organization, role,
     ['PATCH', `/connections/${connection.id}/clients`, [{ client_id: client.client_id, status: false }]],
     ['DELETE', `/connections/${connection.id}/users?email=anna@example.test`],
     ['GET', `/organizations/${organization.id}/client-grants`],
+    ['POST', '/tickets/email-verification', { user_id: user.user_id }],
+    ['POST', '/tickets/password-change', { user_id: user.user_id }],
+    ['POST', '/jobs/verification-email', { user_id: user.user_id }],
     ['POST', `/organizations/${organization.id}/client-grants`, { grant_id: grant.id }],
     ['DELETE', `/organizations/${organization.id}/client-grants/${grant.id}`],
   ] as const
@@ -92,7 +95,7 @@ async function rows(env: TestEnvironment) {
       'resource_servers',
       'clients',
     ],
-    ...['client_grants', 'organization_client_grants', 'connections', 'connection_clients'],
+    ...['client_grants', 'organization_client_grants', 'connections', 'connection_clients', 'tickets', 'messages'],
   ]
   const kept: Record<string, unknown> = {}
   for (const table of tables) {
