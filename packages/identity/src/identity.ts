@@ -32,15 +32,15 @@ import { brandingThemes } from './resources/branding/themes/routes.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
+import { emailProvider } from './resources/email-provider/routes.ts'
+import { emailTemplates } from './resources/email-templates/routes.ts'
 import { guardian } from './resources/guardian/routes.ts'
 import { exportDownloads } from './resources/jobs/exports/download.ts'
 import { userExports } from './resources/jobs/exports/routes.ts'
 import { userImports } from './resources/jobs/imports/routes.ts'
 import { jobs } from './resources/jobs/routes.ts'
-import { logStreams } from './resources/log-streams/routes.ts'
-import { emailProvider } from './resources/email-provider/routes.ts'
-import { emailTemplates } from './resources/email-templates/routes.ts'
 import { verificationEmail } from './resources/jobs/verification-email/routes.ts'
+import { logStreams } from './resources/log-streams/routes.ts'
 import { logs } from './resources/logs/routes.ts'
 import { governManagementApi } from './resources/management-api.ts'
 import { notYet } from './resources/not-yet.ts'
@@ -159,7 +159,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
     await openapi(scope as unknown as Api, app.mounted)
 
     await scope.register(async (instance) => {
-      await oauth({ database, configuration, keyrings, secrets, clock, postLogin, tenantLog })(
+      await oauth({ database, configuration, keyrings, secrets, clock, postLogin, tenantLog, outbox })(
         instance as unknown as Api,
       )
     })

@@ -4,6 +4,7 @@
  */
 import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Egress } from '@tenantry/kernel/http/egress.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { PgBoss } from 'pg-boss'
@@ -25,8 +26,8 @@ export interface DeliveryDependencies {
   clock: Clock
   logger: Logger
   setting: MailSetting
-  /** Whether an environment's own mail server may stand in a private network. */
-  allowPrivateMailServers: boolean
+  /** Says which mail servers of environments may be connected to. */
+  egress: Egress
 }
 
 export interface Delivery {
@@ -85,9 +86,9 @@ async function deliverDue(deps: DeliveryDependencies, deliver: (message: store.M
   }
 }
 
-function createSender({ database, secrets, setting, allowPrivateMailServers }: DeliveryDependencies) {
+function createSender({ database, secrets, setting, egress }: DeliveryDependencies) {
   const installation = setting.kind === 'smtp' ? installationServer(setting, PARALLEL) : undefined
-  const own = { secrets, allowPrivate: allowPrivateMailServers, from: installation?.from ?? 'no-reply@localhost' }
+  const own = { secrets, egress, from: installation?.from ?? 'no-reply@localhost' }
   const serverOf = async (environmentId: string): Promise<MailServer | undefined> => {
     const row = await database.acrossEnvironments('find a mail server', (sql) => store.provider(sql, environmentId))
     return row ? environmentServer(own, environmentId, row) : installation
