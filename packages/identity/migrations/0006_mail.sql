@@ -52,6 +52,11 @@ create table email_providers (
 -- Who a mail says it is from, where its template names somebody.
 alter table messages add column sender text;
 
+-- A verification mail is a job to whoever asks for it; it is done when it is written.
+alter table jobs drop constraint jobs_type_check;
+alter table jobs add constraint jobs_type_check
+  check (type in ('users_import', 'users_export', 'verification_email'));
+
 -- The look of an environment's pages and mails.
 create table branding (
   environment_id text primary key references environments on delete cascade,

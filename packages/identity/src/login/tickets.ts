@@ -85,7 +85,8 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
 
   function refused(request: FastifyRequest, kind: store.TicketKind, user?: users.UserWithConnection) {
     const type = kind === 'email_verification' ? 'fv' : 'fcp'
-    if (request.method === 'POST') {
+    // Of whom nothing is known, nothing is told: anybody could fill the log.
+    if (user) {
       const description = 'The link was used already, has run out, or was made for another address.'
       tenantLog.add(request.environment.id, { type, description, ...who(user), ...asker(request) })
     }

@@ -53,11 +53,11 @@ export function refuseResultUrl(address: string | undefined): void {
   if (wrong) throw refuse(`'result_url' ${wrong}.`)
 }
 
-/** @throws Problem `invalid_body` for an identity that this person does not have */
+/** @throws Problem `invalid_body` for an identity that is not the person's first: mail goes to that one's address */
 export function refuseOtherIdentity(user: UserRow, identity: IdentityInput | undefined): void {
   if (!identity) return
   const fits =
     `${identity.provider}|${identity.user_id}` === user.user_id &&
     (identity.connection_id === undefined || identity.connection_id === user.connection_id)
-  if (!fits) throw refuse("'identity' is not an identity of this user.")
+  if (!fits) throw refuse("'identity' must be the one that this user was created with.")
 }

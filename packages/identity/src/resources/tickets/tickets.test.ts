@@ -128,6 +128,8 @@ test('a verification mail is a job to Auth0: it is answered as one, and the mail
   assert.match(id, /^job_[A-Za-z0-9]{16}$/)
   assert.ok(new Date(created_at).getTime() > 0)
   assert.deepEqual(job, { type: 'verification_email', status: 'pending' })
+  const found = (await env.manage('GET', `/jobs/${id}`)).json
+  assert.deepEqual([found.type, found.status], ['verification_email', 'completed'])
   const [mail] = await mails()
   assert.deepEqual(
     [mail.to, mail.template, mail.subject],

@@ -17,6 +17,7 @@ import { refuse, refuseOtherIdentity } from '../../tickets/rules.ts'
 import { IdentityInput } from '../../tickets/schema.ts'
 import * as users from '../../users/store.ts'
 import { Timestamp } from '../../wire.ts'
+import * as jobs from '../store.ts'
 
 export const verificationEmail: Slice<{
   database: Database
@@ -48,6 +49,8 @@ export const verificationEmail: Slice<{
       },
       async (request, reply) => {
         const { environment, body } = request
+        const id = `job_${randomText(16)}`
+        const now = clock.now()
         const user = await database.inEnvironment(environment.id, async (tx) => {
           const user = await users.get(tx, body.user_id)
           refuseOtherIdentity(user, body.identity)
@@ -61,17 +64,13 @@ export const verificationEmail: Slice<{
             const what = "The template 'verify_email' is switched off, so no mail is sent. Switch it on first."
             throw managementProblems.operation_not_supported({ facts: { what } })
           }
+          await jobs.insertFinished(tx, environment.id, id, now)
           return user
         })
         const { user_id, email: user_name, connection, connection_id } = user
         const about = { user_id, user_name, connection, connection_id, client_id: body.client_id ?? null }
         tenantLog.add(environment.id, { type: 'svr', ...about, ...asker(request) })
-        const job = {
-          type: 'verification_email',
-          status: 'pending',
-          created_at: clock.now(),
-          id: `job_${randomText(16)}`,
-        }
+        const job = { type: 'verification_email', status: 'pending', created_at: now, id }
         return reply.code(201).send(job)
       },
     )
