@@ -61,7 +61,7 @@ const fill = (route: MountedRoute, replacement?: string): string =>
   })
 
 const isManagement = ({ url }: MountedRoute) => url.startsWith('/api/v2/')
-const isProtocol = ({ url }: MountedRoute) => /^\/(oauth\/|userinfo|\.well-known\/)/.test(url)
+const isProtocol = ({ url }: MountedRoute) => /^\/(oauth\/|dbconnections\/|userinfo|\.well-known\/)/.test(url)
 const takesBody = ({ method }: MountedRoute) => ['POST', 'PUT', 'PATCH', 'DELETE'].includes(method)
 const routes = (wanted: (route: MountedRoute) => boolean) =>
   identity.routes.filter((route) => route.method !== 'HEAD' && route.method !== 'OPTIONS' && wanted(route))

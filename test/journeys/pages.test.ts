@@ -108,6 +108,18 @@ async function invite(email: string, inviter = 'Anna Reed', organization = organ
   return authorize({ organization, invitation: ticket_id! })
 }
 
+/** A link for somebody, in the look of the application in an organization. */
+async function ticket(
+  kind: 'email-verification' | 'password-change',
+  email = 'anna@bluekite.example',
+): Promise<string> {
+  const known = (await env.manage('GET', `/users-by-email?email=${encodeURIComponent(email)}`)).json
+  if (known.length === 0) await member(email)
+  const [{ user_id }] = (await env.manage('GET', `/users-by-email?email=${encodeURIComponent(email)}`)).json
+  const organization_id = email === LONG_ADDRESS ? organizations.hostile : organizations.blue
+  return (await make(`/tickets/${kind}`, { user_id, client_id: client, organization_id })).ticket!
+}
+
 async function mailTo(address: string): Promise<{ id: string; html: string }> {
   const [mail] = (await env.request(`/dev/mail.json?to=${encodeURIComponent(address)}`)).json
   assert.ok(mail, `no mail to ${address}`)
@@ -224,6 +236,47 @@ const STATES: State[] = [
   {
     name: 'invitation-refused',
     open: (page) => page.goto(authorize({ organization: organizations.blue, invitation: 'used' })),
+  },
+  { name: 'email-verification', open: async (page) => page.goto(await ticket('email-verification')) },
+  {
+    name: 'email-verification-hostile',
+    open: async (page) => page.goto(await ticket('email-verification', LONG_ADDRESS)),
+  },
+  {
+    name: 'email-verification-done',
+    async open(page) {
+      await page.goto(await ticket('email-verification'))
+      await press(page)
+    },
+  },
+  { name: 'reset-verify', open: async (page) => page.goto(await ticket('password-change')) },
+  {
+    name: 'reset-verify-refused',
+    async open(page) {
+      await page.goto(await ticket('password-change'))
+      await page.fill('#password', 'copper lantern drift')
+      await page.fill('#confirm', 'copper lantern drifts')
+      await press(page)
+    },
+  },
+  {
+    name: 'reset-verify-done',
+    async open(page) {
+      await page.goto(await ticket('password-change', 'forgetful@bluekite.example'))
+      await page.fill('#password', 'another lantern drift')
+      await page.fill('#confirm', 'another lantern drift')
+      await press(page)
+    },
+  },
+  { name: 'ticket-refused', open: (page) => page.goto(issuer('/u/reset-verify?ticket=gone')) },
+  {
+    name: 'mail-verification',
+    async open(page) {
+      await member('asked@bluekite.example')
+      const [{ user_id }] = (await env.manage('GET', '/users-by-email?email=asked@bluekite.example')).json
+      await make('/jobs/verification-email', { user_id, client_id: client })
+      await page.setContent((await mailTo('asked@bluekite.example')).html)
+    },
   },
   { name: 'expired', open: (page) => page.goto(issuer('/u/login?state=gone')) },
   {

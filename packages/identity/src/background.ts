@@ -42,11 +42,11 @@ export async function startBackground(deps: BackgroundDependencies): Promise<Bac
   const streams = await startLogStreams({ boss, database, secrets, clock, logger, egress })
   const tenantLog = createTenantLog({ database, clock, logger })
   const jobs = await startJobs({ boss, database, secrets, clock, logger, tenantLog })
-  const delivery =
-    mail.kind === 'smtp' ? await startDelivery({ boss, database, secrets, clock, logger, setting: mail }) : undefined
+  // Also without a server of the installation: environments may have their own.
+  const delivery = await startDelivery({ boss, database, secrets, clock, logger, egress, setting: mail })
   return {
     stop: async () => {
-      await Promise.all([delivery?.stop(), streams.stop(), jobs.stop()])
+      await Promise.all([delivery.stop(), streams.stop(), jobs.stop()])
       await tenantLog.close()
       await boss.stop({ graceful: true, timeout: 10_000 })
     },

@@ -18,6 +18,7 @@ import { createKeyrings } from './keys/keyring.ts'
 import { createLogin } from './login/login.ts'
 import { governPages } from './login/page-errors.ts'
 import { createPostLogin } from './login/post-login.ts'
+import { ticketPages } from './login/tickets.ts'
 import { createTenantLog } from './logs/tenant-log.ts'
 import { authorize } from './oauth/authorize/authorize.ts'
 import { createConfiguration } from './oauth/configuration.ts'
@@ -27,17 +28,23 @@ import { actionBindings } from './resources/actions/bindings/routes.ts'
 import { actionExecutions } from './resources/actions/executions/routes.ts'
 import { actions } from './resources/actions/routes.ts'
 import { actionVersions } from './resources/actions/versions/routes.ts'
+import { pageTemplate } from './resources/branding/page-template/routes.ts'
+import { branding } from './resources/branding/routes.ts'
+import { brandingThemes } from './resources/branding/themes/routes.ts'
 import { clientGrants } from './resources/client-grants/routes.ts'
 import { clientCredentials } from './resources/clients/credentials/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
 import { customDomains } from './resources/custom-domains/routes.ts'
 import type { ResolveTxt } from './resources/domain-name.ts'
+import { emailProvider } from './resources/email-provider/routes.ts'
+import { emailTemplates } from './resources/email-templates/routes.ts'
 import { guardian } from './resources/guardian/routes.ts'
 import { exportDownloads } from './resources/jobs/exports/download.ts'
 import { userExports } from './resources/jobs/exports/routes.ts'
 import { userImports } from './resources/jobs/imports/routes.ts'
 import { jobs } from './resources/jobs/routes.ts'
+import { verificationEmail } from './resources/jobs/verification-email/routes.ts'
 import { logStreams } from './resources/log-streams/routes.ts'
 import { logs } from './resources/logs/routes.ts'
 import { governManagementApi } from './resources/management-api.ts'
@@ -52,6 +59,7 @@ import { invitations } from './resources/organizations/invitations/routes.ts'
 import { members } from './resources/organizations/members/routes.ts'
 import { organizations } from './resources/organizations/routes.ts'
 import { organizationSearch } from './resources/organizations/search/routes.ts'
+import { prompts } from './resources/prompts/routes.ts'
 import { DEFAULT_RATE, type RateLimit } from './resources/rate-limit.ts'
 import { resourceServers } from './resources/resource-servers/routes.ts'
 import { resourceServerSearch } from './resources/resource-servers/search/routes.ts'
@@ -59,6 +67,8 @@ import { rolePermissions } from './resources/roles/permissions/routes.ts'
 import { roles } from './resources/roles/routes.ts'
 import { roleUsers } from './resources/roles/users/routes.ts'
 import { stats } from './resources/stats/routes.ts'
+import { tenantSettings } from './resources/tenant-settings/routes.ts'
+import { tickets } from './resources/tickets/routes.ts'
 import { userFactors } from './resources/users/factors/routes.ts'
 import { userIdentities } from './resources/users/identities/routes.ts'
 import { userOrganizations } from './resources/users/organizations/routes.ts'
@@ -125,7 +135,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await organizationClientGrants({ database })(api)
         await members({ database, clock })(api)
         await invitations({ database, secrets, clock, outbox })(api)
-        await users({ database, clock })(api)
+        await users({ database, clock, outbox, tenantLog })(api)
         await userIdentities({ database, keyrings, clock })(api)
         await userFactors({ database })(api)
         await userRoles({ database })(api)
@@ -146,6 +156,15 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await actionBindings({ database, secrets, clock })(api)
         await guardian({})(api)
         await customDomains({ database, clock, resolveTxt: deps.resolveTxt ?? resolveTxt })(api)
+        await tickets({ database, clock })(api)
+        await verificationEmail({ database, clock, outbox, tenantLog })(api)
+        await emailTemplates({ database })(api)
+        await emailProvider({ database, secrets, clock })(api)
+        await branding({ database })(api)
+        await pageTemplate({ database })(api)
+        await brandingThemes({ database, clock })(api)
+        await prompts({})(api)
+        await tenantSettings({ database })(api)
         await logs({ database })(api)
         await logStreams({ database, secrets, clock })(api)
         await stats({ database, clock })(api)
@@ -160,7 +179,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
     await openapi(scope as unknown as Api, app.mounted)
 
     await scope.register(async (instance) => {
-      await oauth({ database, configuration, keyrings, secrets, clock, postLogin, tenantLog })(
+      await oauth({ database, configuration, keyrings, secrets, clock, postLogin, tenantLog, outbox })(
         instance as unknown as Api,
       )
     })
@@ -171,16 +190,17 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
 
     await scope.register(async (instance) => {
       const pages = instance as unknown as Api
-      governPages(pages, { clock })
+      governPages(pages, { clock, tenantLog })
       await authorize({ database, configuration, clock, login })(pages)
       await login.routes(pages)
       await logout({ configuration, keyrings, sessions: login.sessions, secrets, clock, tenantLog })(pages)
+      await ticketPages({ database, configuration, clock, outbox, tenantLog })(pages)
     })
 
     if (mail.kind === 'mailbox') {
       await scope.register(async (instance) => {
         const pages = instance as unknown as Api
-        governPages(pages, { clock })
+        governPages(pages, { clock, tenantLog })
         await mailbox({ database, secrets })(pages)
       })
     }

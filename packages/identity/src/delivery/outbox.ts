@@ -18,6 +18,8 @@ export interface Mail {
   subject: string
   html: string
   text: string
+  /** Who it is from: an address, or a name and <address>. Without it the sender of the mail server. */
+  sender?: string | undefined
 }
 
 export interface MailBody {
@@ -30,7 +32,7 @@ export interface Outbox {
 }
 
 export const createOutbox = (deps: { secrets: Secrets; clock: Clock; mail: MailSetting }): Outbox => ({
-  async add(tx, environmentId, { recipient, template, subject, html, text }) {
+  async add(tx, environmentId, { recipient, template, subject, html, text, sender }) {
     const id = newId.uuid()
     const now = deps.clock.now()
     await store.insert(tx, {
@@ -41,9 +43,10 @@ export const createOutbox = (deps: { secrets: Secrets; clock: Clock; mail: MailS
       // A line break in a subject would start another header.
       subject: subject.replace(/\p{Cc}+/gu, ' ').trim(),
       body: sealBody(deps.secrets, environmentId, id, { html, text }),
+      sender: sender ?? null,
       created_at: now,
       // Mail of a mailbox is never due: turning SMTP on later must not send a developer's experiments.
-      next_attempt_at: deps.mail.kind === 'smtp' ? now : null,
+      next_attempt_at: deps.mail.kind === 'smtp' || (await store.hasProvider(tx)) ? now : null,
     })
   },
 })

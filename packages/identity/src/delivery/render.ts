@@ -25,12 +25,66 @@ const load = (name: string) => ({ html: html.parse(read(name)), text: text.parse
 
 const TEMPLATES = {
   organization_invitation: load('organization_invitation'),
+  // A heading, a sentence and one button.
+  action: load('action'),
 }
 export type TemplateName = keyof typeof TEMPLATES
 
 export async function render(name: TemplateName, data: object): Promise<{ html: string; text: string }> {
   const template = TEMPLATES[name]
   return { html: await html.render(template.html, data), text: await text.render(template.text, data) }
+}
+
+/**
+ * Templates that an administrator wrote. Variables that are not there are empty, as at Auth0; what a mail shows comes
+ * from strangers, so in HTML every value is escaped and `raw` cannot undo that.
+ */
+const WRITTEN: LiquidOptions = {
+  ...LIMITS,
+  strictVariables: false,
+  parseLimit: 100_000,
+  renderLimit: 200,
+  memoryLimit: 5_000_000,
+}
+const written = { html: new Liquid({ ...WRITTEN, outputEscape: 'escape' }), text: new Liquid(WRITTEN) }
+written.html.registerFilter('raw', (value: unknown) => value)
+
+/** @throws Error (liquidjs) that names line and column, or the limit that was reached */
+export const renderWritten = async (form: 'html' | 'text', source: string, data: object): Promise<string> =>
+  written[form].parseAndRender(source, data)
+
+/** The words of an HTML mail, for readers without HTML; the address it is about stands in it for certain. */
+export function plainText(markup: string, url: string): string {
+  let hidden: string | undefined
+  let words = ''
+  // Odd pieces are tags. Pieces end at the next angle bracket, so this is linear whatever somebody writes.
+  for (const [index, piece] of markup.split(/(<[^<>]*>)/).entries()) {
+    const tag = index % 2 === 1 ? /^<(\/?)([a-z]\w*)/i.exec(piece) : undefined
+    if (index % 2 === 0) words += hidden ? '' : piece
+    else if (tag && hidden) hidden = tag[1] && tag[2]!.toLowerCase() === hidden ? undefined : hidden
+    else if (tag && UNREAD.has(tag[2]!.toLowerCase())) hidden = tag[1] ? undefined : tag[2]!.toLowerCase()
+    else if (tag && BREAKING.test(tag[2]!)) words += '\n'
+  }
+  words = words
+    .replace(/&(?:nbsp|lt|gt|quot|#39|#34|amp);/g, (entity) => ENTITIES[entity] ?? entity)
+    .split('\n')
+    .map((line) => line.replace(/\s+/g, ' ').trim())
+    .filter(Boolean)
+    .join('\n\n')
+  return words.includes(url) ? words : `${words}\n\n${url}`.trim()
+}
+
+const UNREAD = new Set(['head', 'style', 'script', 'title'])
+const BREAKING = /^(br|p|h\d|tr|td|div|li|table)$/i
+
+const ENTITIES: Record<string, string> = {
+  '&nbsp;': ' ',
+  '&lt;': '<',
+  '&gt;': '>',
+  '&quot;': '"',
+  '&#34;': '"',
+  '&#39;': "'",
+  '&amp;': '&',
 }
 
 /**

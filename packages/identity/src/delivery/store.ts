@@ -8,6 +8,7 @@ export interface NewMessage {
   template: string
   subject: string
   body: Uint8Array
+  sender: string | null
   created_at: Date
   next_attempt_at: Date | null
 }
@@ -19,11 +20,13 @@ export interface MessageRow {
   template: string
   subject: string
   body: Uint8Array
+  sender: string | null
   created_at: Date
   attempts: number
 }
 
-const columns = (sql: Sql | Tx) => sql`environment_id, id, recipient, template, subject, body, created_at, attempts`
+const columns = (sql: Sql | Tx) =>
+  sql`environment_id, id, recipient, template, subject, body, sender, created_at, attempts`
 
 export async function insert(tx: Tx, message: NewMessage): Promise<void> {
   await tx`insert into messages ${tx({ ...message, body: Buffer.from(message.body) })}`
@@ -85,4 +88,26 @@ export async function markFailed(
       last_error = ${failure.error},
       next_attempt_at = case when ${failure.given_up} then null else next_attempt_at end
     where environment_id = ${message.environment_id} and id = ${message.id}`
+}
+
+/** An environment's own mail server, as the Management API keeps it. */
+export interface ProviderRow {
+  default_from_address: string | null
+  smtp_host: string
+  smtp_port: number
+  smtp_user: string | null
+  smtp_pass: Uint8Array | null
+}
+
+export async function hasProvider(tx: Tx): Promise<boolean> {
+  const found = await tx`select from email_providers where enabled`
+  return found.length > 0
+}
+
+/** The mail server that an environment uses, if it has one of its own. */
+export async function provider(sql: Sql, environmentId: string): Promise<ProviderRow | undefined> {
+  const [row] = await sql<ProviderRow[]>`
+    select default_from_address, smtp_host, smtp_port, smtp_user, smtp_pass from email_providers
+    where environment_id = ${environmentId} and enabled`
+  return row
 }

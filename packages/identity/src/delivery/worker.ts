@@ -4,10 +4,11 @@
  */
 import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Egress } from '@tenantry/kernel/http/egress.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
-import { createTransport } from 'nodemailer'
 import type { PgBoss } from 'pg-boss'
+import { environmentServer, installationServer, type MailServer } from './mail-server.ts'
 import { type MailSetting, openBody } from './outbox.ts'
 import * as store from './store.ts'
 
@@ -24,7 +25,9 @@ export interface DeliveryDependencies {
   secrets: Secrets
   clock: Clock
   logger: Logger
-  setting: Extract<MailSetting, { kind: 'smtp' }>
+  setting: MailSetting
+  /** Says which mail servers of environments may be connected to. */
+  egress: Egress
 }
 
 export interface Delivery {
@@ -83,35 +86,37 @@ async function deliverDue(deps: DeliveryDependencies, deliver: (message: store.M
   }
 }
 
-function createSender({ secrets, setting }: DeliveryDependencies) {
-  const transport = createTransport({
-    url: setting.url,
-    pool: true,
-    maxConnections: PARALLEL,
-    // Together below the first minute, after which another worker may take the message.
-    connectionTimeout: 10_000,
-    greetingTimeout: 10_000,
-    socketTimeout: 30_000,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  })
-  const host = /@([^\s>]+)>?\s*$/.exec(setting.from)?.[1] ?? 'localhost'
+function createSender({ database, secrets, setting, egress }: DeliveryDependencies) {
+  const installation = setting.kind === 'smtp' ? installationServer(setting, PARALLEL) : undefined
+  const own = { secrets, egress, from: installation?.from ?? 'no-reply@localhost' }
+  const serverOf = async (environmentId: string): Promise<MailServer | undefined> => {
+    const row = await database.acrossEnvironments('find a mail server', (sql) => store.provider(sql, environmentId))
+    return row ? environmentServer(own, environmentId, row) : installation
+  }
   return {
-    close: () => transport.close(),
+    close: () => installation?.transport.close(),
     async deliver(message: store.MessageRow) {
+      const server = await serverOf(message.environment_id)
+      if (!server) throw new Error('no mail server is set any more')
       const { html, text } = openBody(secrets, message.environment_id, message.id, message.body)
-      await transport.sendMail({
-        from: setting.from,
-        // As an object the address is taken as it is; as a text it would be parsed once more.
-        to: { name: '', address: message.recipient },
-        subject: message.subject,
-        html,
-        text,
-        date: message.created_at,
-        // The same at each attempt, so that receivers can recognise a second copy.
-        messageId: `<${message.id}@${host}>`,
-        headers: { 'auto-submitted': 'auto-generated' },
-      })
+      const from = message.sender ?? server.from
+      const host = /@([^\s>]+)>?\s*$/.exec(from)?.[1] ?? 'localhost'
+      try {
+        await server.transport.sendMail({
+          from,
+          // As an object the address is taken as it is; as a text it would be parsed once more.
+          to: { name: '', address: message.recipient },
+          subject: message.subject,
+          html,
+          text,
+          date: message.created_at,
+          // The same at each attempt, so that receivers can recognise a second copy.
+          messageId: `<${message.id}@${host}>`,
+          headers: { 'auto-submitted': 'auto-generated' },
+        })
+      } finally {
+        if (server !== installation) server.transport.close()
+      }
     },
   }
 }

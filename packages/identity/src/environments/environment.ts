@@ -9,6 +9,8 @@ import type { Database } from '@tenantry/kernel/database/database.ts'
 import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { ConfigurationCache } from '../configuration-cache.ts'
+import type { BrandingSettings } from '../resources/branding/schema.ts'
+import type { Theme } from '../resources/branding/themes/schema.ts'
 import * as store from './store.ts'
 
 export interface Environment {
@@ -16,14 +18,29 @@ export interface Environment {
   name: string
   origins: string[]
   settings: EnvironmentSettings
+  /** Read with the environment, since every page and mail needs it. */
+  branding?: EnvironmentBranding
+}
+
+export interface EnvironmentBranding {
+  settings: BrandingSettings
+  /** Liquid around the pages of Universal Login. */
+  page_template: string | null
+  /** The default theme. */
+  theme: Theme | null
 }
 
 /** What of Auth0's tenant settings is obeyed. Times in hours, as on the wire. */
 export interface EnvironmentSettings {
   friendly_name?: string
+  picture_url?: string
+  support_email?: string
+  support_url?: string
   session_lifetime?: number
   idle_session_lifetime?: number
   default_redirection_uri?: string
+  /** The API that a request without an audience means. */
+  default_audience?: string
   allow_organization_name_in_authentication_api?: boolean
   allowed_logout_urls?: string[]
 }
@@ -39,6 +56,10 @@ export interface RequestEnvironment extends Environment {
 /** What people read. */
 export const friendlyName = ({ name, settings }: Pick<Environment, 'name' | 'settings'>): string =>
   settings.friendly_name ?? name
+
+/** The colour of an environment's buttons: a theme says it more precisely than the branding. */
+export const primaryColor = ({ branding }: Pick<Environment, 'branding'>): string | undefined =>
+  branding?.theme?.colors.primary_button ?? branding?.settings.colors?.primary
 
 export const problems = defineProblems({
   unknown_host: { status: 404, title: 'No environment answers at this address.' },

@@ -15,16 +15,20 @@ export interface EnvironmentRow extends Environment {
 
 export async function get(tx: Tx, id: string): Promise<EnvironmentRow | undefined> {
   const [row] = await tx<EnvironmentRow[]>`
-    select id, name, origins, settings, (select domain from custom_domains where is_default) as default_domain
-    from environments where id = ${id}`
+    select e.id, e.name, e.origins, e.settings, (select domain from custom_domains where is_default) as default_domain,
+      jsonb_build_object(
+        'settings', coalesce(b.settings, '{}'), 'page_template', b.page_template,
+        'theme', (select t.theme from branding_themes t where t.environment_id = e.id order by t.created_at, t.id limit 1)
+      ) as branding
+    from environments e left join branding b on b.environment_id = e.id where e.id = ${id}`
   return row
 }
 
-export const insert = (sql: Sql, environment: Environment): Promise<void> =>
+export const insert = (sql: Sql, { id, name, origins, settings }: Environment): Promise<void> =>
   sql.begin(async (tx) => {
-    await tx`insert into environments ${tx({ ...environment, settings: tx.json(environment.settings as JSONValue) })}`
-    for (const origin of environment.origins) {
-      await tx`insert into environment_origins ${tx({ origin, environment_id: environment.id })}`
+    await tx`insert into environments ${tx({ id, name, origins, settings: tx.json(settings as JSONValue) })}`
+    for (const origin of origins) {
+      await tx`insert into environment_origins ${tx({ origin, environment_id: id })}`
     }
   }) as Promise<unknown> as Promise<void>
 

@@ -18,16 +18,16 @@ import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { Problem } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { initials } from '../delivery/render.ts'
 import type { ResponseChannel } from '../oauth/authorize/checks.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import { answerAddress, respond } from '../oauth/authorize/respond.ts'
-import type { Client, OrganizationConfiguration } from '../oauth/configuration.ts'
+import type { Client } from '../oauth/configuration.ts'
 import { readParameters } from '../oauth/parameters.ts'
 import { problems as oauthProblems } from '../oauth/problems.ts'
 import { type FinishDependencies, finishLogin } from './finish.ts'
 import { createLockout, type Lockout } from './lockout.ts'
-import { assets, type PageLook, type PageName, sendErrorPage, sendPage } from './pages.ts'
+import { lookOf } from './look.ts'
+import { assets, type PageName, sendErrorPage, sendPage } from './pages.ts'
 import { createSessions, type Session, type Sessions } from './sessions.ts'
 import { credentials } from './steps/credentials.ts'
 import { invitation } from './steps/invitation.ts'
@@ -104,7 +104,7 @@ export function createLogin(deps: LoginDependencies): Login {
     const shown = found && { name: found.name, display_name: found.display_name }
     return sendPage(reply, page, {
       status,
-      look: lookOf(client, found),
+      look: lookOf(request.environment, client, found),
       redirectUri: transaction.request.redirect_uri,
       inPopup: transaction.request.response_mode === 'web_message',
       values: {
@@ -274,17 +274,4 @@ export function createLogin(deps: LoginDependencies): Login {
 const isOpen = (step: Step, visit: Visit): boolean => {
   const due = STEPS.find((candidate) => candidate.isDue(visit))
   return due === step || (step.mayReturn?.(visit) ?? false)
-}
-
-function lookOf(
-  client: Client,
-  organization: Pick<OrganizationConfiguration, 'display_name' | 'branding'> | undefined,
-): PageLook {
-  return {
-    application: client.name,
-    logo: organization?.branding?.logo_url ?? client.logo_uri ?? undefined,
-    initials: initials(organization?.display_name ?? client.name),
-    primaryColor: organization?.branding?.colors?.primary,
-    pageBackground: organization?.branding?.colors?.page_background,
-  }
 }

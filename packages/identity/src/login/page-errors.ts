@@ -1,6 +1,7 @@
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import { logProblem, toProblem } from '@tenantry/kernel/http/server.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
+import type { TenantLog } from '../logs/tenant-log.ts'
 import { toOAuthError } from '../oauth/problems.ts'
 import { sendErrorPage } from './pages.ts'
 
@@ -13,6 +14,10 @@ const TEXTS: Record<string, { title: string; text: string }> = {
   cross_site_post: {
     title: 'This form can’t be used any more',
     text: 'It was not sent from our page, so we stopped. Go back to the application and sign in again.',
+  },
+  ticket_unusable: {
+    title: 'This link can’t be used any more',
+    text: 'It may have been used already, or it has run out. If it has done its work, nothing is left to do. If not, ask whoever sent it for a new one.',
   },
   unknown_host: {
     title: 'Nothing answers at this address',
@@ -32,7 +37,16 @@ const TEXTS: Record<string, { title: string; text: string }> = {
   },
 }
 
-export function governPages(app: Api, { clock }: { clock: Clock }): void {
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** On pages: a template of the environment that fails is its administrator's to know. */
+    tenantLog: TenantLog
+  }
+}
+
+export function governPages(app: Api, { clock, tenantLog }: { clock: Clock; tenantLog: TenantLog }): void {
+  app.decorateRequest('tenantLog', { getter: () => tenantLog })
+
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error)
     logProblem(request.log, problem)

@@ -8,11 +8,12 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Liquid } from 'liquidjs'
-import { type BrandTokens, brandTokens, contrast } from '../brand-colors.ts'
 import { exactDate } from '../delivery/dates.ts'
-import { initials } from '../delivery/render.ts'
 import { designTokens } from '../design-tokens.ts'
-import { friendlyName, type RequestEnvironment } from '../environments/environment.ts'
+import { friendlyName } from '../environments/environment.ts'
+import { asker } from '../logs/tenant-log.ts'
+import { framePage } from '../resources/branding/page-template/template.ts'
+import { environmentLook, type PageLook, styleOf } from './look.ts'
 
 const directory = fileURLToPath(new URL('pages/', import.meta.url))
 const liquid = new Liquid({
@@ -34,16 +35,6 @@ export const assets = [
   asset('login.js', 'text/javascript; charset=utf-8'),
 ]
 
-export interface PageLook {
-  /** The application's name, as its client is called. */
-  application: string
-  logo?: string | undefined
-  /** A square tile of initials stands in for a logo. */
-  initials: string
-  primaryColor?: string | undefined
-  pageBackground?: string | undefined
-}
-
 export interface PageOptions {
   status?: number
   look: PageLook
@@ -54,20 +45,32 @@ export interface PageOptions {
   values: Record<string, unknown>
 }
 
-export type PageName = 'login' | 'organization' | 'invitation' | 'error' | 'logout' | 'signed-out'
+export type PageName =
+  | 'login'
+  | 'organization'
+  | 'invitation'
+  | 'email-verification'
+  | 'reset-verify'
+  | 'ticket-done'
+  | 'error'
+  | 'logout'
+  | 'signed-out'
 
 export async function sendPage(reply: FastifyReply, page: PageName, options: PageOptions): Promise<FastifyReply> {
   const nonce = randomBytes(16).toString('base64')
-  const html = await liquid.renderFile(page, {
+  const alone: string = await liquid.renderFile(page, {
     ...options.values,
     look: options.look,
     nonce,
-    brand_style: brandStyle(options.look),
+    brand_style: styleOf(options.look),
     css: assets[0]!.href,
     js: assets[1]!.href,
   })
+  const framed = await inFrame(reply.request, page, alone, nonce, options)
   const formTarget = sourceOf(options.redirectUri)
-  const image = sourceOf(options.look.logo)
+  const images = [...new Set([sourceOf(options.look.logo), sourceOf(options.look.favicon)])].join('')
+  // What a template brings is its administrator's: its pictures, and its style attributes.
+  const [pictures, attributes] = framed ? [' https:', " style-src-attr 'unsafe-inline';"] : [images, '']
   return (
     reply
       .code(options.status ?? 200)
@@ -81,38 +84,55 @@ export async function sendPage(reply: FastifyReply, page: PageName, options: Pag
       .header('permissions-policy', 'camera=(), microphone=(), geolocation=()')
       .header(
         'content-security-policy',
-        `default-src 'none'; style-src 'self' 'nonce-${nonce}'; script-src 'self'; img-src 'self' data:${image}; ` +
+        `default-src 'none'; style-src 'self' 'nonce-${nonce}';${attributes} script-src 'self'; img-src 'self' data:${pictures}; ` +
           `form-action 'self'${formTarget}; base-uri 'none'; frame-ancestors 'none'`,
       )
-      .send(html)
+      .send(framed ?? alone)
   )
 }
 
-/** A page of nobody's organization is the environment's. */
-export function environmentLook(environment: RequestEnvironment | undefined): PageLook {
-  // A host that is not known has no environment.
-  const application = environment ? friendlyName(environment) : 'Tenantry'
-  return { application, initials: initials(application) }
+/**
+ * The page inside the environment's own template, or undefined when there is none or it fails: a page that people sign in
+ * with must not depend on it.
+ */
+async function inFrame(
+  request: FastifyRequest,
+  page: PageName,
+  alone: string,
+  nonce: string,
+  { look, values }: PageOptions,
+): Promise<string | undefined> {
+  const { environment } = request
+  const template = environment?.branding?.page_template
+  if (!template) return undefined
+  const [, head = '', widget = ''] = /<head>\n([\s\S]*?)<\/head>\n<body>\n([\s\S]*)<\/body>/.exec(alone) ?? []
+  const { settings } = environment
+  const title = /<title>([^<]*)/.exec(head)?.[1] ?? ''
+  try {
+    return await framePage(
+      template,
+      { head, widget, nonce },
+      {
+        branding: { logo_url: look.logo, colors: { primary: look.primaryColor } },
+        tenant: {
+          friendly_name: friendlyName(environment),
+          support_email: settings.support_email,
+          support_url: settings.support_url,
+          enabled_locales: ['en'],
+        },
+        application: { name: look.application, logo_url: look.logo },
+        organization: values.organization,
+        prompt: { name: page, screen: { name: page, texts: { pageTitle: title } } },
+        locale: 'en',
+      },
+    )
+  } catch (err) {
+    const reason = err instanceof Error ? err.message : 'unknown'
+    const description = `The page template failed, so the page was shown without it: ${reason}`
+    request.tenantLog.add(environment.id, { type: 'w', description, ...asker(request) })
+    return undefined
+  }
 }
-
-/** The brand's values for both themes; they come from validated colours, so nothing can end the style element. */
-const brandStyle = ({ primaryColor, pageBackground }: PageLook): string =>
-  (primaryColor ? colorStyle(primaryColor) : '') + (pageBackground ? backgroundStyle(pageBackground) : '')
-
-function colorStyle(primary: string): string {
-  const { light, dark } = brandTokens(primary)
-  const values = (tokens: BrandTokens) =>
-    `--brand:${tokens.brand};--brand-hover:${tokens.brandHover};--brand-on:${tokens.brandOn};` +
-    `--brand-edge:${tokens.brandEdge};--brand-text:${tokens.brandText};--focus:${tokens.focus}`
-  return `:root{${values(light)}}@media (prefers-color-scheme:dark){:root{${values(dark)}}}`
-}
-
-const DARK_TEXT = '#e7eeef'
-
-/** The footer is the only text outside of the card: it gets a ground of its own. A bright page would glare in the dark. */
-const backgroundStyle = (background: string): string =>
-  `body{background:${background}}.by span{background:var(--surface);padding:4px 12px;border-radius:var(--radius)}` +
-  (contrast(DARK_TEXT, background) >= 4.5 ? '' : '@media (prefers-color-scheme:dark){body{background:var(--canvas)}}')
 
 /**
  * One more source for a directive of the policy, or nothing. An application's own scheme has no origin; the scheme itself
@@ -144,9 +164,17 @@ export function sendErrorPage(
   },
 ): Promise<FastifyReply> {
   const look = environmentLook(request.environment)
+  const { support_email, support_url } = request.environment?.settings ?? {}
   return sendPage(reply, 'error', {
     status: error.status,
     look,
-    values: { application: look.application, reference: request.id, ...error, when: exactDate(error.at) },
+    values: {
+      application: look.application,
+      reference: request.id,
+      support_email,
+      support_url,
+      ...error,
+      when: exactDate(error.at),
+    },
   })
 }

@@ -11,9 +11,9 @@ import * as store from './store.ts'
 export type Session = Pick<store.SessionRow, 'id' | 'user_id' | 'connection_id' | 'email' | 'auth_time' | 'amr'>
 
 const HOUR = 3600
-/** Auth0's defaults: 168 hours in all, 72 without use. */
-const lifetime = (settings: EnvironmentSettings) => (settings.session_lifetime ?? 168) * HOUR
-const idleLifetime = (settings: EnvironmentSettings) => (settings.idle_session_lifetime ?? 72) * HOUR
+/** Auth0's defaults: 168 hours in all, 72 without use. Minutes are kept as parts of an hour. */
+const lifetime = (settings: EnvironmentSettings) => Math.round((settings.session_lifetime ?? 168) * HOUR)
+const idleLifetime = (settings: EnvironmentSettings) => Math.round((settings.idle_session_lifetime ?? 72) * HOUR)
 
 export interface Sessions {
   read(request: FastifyRequest): Promise<Session | undefined>

@@ -23,7 +23,7 @@ export function cors(app: Api, configuration: Configuration): void {
       }
     }
   })
-  for (const path of ['/oauth/token', '/oauth/revoke', '/userinfo']) {
+  for (const path of ['/oauth/token', '/oauth/revoke', '/userinfo', '/dbconnections/change_password']) {
     app.options(path, async (_request, reply) =>
       reply
         .header('access-control-allow-methods', 'GET, POST')

@@ -4,6 +4,7 @@
  */
 import { logProblem, toProblem } from '@tenantry/kernel/http/server.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
+import { type ChangePasswordDependencies, changePassword } from './change-password.ts'
 import { cors } from './cors.ts'
 import { discovery } from './discovery.ts'
 import { jwks } from './jwks.ts'
@@ -12,7 +13,7 @@ import { revocation } from './revocation.ts'
 import { type TokenDependencies, token } from './token/token.ts'
 import { userinfo } from './userinfo.ts'
 
-export const oauth = (deps: TokenDependencies) => async (app: Api) => {
+export const oauth = (deps: TokenDependencies & ChangePasswordDependencies) => async (app: Api) => {
   cors(app, deps.configuration)
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error)
@@ -28,6 +29,7 @@ export const oauth = (deps: TokenDependencies) => async (app: Api) => {
   await token(deps)(app)
   await userinfo(deps)(app)
   await revocation(deps)(app)
+  await changePassword(deps)(app)
 }
 
 const challenge = (route: string | undefined, code: string): string =>

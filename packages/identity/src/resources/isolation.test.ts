@@ -93,6 +93,9 @@ const attempts = ({ connection, client, machine, api, grant, organization, role,
     ['GET', `/organizations/${organization.id}/discovery-domains`],
     ['POST', `/organizations/${organization.id}/discovery-domains`, { domain: 'acme.example' }],
     ['GET', `/organizations/${organization.id}/client-grants`],
+    ['POST', '/tickets/email-verification', { user_id: user.user_id }],
+    ['POST', '/tickets/password-change', { user_id: user.user_id }],
+    ['POST', '/jobs/verification-email', { user_id: user.user_id }],
     ['POST', `/organizations/${organization.id}/client-grants`, { grant_id: grant.id }],
     ['DELETE', `/organizations/${organization.id}/client-grants/${grant.id}`],
   ] as const
@@ -113,6 +116,7 @@ async function rows(env: TestEnvironment) {
     ],
     ...['client_grants', 'organization_client_grants', 'connections', 'connection_clients', 'client_credentials'],
     ...['organization_clients', 'organization_connections', 'organization_discovery_domains'],
+    ...['tickets', 'messages'],
   ]
   const kept: Record<string, unknown> = {}
   for (const table of tables) {

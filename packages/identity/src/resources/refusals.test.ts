@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startIdentity, type TestEnvironment, type TestIdentity } from '../testing.ts'
+import { THEME } from './branding/themes/fixture.ts'
 import { createNouns, type Nouns, PASSWORD, permission } from './fixture.ts'
 import { managementScopes } from './management-scopes.ts'
 
@@ -133,19 +134,52 @@ const operations = ({ connection, client, machine, api, grant, organization, rol
       { grant_id: grant.id },
     ],
     ['DELETE', `/organizations/${organization.id}/client-grants/${grant.id}`, ['delete:organization_client_grants']],
+    ['POST', '/tickets/email-verification', ['create:user_tickets'], { user_id: user.user_id }],
+    ['POST', '/tickets/password-change', ['create:user_tickets'], { user_id: user.user_id }],
+    ['POST', '/jobs/verification-email', ['update:users', 'create:users'], { user_id: user.user_id }],
+    ['POST', '/email-templates', ['create:email_templates'], { template: 'verify_email', body: 'x' }],
+    ['GET', '/email-templates/verify_email', ['read:email_templates']],
+    ['PUT', '/email-templates/verify_email', ['update:email_templates'], { template: 'verify_email', body: 'x' }],
+    ['PATCH', '/email-templates/verify_email', ['update:email_templates'], { body: 'x' }],
+    ['GET', '/emails/provider', ['read:email_provider']],
+    [
+      'POST',
+      '/emails/provider',
+      ['create:email_provider'],
+      { name: 'smtp', credentials: { smtp_host: 'smtp.example.test', smtp_port: 587 } },
+    ],
+    ['PATCH', '/emails/provider', ['update:email_provider'], { default_from_address: 'a@example.test' }],
+    ['DELETE', '/emails/provider', ['delete:email_provider']],
+    ['GET', '/branding', ['read:branding']],
+    ['PATCH', '/branding', ['update:branding'], { logo_url: 'https://cdn.example.test/logo.svg' }],
+    ['GET', '/branding/templates/universal-login', ['read:branding']],
+    ['PUT', '/branding/templates/universal-login', ['update:branding'], { template: 'x' }],
+    ['DELETE', '/branding/templates/universal-login', ['delete:branding']],
+    ['POST', '/branding/themes', ['update:branding'], THEME],
+    ['GET', '/branding/themes/default', ['read:branding']],
+    ['GET', '/branding/themes/unknown', ['read:branding']],
+    ['PATCH', '/branding/themes/unknown', ['update:branding'], THEME],
+    ['DELETE', '/branding/themes/unknown', ['delete:branding']],
+    ['GET', '/prompts', ['read:prompts']],
+    ['PATCH', '/prompts', ['update:prompts'], { universal_login_experience: 'new' }],
+    ['GET', '/prompts/login/custom-text/en', ['read:prompts']],
+    ['GET', '/prompts/login/partials', ['read:prompts']],
+    ['GET', '/tenants/settings', ['read:tenant_settings']],
+    ['PATCH', '/tenants/settings', ['update:tenant_settings'], { friendly_name: 'New' }],
   ] as [string, string, string[], (Record<string, unknown> | unknown[])?][]
 }
 
 /** What a refused request must leave as it was. */
 const state = async () => {
   const lists = [
-    '/users',
-    '/roles',
-    '/resource-servers',
-    '/clients',
-    '/client-grants',
-    '/connections',
-    '/custom-domains',
+    ...['/users', '/roles', '/resource-servers', '/clients', '/client-grants', '/connections', '/custom-domains'],
+    ...[
+      '/branding',
+      '/branding/themes/default',
+      '/emails/provider',
+      '/email-templates/verify_email',
+      '/tenants/settings',
+    ],
   ]
   return Promise.all(lists.map(async (path) => (await env.manage('GET', path)).json))
 }

@@ -46,6 +46,8 @@ export const removeGrants = (sql: Sql, before: Date) =>
 export const removeSessions = (sql: Sql, before: Date) =>
   removeAll(sql, 'sessions', sql`expires_at <= ${before} or idle_expires_at <= ${before}`)
 
+export const removeTickets = (sql: Sql, before: Date) => removeAll(sql, 'tickets', sql`expires_at <= ${before}`)
+
 export const removeFailures = (sql: Sql, before: Date) =>
   removeAll(sql, 'login_failures', sql`window_ends_at <= ${before}`)
 

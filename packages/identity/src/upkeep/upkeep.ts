@@ -32,6 +32,7 @@ export async function tidy({ database, clock }: UpkeepDependencies): Promise<Rec
     // After what points at them.
     grants: await store.removeGrants(sql, addSeconds(now, -DAY)),
     sessions: await store.removeSessions(sql, now),
+    tickets: await store.removeTickets(sql, now),
     login_failures: await store.removeFailures(sql, now),
     client_assertions: await store.removeAssertions(sql, now),
     action_executions: await store.removeExecutions(sql, addSeconds(now, -7 * DAY)),

@@ -80,3 +80,9 @@ test('an answer without end is cut, and one that does not come is given up', asy
     message: 'The address could not be reached: no answer within 0.1 s.',
   })
 })
+
+test('N19 other protocols get the checked address of a host, and none for what is not the public internet', async () => {
+  await assert.rejects(createEgress().resolve('localhost'), { code: 'egress_refused' })
+  assert.deepEqual(await local.resolve('127.0.0.1'), { address: '127.0.0.1', isPublic: false })
+  assert.deepEqual(await createEgress().resolve('8.8.8.8'), { address: '8.8.8.8', isPublic: true })
+})

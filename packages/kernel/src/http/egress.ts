@@ -92,6 +92,12 @@ export interface OutboundAnswer {
 export interface Egress {
   /** @throws Problem `egress_refused` for an address that may not be called, `egress_failed` when it does not answer */
   request(url: string, request: OutboundRequest): Promise<OutboundAnswer>
+  /**
+   * For protocols other than HTTP: the one address to connect to, and whether it was allowed although it is not public.
+   *
+   * @throws Problem `egress_refused`, `egress_failed`
+   */
+  resolve(host: string): Promise<{ address: string; isPublic: boolean }>
 }
 
 const LARGEST_ANSWER = 64 * 1024
@@ -116,6 +122,10 @@ export function createEgress({ allow = [] }: { allow?: readonly string[] } = {})
   }
 
   return {
+    async resolve(host) {
+      const address = await checkedAddress(host)
+      return { address, isPublic: !contains(special, address) }
+    },
     async request(text, { method, headers, body, timeoutMs }) {
       if (!URL.canParse(text)) throw refuse('it is no address')
       const url = new URL(text)

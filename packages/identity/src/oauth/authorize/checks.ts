@@ -80,11 +80,18 @@ const pkce: Check = ({ client, parameters }) => {
 const scopeAndAudience: Check = async ({ deps, environment, parameters }) => {
   const scope = parseScope(parameters.scope)
   if (!scope) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
-  const audience = parameters.audience || undefined
+  // The default is what requests mean that name none. One that is gone, or is for machines, is not meant by anybody.
+  const audience = parameters.audience || (await defaultAudience(deps, environment))
   const api = audience ? await deps.configuration.resourceServer(environment, audience) : undefined
   if (audience && !api)
     throw problems.access_denied({ facts: { reason: `Service not found: ${audience.slice(0, 200)}` } })
   return { scope, audience, resource_server_identifier: api?.identifier }
+}
+
+async function defaultAudience(deps: CheckDependencies, environment: RequestEnvironment): Promise<string | undefined> {
+  const audience = environment.settings.default_audience
+  const api = audience ? await deps.configuration.resourceServer(environment, audience) : undefined
+  return api && !api.is_system ? audience : undefined
 }
 
 const prompting: Check = ({ parameters }) => {

@@ -28,7 +28,11 @@ interface Base {
 }
 export type ImportJob = Base & { type: 'users_import'; settings: ImportSettings }
 export type ExportJob = Base & { type: 'users_export'; settings: ExportSettings }
-export type JobRow = ImportJob | ExportJob
+/** Written when it is done. */
+export type VerificationJob = Base & { type: 'verification_email' }
+/** What a worker takes. */
+export type QueuedJob = ImportJob | ExportJob
+export type JobRow = QueuedJob | VerificationJob
 
 const columns = (sql: Sql | Tx) => sql`
   environment_id, id, type, status, connection_id, external_id, settings, cursor, done, total, inserted, updated, failed,
@@ -36,7 +40,7 @@ const columns = (sql: Sql | Tx) => sql`
 
 export interface NewJob {
   id: string
-  type: JobRow['type']
+  type: 'users_import' | 'users_export'
   status: 'uploading' | 'pending'
   connection_id: string | null
   settings: ImportSettings | ExportSettings
@@ -60,6 +64,11 @@ export async function insert(tx: Tx, environmentId: string, job: NewJob): Promis
   }
   return false
 }
+
+/** A job that was done within the request that asked for it. */
+export const insertFinished = (tx: Tx, environmentId: string, id: string, now: Date) => tx`
+  insert into jobs (environment_id, id, type, status, lease_until, created_at, started_at, finished_at)
+  values (${environmentId}, ${id}, 'verification_email', 'completed', ${now}, ${now}, ${now}, ${now})`
 
 export const renewUpload = (tx: Tx, id: string, until: Date) => tx`
   update jobs set lease_until = ${until} where id = ${id} and status = 'uploading'`
@@ -94,8 +103,8 @@ export async function findByLink(tx: Tx, hash: Buffer): Promise<JobRow | undefin
 }
 
 /** Takes one job that is due, of any environment or of one. A lease that ran out belongs to a process that is gone. */
-export async function claim(sql: Sql, now: Date, until: Date, environmentId?: string): Promise<JobRow | undefined> {
-  const [row] = await sql<JobRow[]>`
+export async function claim(sql: Sql, now: Date, until: Date, environmentId?: string): Promise<QueuedJob | undefined> {
+  const [row] = await sql<QueuedJob[]>`
     update jobs set status = 'processing', attempts = attempts + 1, lease_until = ${until},
       started_at = coalesce(started_at, ${now})
     where (environment_id, id) = (

@@ -96,7 +96,7 @@ export async function runDueJobs(
   }
 }
 
-const run = (deps: WorkerDependencies, job: store.JobRow, signal: AbortSignal | undefined) =>
+const run = (deps: WorkerDependencies, job: store.QueuedJob, signal: AbortSignal | undefined) =>
   job.type === 'users_import' ? runImport(deps, job, signal) : runExport(deps, job, signal)
 
 async function giveUp({ database, clock }: WorkerDependencies, job: store.JobRow): Promise<Outcome> {

@@ -62,6 +62,11 @@ export async function lockIdentifier(tx: Tx, identifier: string): Promise<Resour
   return row
 }
 
+export async function isKnown(tx: Tx, identifier: string): Promise<boolean> {
+  const found = await tx`select from resource_servers where identifier = ${identifier}`
+  return found.length > 0
+}
+
 export async function list(tx: Tx, page: Page, identifiers: string[] | undefined): Promise<Found<ResourceServerRow>> {
   const where = identifiers === undefined ? tx`true` : tx`identifier = any (${identifiers}::text[])`
   const [rows, [count]] = await Promise.all([

@@ -3,15 +3,20 @@
  * organizations, identities, factors.
  */
 import type { Clock } from '@tenantry/kernel/clock.ts'
-import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Database, Tx } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
+import type { Outbox } from '../../delivery/outbox.ts'
+import type { RequestEnvironment } from '../../environments/environment.ts'
+import { asker, type TenantLog } from '../../logs/tenant-log.ts'
 import { hashPassword } from '../../upstream/database/password.ts'
+import * as clients from '../clients/store.ts'
 import * as connections from '../connections/store.ts'
 import { isEmailAddress } from '../email-address.ts'
 import { problems as managementProblems, refusals } from '../management-api.ts'
 import { answer, OffsetQuery, PageAnswer, pageOf } from '../paging.ts'
 import { parseLucene } from '../search/lucene.ts'
+import { sendTicketMail } from '../tickets/mail.ts'
 import { FieldsQuery, pick } from '../wire.ts'
 import { changed, endsAccess, ownIdentity, problems, refuseCreation, refuseWeak, registered, shown } from './rules.ts'
 import { CreateUser, UpdateUser, User, UserFilter, UserId } from './schema.ts'
@@ -19,8 +24,8 @@ import * as store from './store.ts'
 
 const tags = ['users']
 
-export const users: Slice<{ database: Database; clock: Clock }> =
-  ({ database, clock }) =>
+export const users: Slice<{ database: Database; clock: Clock; outbox: Outbox; tenantLog: TenantLog }> =
+  ({ database, clock, outbox, tenantLog }) =>
   async (app) => {
     app.get(
       '/users',
@@ -95,9 +100,14 @@ export const users: Slice<{ database: Database; clock: Clock }> =
         refuseWeak(connection, body.password, body)
         // Hashing takes as long as many queries: no transaction is held open for it.
         const row = registered(body, connection, await hashPassword(body.password), clock.now())
-        await database.inEnvironment(environment.id, (tx) => store.insert(tx, environment.id, row))
         const identities = [ownIdentity(row, connection.name)]
-        return reply.code(201).send(shown({ ...row, connection: connection.name, identities }))
+        const user = { ...row, connection: connection.name, identities }
+        const mailed = await database.inEnvironment(environment.id, async (tx) => {
+          await store.insert(tx, environment.id, row)
+          return askToVerify(tx, environment, user, body)
+        })
+        if (mailed) tenantLog.add(environment.id, { type: 'svr', ...who(user), ...asker(request) })
+        return reply.code(201).send(shown(user))
       },
     )
 
@@ -141,7 +151,7 @@ export const users: Slice<{ database: Database; clock: Clock }> =
         const now = clock.now()
         const passwordHash =
           body.password === undefined ? undefined : await newHash(environment.id, params.id, body.password, body)
-        const row = await database.inEnvironment(environment.id, async (tx) => {
+        const { row, moved, mailed } = await database.inEnvironment(environment.id, async (tx) => {
           const current = await store.lock(tx, params.id)
           const connection = await connections.get(tx, current.connection_id)
           const next = {
@@ -151,8 +161,13 @@ export const users: Slice<{ database: Database; clock: Clock }> =
           }
           await store.save(tx, next)
           if (endsAccess(body)) await store.endAccess(tx, params.id, now)
-          return next
+          const mailed = await askToVerify(tx, environment, next, body)
+          return { row: next, moved: next.email !== current.email, mailed }
         })
+        const happened = { ...who(row), ...asker(request) }
+        if (moved) tenantLog.add(environment.id, { type: 'sce', ...happened })
+        if (passwordHash !== undefined) tenantLog.add(environment.id, { type: 'scp', ...happened })
+        if (mailed) tenantLog.add(environment.id, { type: 'svr', ...happened })
         return shown(row)
       },
     )
@@ -176,6 +191,19 @@ export const users: Slice<{ database: Database; clock: Clock }> =
       },
     )
 
+    /** @returns whether a mail was written in this transaction. @throws Problem `inexistent_client` */
+    async function askToVerify(
+      tx: Tx,
+      environment: RequestEnvironment,
+      user: store.UserWithConnection,
+      asked: { verify_email?: boolean; client_id?: string | null },
+    ): Promise<boolean> {
+      const { email } = user
+      if (asked.verify_email !== true || !email || user.email_verified) return false
+      const client = asked.client_id ? await clients.get(tx, asked.client_id) : undefined
+      return sendTicketMail({ clock, outbox }, tx, 'verify_email', { environment, user: { ...user, email }, client })
+    }
+
     /** Checked against the user as they will be, and hashed before the transaction that changes them. */
     async function newHash(environmentId: string, userId: string, password: string, change: UpdateUser) {
       await database.inEnvironment(environmentId, async (tx) => {
@@ -185,3 +213,10 @@ export const users: Slice<{ database: Database; clock: Clock }> =
       return hashPassword(password)
     }
   }
+
+const who = ({ user_id, email, connection, connection_id }: store.UserWithConnection) => ({
+  user_id,
+  user_name: email,
+  connection,
+  connection_id,
+})

@@ -3,13 +3,11 @@ import Type, { type Static } from 'typebox'
 import { inertMembers, only } from '../inert.ts'
 import { FreeForm, Timestamp } from '../wire.ts'
 
-/** Auth0's members that would need something that does not exist here: mail for verification, SMS. */
+/** Auth0's members that would need something that does not exist here: SMS. */
 export const inert = {
-  verify_email: only(false),
   verify_phone_number: only(false),
   phone_number: only(null),
   phone_verified: only(false),
-  client_id: only(null),
 }
 
 /** Bounds only; isEmailAddress decides. */
@@ -38,6 +36,9 @@ export const CreateUser = Exact({
   blocked: Type.Optional(Type.Boolean()),
   user_metadata: Type.Optional(FreeForm),
   app_metadata: Type.Optional(FreeForm),
+  // Sends the mail that proves the address; `client_id` is the application that it speaks for.
+  verify_email: Type.Optional(Type.Boolean()),
+  client_id: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 64 }))),
   ...inertMembers(inert),
 })
 export type CreateUser = Static<typeof CreateUser>
@@ -57,6 +58,9 @@ export const UpdateUser = Exact({
   blocked: Type.Optional(Type.Boolean()),
   user_metadata: Type.Optional(FreeForm),
   app_metadata: Type.Optional(FreeForm),
+  // Sends the mail that proves the address; `client_id` is the application that it speaks for.
+  verify_email: Type.Optional(Type.Boolean()),
+  client_id: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 64 }))),
   ...inertMembers(inert),
 })
 export type UpdateUser = Static<typeof UpdateUser>

@@ -149,6 +149,8 @@ export async function save(tx: Tx, row: UserWithConnection): Promise<void> {
 export async function endAccess(tx: Tx, id: string, now: Date): Promise<void> {
   await tx`delete from sessions where user_id = ${id}`
   await tx`update grants set revoked_at = ${now} where user_id = ${id} and revoked_at is null`
+  // A link to choose a password, made before, would bring whoever holds it back in.
+  await tx`delete from tickets where user_id = ${id} and kind = 'password_change'`
 }
 
 /** Sessions, grants, memberships, roles and permissions go with the user, by foreign keys in the same statement. */

@@ -279,8 +279,8 @@ test('what does not exist yet is refused by name instead of pretended', async ()
   const env = await withConnection()
   const { user_id } = await create(env, 'anna@example.test', { verify_email: false })
   for (const [member, value] of [
-    ['verify_email', true],
     ['phone_number', '+15550100'],
+    ['verify_phone_number', true],
   ] as const) {
     const created = await env.manage('POST', '/users', person('new@example.test', { [member]: value }))
     assert.equal(created.status, 501)

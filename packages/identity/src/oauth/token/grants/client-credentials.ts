@@ -9,7 +9,7 @@ import { type GrantHandler, required, type TokenDependencies, type TokenRequest 
 
 export const clientCredentials: GrantHandler = async (deps, request) => {
   const { environment, client, parameters, keyring, now } = request
-  const audience = required(parameters, 'audience')
+  const audience = parameters.audience || environment.settings.default_audience || required(parameters, 'audience')
   request.about.audience = audience
   const [api, grant] = await Promise.all([
     deps.configuration.resourceServer(environment, audience),

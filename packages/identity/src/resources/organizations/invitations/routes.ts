@@ -6,6 +6,7 @@ import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import Type from 'typebox'
 import type { Outbox } from '../../../delivery/outbox.ts'
 import type { RequestEnvironment } from '../../../environments/environment.ts'
+import { wordingOf } from '../../email-templates/wording.ts'
 import { refusals } from '../../management-api.ts'
 import { answer, PageAnswer, pageOf } from '../../paging.ts'
 import { FieldsQuery, pick } from '../../wire.ts'
@@ -72,7 +73,9 @@ export const invitations: Slice<{ database: Database; secrets: Secrets; clock: C
         const now = clock.now()
         return database.inEnvironment(environment.id, async (tx) => {
           const organization = await organizations.get(tx, request.params.id)
-          const given = { environmentId: environment.id, organizationId: organization.id, asked, now }
+          const wording = await wordingOf(tx, 'user_invitation')
+          const ttl = wording?.url_lifetime_in_seconds ?? undefined
+          const given = { environmentId: environment.id, organizationId: organization.id, asked, ttl, now }
           const { row, ticket } = invite({ secrets }, given)
           const client = await store.loginRoute(tx, asked.client_id)
           const route = client.initiate_login_uri ?? environment.settings.default_redirection_uri
@@ -83,8 +86,9 @@ export const invitations: Slice<{ database: Database; secrets: Secrets; clock: C
           await store.limitRate(tx, environment.id, asked.invitee.email, now)
           await store.insert(tx, environment.id, row)
           if (asked.send_invitation_email !== false) {
-            const mail = await invitationMail({ environment, organization, invitation: row, roleNames, url })
-            await outbox.add(tx, environment.id, mail)
+            const about = { environment, organization, invitation: row, client, roleNames, url, wording }
+            const mail = await invitationMail(about)
+            if (mail) await outbox.add(tx, environment.id, mail)
           }
           return show(row, ticket, url)
         })

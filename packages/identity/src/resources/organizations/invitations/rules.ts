@@ -7,8 +7,9 @@ import { brandTokens, DEFAULT_BRAND } from '../../../brand-colors.ts'
 import { longDate, shortDate } from '../../../delivery/dates.ts'
 import type { Mail } from '../../../delivery/outbox.ts'
 import { inert, initials, render } from '../../../delivery/render.ts'
-import { friendlyName, type RequestEnvironment } from '../../../environments/environment.ts'
+import { friendlyName, primaryColor, type RequestEnvironment } from '../../../environments/environment.ts'
 import { isEmailAddress } from '../../email-address.ts'
+import { type Wording, word } from '../../email-templates/wording.ts'
 import { present } from '../../wire.ts'
 import type { OrganizationRow } from '../store.ts'
 import { type CreateInvitation, DEFAULT_TTL, type Invitation } from './schema.ts'
@@ -35,15 +36,23 @@ export const refuse = (reason: string) => bodyProblems.invalid_body({ facts: { r
 /** Where invitation links of a client lead. */
 export interface LoginRoute {
   client_id: string
+  name: string
+  callbacks: string[]
   initiate_login_uri: string | null
 }
 
 /** @throws Problem `invalid_body` */
 export function invite(
   deps: { secrets: Secrets },
-  given: { environmentId: string; organizationId: string; asked: CreateInvitation; now: Date },
+  given: {
+    environmentId: string
+    organizationId: string
+    asked: CreateInvitation
+    ttl?: number | undefined
+    now: Date
+  },
 ): { row: InvitationRow; ticket: string } {
-  const { environmentId, organizationId, asked, now } = given
+  const { environmentId, organizationId, asked, ttl, now } = given
   if (!isEmailAddress(asked.invitee.email)) {
     throw refuse("Payload validation error: 'invitee.email' must be one e-mail address, without a display name.")
   }
@@ -62,7 +71,7 @@ export function invite(
     app_metadata: asked.app_metadata ?? {},
     user_metadata: asked.user_metadata ?? {},
     created_at: now,
-    expires_at: addSeconds(now, asked.ttl_sec || DEFAULT_TTL),
+    expires_at: addSeconds(now, asked.ttl_sec || ttl || DEFAULT_TTL),
   }
   return { row, ticket }
 }
@@ -100,14 +109,17 @@ export function show(row: InvitationRow, ticket: string, url: string | undefined
   }
 }
 
+/** @returns undefined when this mail is switched off */
 export async function invitationMail(given: {
-  environment: Pick<RequestEnvironment, 'name' | 'settings'>
+  environment: RequestEnvironment
   organization: OrganizationRow
   invitation: InvitationRow
+  client: Pick<LoginRoute, 'client_id' | 'name' | 'callbacks'>
   roleNames: string[]
   url: string
-}): Promise<Mail> {
-  const { environment, organization, invitation, roleNames, url } = given
+  wording: Wording
+}): Promise<Mail | undefined> {
+  const { environment, organization, invitation, client, roleNames, url, wording } = given
   const product = inert(friendlyName(environment))
   const inviter = inert(invitation.inviter.name)
   const name = inert(organization.display_name)
@@ -121,7 +133,14 @@ export async function invitationMail(given: {
     url,
     expires: longDate(invitation.expires_at),
     expires_day: shortDate(invitation.expires_at),
-    brand: brandTokens(organization.branding?.colors?.primary ?? DEFAULT_BRAND),
+    brand: brandTokens(organization.branding?.colors?.primary ?? primaryColor(environment) ?? DEFAULT_BRAND),
   })
-  return { recipient: invitation.invitee.email, template: 'organization_invitation', subject, ...body }
+  const { email } = invitation.invitee
+  const about = { environment, organization, client, inviter: invitation.inviter, roles: roleNames }
+  return word(wording, { ...about, user: { email } }, url, {
+    recipient: email,
+    template: 'organization_invitation',
+    subject,
+    ...body,
+  })
 }

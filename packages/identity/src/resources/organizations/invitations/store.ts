@@ -155,7 +155,7 @@ export async function grantRoles(
 /** @throws Problem `invalid_body` */
 export async function loginRoute(tx: Tx, clientId: string): Promise<LoginRoute> {
   const [client] = await tx<LoginRoute[]>`
-    select client_id, initiate_login_uri from clients where client_id = ${clientId} and not global`
+    select client_id, name, callbacks, initiate_login_uri from clients where client_id = ${clientId} and not global`
   if (!client) throw refuse(`The client does not exist: ${clientId}`)
   return client
 }

@@ -1,0 +1,82 @@
+import { bodyProblems } from '@tenantry/kernel/http/body.ts'
+import { type EnvironmentSettings, friendlyName } from '../../environments/environment.ts'
+import { refuseImage } from '../branding/rules.ts'
+import { isEmailAddress } from '../email-address.ts'
+import { refuseActive } from '../inert.ts'
+import { refuseAddress } from '../web-address.ts'
+import { FLAGS, inert, type UpdateTenantSettings } from './schema.ts'
+
+export const refuse = (reason: string) =>
+  bodyProblems.invalid_body({ facts: { reason: `Payload validation error: ${reason}` } })
+
+/** @throws Problem `operation_not_supported`, `invalid_body` */
+export function changed(current: EnvironmentSettings, change: UpdateTenantSettings): EnvironmentSettings {
+  refuseActive(inert, change)
+  refuseTexts(change)
+  const given: { [Name in keyof EnvironmentSettings]: EnvironmentSettings[Name] | null | undefined } = {
+    friendly_name: change.friendly_name,
+    picture_url: change.picture_url,
+    support_email: change.support_email,
+    support_url: change.support_url,
+    default_redirection_uri: change.default_redirection_uri,
+    default_audience: change.default_audience,
+    allowed_logout_urls: change.allowed_logout_urls,
+    session_lifetime: lifetime('session_lifetime', change.session_lifetime, change.session_lifetime_in_minutes),
+    idle_session_lifetime: lifetime(
+      'idle_session_lifetime',
+      change.idle_session_lifetime,
+      change.idle_session_lifetime_in_minutes,
+    ),
+    allow_organization_name_in_authentication_api: change.allow_organization_name_in_authentication_api,
+  }
+  const settings = Object.entries({ ...current, ...withoutUndefined(given) })
+  return Object.fromEntries(settings.filter(([, value]) => value !== null && value !== '')) as EnvironmentSettings
+}
+
+const withoutUndefined = (given: object): object =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+
+/** In hours, as it is kept. @throws Problem `invalid_body` when hours and minutes are both given */
+function lifetime(name: string, hours: number | undefined, minutes: number | undefined): number | undefined {
+  if (hours !== undefined && minutes !== undefined) throw refuse(`give '${name}' in hours or in minutes, not both.`)
+  return minutes === undefined ? hours : minutes / 60
+}
+
+function refuseTexts(change: UpdateTenantSettings): void {
+  refuseImage('picture_url', change.picture_url)
+  if (change.support_email && !isEmailAddress(change.support_email)) {
+    throw refuse("'support_email' is not an e-mail address.")
+  }
+  const addresses = [
+    ['support_url', change.support_url],
+    ['default_redirection_uri', change.default_redirection_uri],
+    ...(change.allowed_logout_urls ?? []).map((url) => ['allowed_logout_urls', url] as const),
+  ] as const
+  for (const [member, address] of addresses) {
+    const wrong = address ? refuseAddress(address) : undefined
+    if (wrong) throw refuse(`'${member}' ${wrong}.`)
+  }
+}
+
+/** The settings as Auth0 shows them: those that are obeyed, and the rest as it always is here. */
+export const shown = (environment: { name: string; settings: EnvironmentSettings }) => ({
+  allow_organization_name_in_authentication_api: false,
+  allowed_logout_urls: [],
+  customize_mfa_in_postlogin_action: false,
+  default_audience: '',
+  default_directory: '',
+  enabled_locales: ['en'],
+  ephemeral_session_lifetime: 72,
+  idle_ephemeral_session_lifetime: 24,
+  flags: FLAGS,
+  oidc_logout: { rp_logout_end_session_endpoint_discovery: true },
+  pushed_authorization_requests_supported: false,
+  authorization_response_iss_parameter_supported: true,
+  sandbox_version: '22',
+  sandbox_versions_available: ['22'],
+  session_cookie: { mode: 'persistent' },
+  session_lifetime: 168,
+  idle_session_lifetime: 72,
+  ...environment.settings,
+  friendly_name: friendlyName(environment),
+})

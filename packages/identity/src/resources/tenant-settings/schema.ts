@@ -1,0 +1,120 @@
+import { Exact, Nullable } from '@tenantry/kernel/http/slice.ts'
+import Type, { type Static } from 'typebox'
+import { inertMembers, isObject, off, only } from '../inert.ts'
+import { FreeForm } from '../wire.ts'
+
+const Text = (maxLength: number) => Type.Optional(Nullable(Type.String({ maxLength })))
+const Hours = Type.Optional(Type.Number({ minimum: 1 / 60, maximum: 8760 }))
+const Minutes = Type.Optional(Type.Integer({ minimum: 1, maximum: 525_600 }))
+
+/** How a new tenant answers at Auth0. The features behind these switches are always as said here, or not here at all. */
+export const FLAGS = {
+  allow_changing_enable_sso: false,
+  allow_legacy_delegation_grant_types: false,
+  allow_legacy_ro_grant_types: false,
+  allow_legacy_tokeninfo_endpoint: false,
+  change_pwd_flow_v1: false,
+  disable_clickjack_protection_headers: false,
+  disable_fields_map_fix: false,
+  disable_impersonation: true,
+  disable_management_api_sms_obfuscation: false,
+  enable_adfs_waad_email_verification: false,
+  enable_apis_section: false,
+  enable_client_connections: false,
+  enable_dynamic_client_registration: false,
+  enable_idtoken_api2: false,
+  enable_legacy_profile: false,
+  enable_pipeline2: false,
+  enable_public_signup_user_exists_error: false,
+  enable_sso: true,
+  enforce_client_authentication_on_passwordless_start: false,
+  mfa_show_factor_list_on_enrollment: false,
+  no_disclose_enterprise_connections: false,
+  remove_alg_from_jwks: false,
+  revoke_refresh_token_grant: false,
+  trust_azure_adfs_email_verified_connection_property: false,
+} as const
+
+const unchangedFlags = (value: unknown): boolean =>
+  isObject(value) &&
+  Object.entries(value).every(
+    ([name, flag]) => flag === (Object.hasOwn(FLAGS, name) ? FLAGS[name as 'enable_sso'] : false),
+  )
+
+export const inert = {
+  change_password: off('enabled'),
+  guardian_mfa_page: off('enabled'),
+  error_page: only(null, {}, { html: '', show_log_link: false, url: '' }),
+  device_flow: only(null, { charset: 'base20', mask: '****-****' }),
+  default_token_quota: only(null, {}),
+  default_directory: only('', null),
+  flags: unchangedFlags,
+  ephemeral_session_lifetime: only(72),
+  ephemeral_session_lifetime_in_minutes: only(4320),
+  idle_ephemeral_session_lifetime: only(24),
+  idle_ephemeral_session_lifetime_in_minutes: only(1440),
+  sandbox_version: only('22'),
+  legacy_sandbox_version: only(''),
+  sandbox_versions_available: only(['22']),
+  enabled_locales: only(['en']),
+  security_headers: only(null, {}),
+  session_cookie: only(null, { mode: 'persistent' }),
+  sessions: only(null, {}, { oidc_logout_prompt_enabled: true }),
+  oidc_logout: only({ rp_logout_end_session_endpoint_discovery: true }),
+  customize_mfa_in_postlogin_action: only(false, null),
+  acr_values_supported: only(null, []),
+  mtls: only(null, { enable_endpoint_aliases: false }),
+  pushed_authorization_requests_supported: only(false, null),
+  authorization_response_iss_parameter_supported: only(true),
+  skip_non_verifiable_callback_uri_confirmation_prompt: only(null, false),
+  resource_parameter_profile: only('audience'),
+  client_id_metadata_document_supported: only(false),
+  enable_ai_guide: only(false),
+  phone_consolidated_experience: only(false),
+  include_session_metadata_in_tenant_logs: only(false),
+  dynamic_client_registration_security_mode: only('strict'),
+  country_codes: only(null),
+}
+
+/** The empty text, or null, takes a setting back. */
+export const UpdateTenantSettings = Exact({
+  friendly_name: Text(300),
+  picture_url: Text(1024),
+  support_email: Text(320),
+  support_url: Text(2048),
+  default_redirection_uri: Text(2048),
+  default_audience: Text(600),
+  allowed_logout_urls: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 2048 }), { maxItems: 100 })),
+  session_lifetime: Hours,
+  session_lifetime_in_minutes: Minutes,
+  idle_session_lifetime: Hours,
+  idle_session_lifetime_in_minutes: Minutes,
+  allow_organization_name_in_authentication_api: Type.Optional(Nullable(Type.Boolean())),
+  ...inertMembers(inert),
+})
+export type UpdateTenantSettings = Static<typeof UpdateTenantSettings>
+
+export const TenantSettings = Type.Object({
+  friendly_name: Type.Optional(Type.String()),
+  picture_url: Type.Optional(Type.String()),
+  support_email: Type.Optional(Type.String()),
+  support_url: Type.Optional(Type.String()),
+  default_redirection_uri: Type.Optional(Type.String()),
+  default_audience: Type.Optional(Type.String()),
+  default_directory: Type.Optional(Type.String()),
+  allowed_logout_urls: Type.Optional(Type.Array(Type.String())),
+  session_lifetime: Type.Optional(Type.Number()),
+  idle_session_lifetime: Type.Optional(Type.Number()),
+  ephemeral_session_lifetime: Type.Optional(Type.Number()),
+  idle_ephemeral_session_lifetime: Type.Optional(Type.Number()),
+  allow_organization_name_in_authentication_api: Type.Optional(Type.Boolean()),
+  customize_mfa_in_postlogin_action: Type.Optional(Type.Boolean()),
+  enabled_locales: Type.Optional(Type.Array(Type.String())),
+  flags: Type.Optional(FreeForm),
+  sandbox_version: Type.Optional(Type.String()),
+  sandbox_versions_available: Type.Optional(Type.Array(Type.String())),
+  session_cookie: Type.Optional(FreeForm),
+  oidc_logout: Type.Optional(FreeForm),
+  pushed_authorization_requests_supported: Type.Optional(Type.Boolean()),
+  authorization_response_iss_parameter_supported: Type.Optional(Type.Boolean()),
+})
