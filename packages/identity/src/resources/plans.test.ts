@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Answer, startIdentity, type TestEnvironment, type TestIdentity } from '../testing.ts'
-import { loadScale, SCALE } from './scale-fixture.ts'
+import { loadScale, SCALE } from './scale/fixture.ts'
 
 let identity: TestIdentity
 let env: TestEnvironment
@@ -99,11 +99,12 @@ test('no list reads more rows than its page needs, whatever is stored', async ()
       ?.querystring?.properties
     if (!query?.per_page && !query?.take) continue
     const [, , , noun] = url.split('/')
-    const path = url.replace('/api/v2', '').replace(/:\w+/, ids[noun!] ?? 'unknown')
-    if (path.includes(':')) continue
+    // Of what is inside one Action, or a second thing, there are never many.
+    if (url.includes(':') && (!ids[noun!] || url.split(':').length > 2) && !url.includes('/members/')) continue
+    const path = url.replace('/api/v2', '').replace(/:\w+/, ids[noun!]!).replace(/:\w+/, ids.users!)
     const needed = query.user_id && url === '/api/v2/refresh-tokens' ? `user_id=${encodeURIComponent(SCALE.user)}&` : ''
     const asks = [
-      ...(query.per_page ? ['per_page=50', 'per_page=50&page=19'] : []),
+      ...(query.per_page ? ['per_page=50', 'per_page=50&page=3'] : []),
       ...(query.take ? ['take=50'] : []),
       ...(query.sort?.enum ?? []).map((sort) => `${query.per_page ? 'per_page' : 'take'}=50&sort=${sort}`),
     ]
@@ -120,11 +121,13 @@ test('finding people by address, and what people search for, reads few rows', as
   const problems: string[] = []
   for (const path of [
     '/users-by-email?email=person777@example.test',
-    '/users?q=email:"person777@example.test"',
-    '/users?q=name:"Person 777"',
-    '/users?q=email:person777*',
-    '/users?q=app_metadata.rare:yes',
-    '/users?q=user_id:"auth0|nobody"',
+    ...[
+      'email:"person777@example.test"',
+      'name:"Person 777"',
+      'email:person777*',
+      'app_metadata.rare:yes',
+      'user_id:"auth0|nobody"',
+    ].map((q) => `/users?q=${encodeURIComponent(q)}`),
   ]) {
     problems.push(...(await excesses(path)))
   }

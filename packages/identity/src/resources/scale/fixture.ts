@@ -15,8 +15,9 @@ export async function loadScale(sql: Sql, environmentId: string): Promise<void> 
   const { organization, user, role, connection, client, clientGrant } = SCALE
   await sql.begin(async (tx) => {
     await tx`select set_config('tenantry.environment_id', ${environmentId}, true)`
-    await tx`insert into connections (environment_id, id, name, strategy)
-      select ${environmentId}, ${connection}, 'scale', 'auth0'`
+    await tx`insert into connections (environment_id, id, name, strategy, options)
+      select ${environmentId}, ${connection}, 'scale', 'auth0',
+        '{"passwordPolicy": "good", "disable_signup": true, "brute_force_protection": true}'`
     await tx`insert into users (environment_id, user_id, connection_id, email, name, nickname, app_metadata, created_at,
         last_login)
       select ${environmentId}, 'auth0|scale' || n, ${connection}, 'person' || n || '@example.test', 'Person ' || n,
@@ -31,7 +32,7 @@ export async function loadScale(sql: Sql, environmentId: string): Promise<void> 
       select ${environmentId}, ${organization}, 'auth0|scale' || n from generate_series(0, ${USERS - 1}) n`
     await tx`insert into members (environment_id, organization_id, user_id)
       select environment_id, organization_id, ${user} from organizations
-      where environment_id = ${environmentId} and organization_id <> ${organization}`
+      where environment_id = ${environmentId} and organization_id <> ${organization} order by 2 limit 500`
     await tx`insert into roles (environment_id, id, name)
       select ${environmentId}, case n when 0 then ${role} else 'rol_' || left(md5('r' || n), 16) end, 'Scale ' || n
       from generate_series(0, 1999) n`
@@ -42,7 +43,8 @@ export async function loadScale(sql: Sql, environmentId: string): Promise<void> 
         array['authorization_code'], 'none', timestamptz '2026-01-01' + n * interval '1 second'
       from generate_series(0, 4999) n`
     await tx`insert into connection_clients (environment_id, connection_id, client_id)
-      select environment_id, ${connection}, client_id from clients where environment_id = ${environmentId} and app_type = 'spa'`
+      select environment_id, ${connection}, client_id from clients
+      where environment_id = ${environmentId} and app_type = 'spa' order by client_id limit 500`
     await tx`insert into resource_servers (environment_id, id, identifier)
       select ${environmentId}, left(md5('s' || n), 24), 'urn:scale:' || n from generate_series(0, 4999) n`
     await tx`insert into client_grants (environment_id, id, client_id, audience)
