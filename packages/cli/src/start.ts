@@ -79,8 +79,15 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   const stockroom = spawnSample(settings, { quickstartFile, caFile: certificate.caFile, logFile })
   closers.push(stockroom.close)
   // Two other processes are starting now; what takes longest to load is loaded meanwhile.
-  const [{ createIdentity }, { createActionRunner }, { openEnvironment }, { startGateway }] = await Promise.all([
+  const [
+    { createIdentity },
+    { refreshManagementScopes },
+    { createActionRunner },
+    { openEnvironment },
+    { startGateway },
+  ] = await Promise.all([
     import('@tenantry/identity/identity.ts'),
+    import('@tenantry/identity/environments/seed.ts'),
     import('@tenantry/identity/actions/runner.ts'),
     import('./environment.ts'),
     import('./gateway.ts'),
@@ -92,6 +99,7 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   })
   closers.push(database.close)
 
+  await refreshManagementScopes(database)
   const runner = createActionRunner({ logger })
   closers.push(runner.close)
   const mail = settings.smtpUrl

@@ -10,6 +10,13 @@ import { managementAudience } from '../resources/management-api.ts'
 import { managementScopes } from '../resources/management-scopes.ts'
 import * as resourceServers from '../resources/resource-servers/store.ts'
 import { createEnvironment, type Environment, type EnvironmentSettings } from './environment.ts'
+import * as store from './store.ts'
+
+/** After an update: the Management API of every environment has the scopes that its operations ask for now. */
+export const refreshManagementScopes = (database: Database): Promise<void> =>
+  database.acrossEnvironments('give each Management API the scopes of this version', async (sql) => {
+    await store.setManagementScopes(sql, managementScopes)
+  })
 
 /**
  * An environment that can sign and be managed: two signing keys, the Management API as a resource server, and the one

@@ -47,3 +47,8 @@ export async function oldest(sql: Sql): Promise<Environment | undefined> {
     select id, name, origins, settings from environments order by created_at, id limit 1`
   return row
 }
+
+/** Writes only where something is missing: every start does it. */
+export const setManagementScopes = (sql: Sql, scopes: readonly string[]) => sql`
+  update resource_servers set scopes = (select jsonb_agg(jsonb_build_object('value', s)) from unnest(${scopes as string[]}::text[]) s)
+  where is_system and jsonb_array_length(scopes) <> ${scopes.length}`

@@ -43,16 +43,16 @@ export async function authenticateClient(
   const matches = sameSecret(secret ?? '', client?.secret ?? '\0')
   if (!client || client.global) throw problems.unauthenticated_client({ internal: 'unknown client' })
   if (client.token_endpoint_auth_method === 'none') {
-    if (secret !== undefined) throw problems.unauthenticated_client({ internal: 'a public client sent a secret' })
+    if (secret !== undefined) throw refuse(client, 'a public client sent a secret')
     return client
   }
   // Its secret has stopped working: a copy of it must not be a second way in.
   if (client.token_endpoint_auth_method === null) {
-    throw problems.unauthenticated_client({ internal: 'a client with keys came without an assertion' })
+    throw refuse(client, 'a client with keys came without an assertion')
   }
   // Auth0 takes a secret from the header and from the body alike, whichever of the two is registered.
   if (secret === undefined || client.secret === undefined || !matches) {
-    throw problems.unauthenticated_client({ internal: 'wrong secret' })
+    throw refuse(client, 'wrong secret')
   }
   return client
 }
@@ -71,11 +71,15 @@ async function byAssertion(
   const client = id === undefined ? undefined : await deps.configuration.client(environment.id, id)
   if (!client || client.global) throw problems.unauthenticated_client({ internal: 'unknown client' })
   if (client.token_endpoint_auth_method !== null) {
-    throw problems.unauthenticated_client({ internal: 'a client without keys sent an assertion' })
+    throw refuse(client, 'a client without keys sent an assertion')
   }
   await requireAssertion(deps, environment, client, assertion)
   return client
 }
+
+/** The tenant log tells of a client that exists; the answer does not. */
+const refuse = (client: Client, internal: string) =>
+  problems.unauthenticated_client({ internal, facts: { clientId: client.client_id } })
 
 /** RFC 6749 §2.3.1: both halves are form-encoded before they are joined. */
 function parseBasic(authorization: string | undefined): { id: string; secret: string } | undefined {

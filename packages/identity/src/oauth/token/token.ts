@@ -74,17 +74,16 @@ export const token = (deps: TokenDependencies) => async (app: Api) => {
       if (logged) deps.tenantLog.add(environment.id, { ...about, type: logged[0], scope: answer.scope ?? null })
       return reply.header('cache-control', 'no-store').header('pragma', 'no-cache').send(answer)
     } catch (error) {
-      if (logged) await logFailure(logged[1], error)
+      if (logged) logFailure(logged[1], error)
       throw error
     }
 
-    async function logFailure(type: LogEntry['type'], error: unknown) {
+    function logFailure(type: LogEntry['type'], error: unknown) {
+      const problem = error instanceof Problem ? error : undefined
+      const client = about.client_id ?? problem?.facts.clientId
       // Only of clients that exist: anybody may send any client_id, and could fill the log with them.
-      const client =
-        about.client_id ?? (await deps.configuration.client(environment.id, parameters.client_id ?? ''))?.client_id
-      if (!client) return
-      const description = error instanceof Problem ? error.message : null
-      deps.tenantLog.add(environment.id, { type, ...about, client_id: client, description })
+      if (typeof client !== 'string') return
+      deps.tenantLog.add(environment.id, { type, ...about, client_id: client, description: problem?.message ?? null })
     }
 
     async function exchange(): Promise<TokenAnswer> {
