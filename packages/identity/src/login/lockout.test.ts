@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createWorld, openBrowser, PASSWORD, toldClient } from '../oauth/fixture.ts'
-import { type Answer, startIdentity, type TestIdentity } from '../testing.ts'
 import { createConfigurationCache } from '../configuration-cache.ts'
+import { createWorld, openBrowser, PASSWORD, toldClient } from '../oauth/fixture.ts'
 import { network } from '../resources/attack-protection/networks.ts'
 import { createAttackProtection } from '../resources/attack-protection/settings.ts'
+import { type Answer, startIdentity, type TestIdentity } from '../testing.ts'
 import { createLockout } from './lockout.ts'
 import * as store from './store.ts'
 

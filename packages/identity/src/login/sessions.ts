@@ -80,7 +80,15 @@ export function createSessions({ database, clock }: { database: Database; clock:
       )
       if (!started) return undefined
       setCookie(request, reply, 'session', handle, lifetime(settings))
-      return { id: row.id, user_id: userId, connection_id: connectionId, email: null, auth_time: now, amr, session_metadata: null }
+      return {
+        id: row.id,
+        user_id: userId,
+        connection_id: connectionId,
+        email: null,
+        auth_time: now,
+        amr,
+        session_metadata: null,
+      }
     },
 
     async end(request, reply) {

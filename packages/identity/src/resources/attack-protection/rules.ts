@@ -1,5 +1,5 @@
-import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { isDeepStrictEqual } from 'node:util'
+import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { unsupported } from '../inert.ts'
 import { parseRange } from './networks.ts'
 import type { BruteForceProtectionChange, SuspiciousIpThrottlingChange } from './schema.ts'

@@ -8,7 +8,7 @@ export interface BruteForceProtection {
   enabled: boolean
   shields: string[]
   allowlist: string[]
-  mode: 'count_per_identifier_and_ip' | 'count_per_identifier'
+  mode: string
   max_attempts: number
 }
 

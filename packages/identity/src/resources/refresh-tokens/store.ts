@@ -52,12 +52,7 @@ export interface RefreshTokenFilter {
   rotating?: boolean | undefined
 }
 
-export async function list(
-  tx: Tx,
-  page: Page,
-  filter: RefreshTokenFilter,
-  now: Date,
-): Promise<Found<RefreshTokenRow>> {
+export async function list(tx: Tx, page: Page, filter: RefreshTokenFilter, now: Date): Promise<Found<RefreshTokenRow>> {
   const { user_id, client_id, rotating } = filter
   const where = tx`t.previous_id is null
     ${user_id === undefined ? tx`` : tx`and g.user_id = ${user_id}`}
