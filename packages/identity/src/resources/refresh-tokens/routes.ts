@@ -7,9 +7,10 @@ import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
 import { canonicalAudience, refusals } from '../management-api.ts'
+import { keptTexts } from '../metadata.ts'
 import { answer, CheckpointQuery, pageOf } from '../paging.ts'
 import * as users from '../users/store.ts'
-import { FieldsQuery, pick } from '../wire.ts'
+import { FieldsQuery, Nothing, pick } from '../wire.ts'
 import { refuseVague, shown } from './rules.ts'
 import {
   ListRefreshTokens,
@@ -64,7 +65,7 @@ export const refreshTokens: Slice<{ database: Database; clock: Clock }> =
           summary: 'End refresh tokens by their ids, or all of a user or a client',
           tags,
           body: RevokeRefreshTokens,
-          response: { 202: Type.Null(), ...refusals(400) },
+          response: { 202: Nothing, ...refusals(400) },
         },
       },
       async ({ environment, body }, reply) => {
@@ -76,7 +77,7 @@ export const refreshTokens: Slice<{ database: Database; clock: Clock }> =
           if (ids) await store.revokeIds(tx, ids, now)
           else await store.revokeMatching(tx, { user_id, client_id, audience }, now)
         })
-        return reply.code(202).send(null)
+        return reply.code(202).send(undefined)
       },
     )
 
@@ -116,10 +117,7 @@ export const refreshTokens: Slice<{ database: Database; clock: Clock }> =
         const now = clock.now()
         const row = await database.inEnvironment(environment.id, async (tx) => {
           const { refresh_token_metadata: metadata } = body
-          if (metadata !== undefined) {
-            const kept = metadata !== null && Object.keys(metadata).length > 0 ? metadata : null
-            await store.saveMetadata(tx, params.id, kept, now)
-          }
+          if (metadata !== undefined) await store.saveMetadata(tx, params.id, keptTexts(metadata), now)
           return store.get(tx, params.id, now)
         })
         return shown(row, environment.issuer)
@@ -135,12 +133,12 @@ export const refreshTokens: Slice<{ database: Database; clock: Clock }> =
           summary: 'End a refresh token',
           tags,
           params: RefreshTokenId,
-          response: { 202: Type.Null(), ...refusals(400, 404) },
+          response: { 202: Nothing, ...refusals(400, 404) },
         },
       },
       async ({ environment, params }, reply) => {
         await database.inEnvironment(environment.id, (tx) => store.revoke(tx, params.id, clock.now()))
-        return reply.code(202).send(null)
+        return reply.code(202).send(undefined)
       },
     )
 
@@ -177,7 +175,7 @@ export const refreshTokens: Slice<{ database: Database; clock: Clock }> =
           summary: 'End all refresh tokens of a user',
           tags,
           params: UserPath,
-          response: { 202: Type.Null(), ...refusals(400, 404) },
+          response: { 202: Nothing, ...refusals(400, 404) },
         },
       },
       async ({ environment, params }, reply) => {
@@ -186,7 +184,7 @@ export const refreshTokens: Slice<{ database: Database; clock: Clock }> =
           await users.get(tx, user_id)
           await store.revokeMatching(tx, { user_id }, clock.now())
         })
-        return reply.code(202).send(null)
+        return reply.code(202).send(undefined)
       },
     )
   }

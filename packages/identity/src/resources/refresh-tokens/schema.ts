@@ -1,6 +1,6 @@
 import { Exact, Nullable } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
-import { Metadata } from '../organizations/schema.ts'
+import { Texts } from '../metadata.ts'
 import { CheckpointQuery } from '../paging.ts'
 import { FieldsQuery, Timestamp } from '../wire.ts'
 
@@ -23,11 +23,11 @@ export const RefreshToken = Type.Object({
   session_id: Type.Optional(Type.String()),
   rotating: Type.Optional(Type.Boolean()),
   resource_servers: Type.Optional(Type.Array(Type.Object({ audience: Type.String(), scopes: Type.String() }))),
-  refresh_token_metadata: Type.Optional(Metadata),
+  refresh_token_metadata: Type.Optional(Texts),
   last_exchanged_at: Type.Optional(Timestamp),
 })
 
-export const UpdateRefreshToken = Exact({ refresh_token_metadata: Type.Optional(Nullable(Metadata)) })
+export const UpdateRefreshToken = Exact({ refresh_token_metadata: Type.Optional(Nullable(Texts)) })
 
 const Id = Type.String({ minLength: 1, maxLength: 64 })
 const UserId = Type.String({ minLength: 1, maxLength: 300 })

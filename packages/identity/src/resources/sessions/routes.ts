@@ -7,8 +7,10 @@ import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
 import { refusals } from '../management-api.ts'
+import { keptTexts } from '../metadata.ts'
 import { answer, CheckpointQuery, pageOf } from '../paging.ts'
 import * as users from '../users/store.ts'
+import { Nothing } from '../wire.ts'
 import { shown } from './rules.ts'
 import { Session, SessionId, UpdateSession } from './schema.ts'
 import * as store from './store.ts'
@@ -52,10 +54,7 @@ export const sessions: Slice<{ database: Database; clock: Clock }> =
         const now = clock.now()
         const row = await database.inEnvironment(environment.id, async (tx) => {
           const { session_metadata: metadata } = body
-          if (metadata !== undefined) {
-            const kept = metadata !== null && Object.keys(metadata).length > 0 ? metadata : null
-            await store.saveMetadata(tx, params.id, kept, now)
-          }
+          if (metadata !== undefined) await store.saveMetadata(tx, params.id, keptTexts(metadata), now)
           return store.get(tx, params.id, now)
         })
         return shown(row)
@@ -71,14 +70,14 @@ export const sessions: Slice<{ database: Database; clock: Clock }> =
           summary: 'Sign a browser out; refresh tokens stay',
           tags,
           params: SessionId,
-          response: { 202: Type.Null(), ...refusals(400, 404) },
+          response: { 202: Nothing, ...refusals(400, 404) },
         },
       },
       async ({ environment, params }, reply) => {
         await database.inEnvironment(environment.id, (tx) =>
           store.end(tx, params.id, { keepTokens: true, now: clock.now() }),
         )
-        return reply.code(202).send(null)
+        return reply.code(202).send(undefined)
       },
     )
 
@@ -91,14 +90,14 @@ export const sessions: Slice<{ database: Database; clock: Clock }> =
           summary: 'Sign a browser out and end the refresh tokens that came from it',
           tags,
           params: SessionId,
-          response: { 202: Type.Null(), ...refusals(400, 404) },
+          response: { 202: Nothing, ...refusals(400, 404) },
         },
       },
       async ({ environment, params }, reply) => {
         await database.inEnvironment(environment.id, (tx) =>
           store.end(tx, params.id, { keepTokens: false, now: clock.now() }),
         )
-        return reply.code(202).send(null)
+        return reply.code(202).send(undefined)
       },
     )
 
@@ -138,7 +137,7 @@ export const sessions: Slice<{ database: Database; clock: Clock }> =
           summary: 'Sign a user out of every browser; refresh tokens stay',
           tags,
           params: UserPath,
-          response: { 202: Type.Null(), ...refusals(400, 404) },
+          response: { 202: Nothing, ...refusals(400, 404) },
         },
       },
       async ({ environment, params }, reply) => {
@@ -146,7 +145,7 @@ export const sessions: Slice<{ database: Database; clock: Clock }> =
           await users.get(tx, params.user_id)
           await store.endAllOf(tx, params.user_id, clock.now())
         })
-        return reply.code(202).send(null)
+        return reply.code(202).send(undefined)
       },
     )
   }

@@ -1,6 +1,6 @@
 import { Exact, Nullable } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
-import { Metadata } from '../organizations/schema.ts'
+import { Texts } from '../metadata.ts'
 import { Timestamp } from '../wire.ts'
 
 export const Session = Type.Object({
@@ -21,10 +21,10 @@ export const Session = Type.Object({
   clients: Type.Array(Type.Object({ client_id: Type.String() })),
   authentication: Type.Object({ methods: Type.Array(Type.Object({ name: Type.String(), timestamp: Timestamp })) }),
   cookie: Type.Object({ mode: Type.String() }),
-  session_metadata: Type.Optional(Metadata),
+  session_metadata: Type.Optional(Texts),
 })
 
 /** What is given replaces all; null and {} leave nothing. */
-export const UpdateSession = Exact({ session_metadata: Type.Optional(Nullable(Metadata)) })
+export const UpdateSession = Exact({ session_metadata: Type.Optional(Nullable(Texts)) })
 
 export const SessionId = Exact({ id: Type.String({ minLength: 1, maxLength: 64 }) })

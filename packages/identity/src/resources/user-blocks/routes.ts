@@ -15,6 +15,7 @@ import type { ReadAttackProtection } from '../attack-protection/settings.ts'
 import { comparableEmail } from '../email-address.ts'
 import { refusals } from '../management-api.ts'
 import { problems as userProblems } from '../users/rules.ts'
+import { Nothing } from '../wire.ts'
 import { BlockedAddress, DeleteByIdentifier, ListByIdentifier, ListOfUser, UserBlocks, UserId } from './schema.ts'
 import * as store from './store.ts'
 
@@ -162,7 +163,7 @@ export const userBlocks: Slice<Dependencies> =
           summary: 'Ask whether an IP address is blocked',
           tags: ['anomaly'],
           params: BlockedAddress,
-          response: { 200: Type.Null(), ...refusals(400, 404) },
+          response: { 200: Nothing, ...refusals(400, 404) },
         },
       },
       async ({ environment, params }, reply) => {
@@ -175,7 +176,7 @@ export const userBlocks: Slice<Dependencies> =
           ipThrottling.counts(params.id) &&
           (await database.inEnvironment(environment.id, (tx) => store.isSpent(tx, counters.address(params.id), after)))
         if (!blocked) throw problems.not_blocked()
-        return reply.code(200).send(null)
+        return reply.code(200).send(undefined)
       },
     )
 

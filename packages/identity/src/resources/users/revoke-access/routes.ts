@@ -5,6 +5,7 @@ import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
 import { refusals } from '../../management-api.ts'
 import * as sessions from '../../sessions/store.ts'
+import { Nothing } from '../../wire.ts'
 import { UserId } from '../schema.ts'
 import * as users from '../store.ts'
 
@@ -24,7 +25,7 @@ export const revokeAccess: Slice<{ database: Database; clock: Clock }> =
             session_id: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
             preserve_refresh_tokens: Type.Optional(Type.Boolean()),
           }),
-          response: { 202: Type.Null(), ...refusals(400, 404) },
+          response: { 202: Nothing, ...refusals(400, 404) },
         },
       },
       async ({ environment, params, body }, reply) => {
@@ -37,7 +38,7 @@ export const revokeAccess: Slice<{ database: Database; clock: Clock }> =
           } else if (keepTokens) await sessions.endAllOf(tx, params.id, now)
           else await users.endAccess(tx, params.id, now)
         })
-        return reply.code(202).send(null)
+        return reply.code(202).send(undefined)
       },
     )
   }
