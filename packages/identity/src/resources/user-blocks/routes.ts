@@ -14,7 +14,7 @@ import { accountLimits, createCounters } from '../attack-protection/counters.ts'
 import type { ReadAttackProtection } from '../attack-protection/settings.ts'
 import { comparableEmail } from '../email-address.ts'
 import { refusals } from '../management-api.ts'
-import { problems as userProblems } from '../users/rules.ts'
+import * as users from '../users/store.ts'
 import { Nothing } from '../wire.ts'
 import { BlockedAddress, DeleteByIdentifier, ListByIdentifier, ListOfUser, UserBlocks, UserId } from './schema.ts'
 import * as store from './store.ts'
@@ -61,10 +61,8 @@ export const userBlocks: Slice<Dependencies> =
 
     /** @throws Problem `inexistent_user` */
     async function accountsOf(tx: Tx, userId: string): Promise<Account[]> {
-      const found = await store.identifiersOf(tx, userId)
-      if (!found) throw userProblems.inexistent_user()
-      const { email, username, connection } = found
-      return [email, username].flatMap((identifier) => (identifier === null ? [] : [{ identifier, connection }]))
+      await users.get(tx, userId)
+      return [...(await store.identifiersOf(tx, userId))]
     }
 
     app.get(

@@ -37,10 +37,10 @@ export async function isSpent(tx: Tx, bucket: Buffer, after: Date): Promise<bool
 export const clearAddress = (tx: Tx, bucket: Buffer) => tx`
   delete from login_failures where bucket = ${bucket} and kind = 'address'`
 
-/** Whatever a person may type to name their account. */
-export async function identifiersOf(tx: Tx, userId: string) {
-  const [row] = await tx<{ email: string | null; username: string | null; connection: string }[]>`
-    select u.email, u.username, c.name as connection from users u join connections c on c.id = u.connection_id
-    where u.user_id = ${userId}`
-  return row
-}
+/** Whatever a person may type to name their account, of linked identities too, with the connection it is known in. */
+export const identifiersOf = (tx: Tx, userId: string) => tx<{ identifier: string; connection: string }[]>`
+  select k.identifier, c.name as connection
+  from user_identities i join connections c on c.id = i.connection_id
+    cross join lateral (values (i.email_key), (i.username_key)) as k (identifier)
+  where i.user_id = ${userId} and k.identifier is not null
+  order by i.is_primary desc, i.linked_at, k.identifier`
