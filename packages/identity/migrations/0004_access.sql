@@ -13,11 +13,11 @@ create index sessions_user on sessions (environment_id, user_id, id);
 
 -- Ending a session ends what was authorized in it; a session shows its clients.
 create index grants_session on grants (environment_id, session_id) where session_id is not null;
--- The consents that the API shows are groups of grants. In these orders a page of them is read without sorting the rest,
--- for everybody, for one person, and for one client.
+-- The consents that the API shows are groups of grants. In this order a page of them is read without sorting the rest.
 drop index grants_user;
 create index grants_user on grants (environment_id, user_id, client_id, audience, organization_id, id);
-create index grants_client on grants (environment_id, client_id, user_id, audience, organization_id, id);
+-- A person's refresh tokens are listed page by page, by the grants that they belong to.
+create index grants_person on grants (environment_id, user_id, id);
 
 -- The API shows one token for a family of rotations, under the id of its first row, which lives as long as the family.
 alter table refresh_tokens

@@ -224,7 +224,16 @@ const operations = ({ connection, client, machine, api, grant, organization, rol
 /** What a refused request must leave as it was. */
 const state = async () => {
   const lists = [
-    ...['/users', '/roles', '/resource-servers', '/clients', '/client-grants', '/connections', '/custom-domains'],
+    ...[
+      '/users',
+      '/roles',
+      '/resource-servers',
+      '/clients',
+      '/client-grants',
+      '/connections',
+      '/custom-domains',
+      '/keys/signing',
+    ],
     ...[
       '/branding',
       '/branding/themes/default',

@@ -23,13 +23,17 @@ export interface UserGrantFilter {
   audience?: string | null | undefined
 }
 
-/** Whether anything can still be minted from `g`. */
+/**
+ * Whether anything can still be minted from `g`. Values and no `exists`, which the planner may answer for all grants at
+ * once where a page of them is wanted.
+ */
 const alive = (tx: Tx, now: Date) => tx`
-  g.revoked_at is null and (
-    exists (
-      select from refresh_tokens t where t.grant_id = g.id and t.rotated_at is null
-        and (t.expires_at is null or t.expires_at > ${now}) and (t.idle_expires_at is null or t.idle_expires_at > ${now}))
-    or exists (select from codes c where c.grant_id = g.id and c.used_at is null and c.expires_at > ${now}))`
+  g.revoked_at is null and coalesce(
+    (select t.id from refresh_tokens t where t.grant_id = g.id and t.rotated_at is null
+      and (t.expires_at is null or t.expires_at > ${now}) and (t.idle_expires_at is null or t.idle_expires_at > ${now})
+      limit 1),
+    (select c.grant_id from codes c where c.grant_id = g.id and c.used_at is null and c.expires_at > ${now} limit 1)
+  ) is not null`
 
 /** Groups come in the order of an index, so that a page of them is counted off and the rest never read. */
 export async function list(tx: Tx, page: Page, filter: UserGrantFilter, now: Date): Promise<Found<UserGrantRow>> {

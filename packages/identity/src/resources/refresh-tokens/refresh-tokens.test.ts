@@ -153,7 +153,6 @@ test('lists are paged, filtered by client, and cut to fields', async () => {
   await tokens(bob)
   const all = idsOf(await list(anna))
   assert.equal(all.length, 3)
-  assert.deepEqual(all, all.toSorted())
   const query = `/refresh-tokens?user_id=${encodeURIComponent(anna.user_id)}`
   const first = (await env.manage('GET', `${query}&take=2&fields=id`)).json
   assert.deepEqual(first.refresh_tokens, [{ id: all[0] }, { id: all[1] }])

@@ -52,7 +52,7 @@ export const refreshTokens: Slice<{ database: Database; clock: Clock }> =
           return store.list(tx, page, { user_id, client_id }, clock.now())
         })
         const show = (row: store.RefreshTokenRow) => pick(shown(row, environment.issuer), query)
-        return answer('refresh_tokens', page, found, (row) => row.id, show) as Record<string, unknown>
+        return answer('refresh_tokens', page, found, (row) => row.grant_id, show) as Record<string, unknown>
       },
     )
 
@@ -162,7 +162,7 @@ export const refreshTokens: Slice<{ database: Database; clock: Clock }> =
           return store.list(tx, page, { user_id: params.user_id }, clock.now())
         })
         const show = (row: store.RefreshTokenRow) => shown(row, environment.issuer)
-        return answer('tokens', page, found, (row) => row.id, show) as Record<string, unknown>
+        return answer('tokens', page, found, (row) => row.grant_id, show) as Record<string, unknown>
       },
     )
 

@@ -12,7 +12,7 @@ export const problems = defineProblems({
 export const userinfoAudience = (issuer: string): string => `${issuer}userinfo`
 
 export function shown(row: RefreshTokenRow, issuer: string) {
-  const { audience, scope, initial_ip, initial_user_agent, last_ip, last_user_agent, ...rest } = row
+  const { grant_id: _, audience, scope, initial_ip, initial_user_agent, last_ip, last_user_agent, ...rest } = row
   return {
     ...present(rest),
     device: present({ initial_ip, initial_user_agent, last_ip, last_user_agent }),

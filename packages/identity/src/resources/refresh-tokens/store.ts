@@ -5,6 +5,8 @@ import { problems } from './rules.ts'
 /** A family of rotations as one token: who it is from its first row, how it is from the one that lives. */
 export interface RefreshTokenRow {
   id: string
+  /** By which a person's tokens are ordered. */
+  grant_id: string
   user_id: string
   client_id: string
   session_id: string | null
@@ -23,20 +25,23 @@ export interface RefreshTokenRow {
 }
 
 const columns = (tx: Tx) => tx`
-  t.id, g.user_id, g.client_id, g.session_id, g.audience, g.scope, l.rotating, t.created_at, l.idle_expires_at,
+  t.id, t.grant_id, g.user_id, g.client_id, g.session_id, g.audience, g.scope, l.rotating, t.created_at, l.idle_expires_at,
   l.expires_at, coalesce(l.last_exchanged_at, case when l.previous_id is not null then l.created_at end) as last_exchanged_at,
   t.ip as initial_ip, t.user_agent as initial_user_agent, coalesce(l.last_ip, l.ip) as last_ip,
   case when l.last_ip is null then l.user_agent else l.last_user_agent end as last_user_agent, t.refresh_token_metadata`
 
-/** `t` the first of a family, `g` its grant, `l` the member that can be exchanged now. */
+/** The member of the family of grant `g` that can be exchanged now. */
+const alive = (tx: Tx, now: Date) => tx`
+  from refresh_tokens l
+  where l.grant_id = g.id and l.rotated_at is null
+    and (l.expires_at is null or l.expires_at > ${now}) and (l.idle_expires_at is null or l.idle_expires_at > ${now})
+  order by l.created_at desc, l.id limit 1`
+
+/** `t` the first of a family, `g` its grant, `l` the one that lives. */
 const families = (tx: Tx, now: Date) => tx`
   refresh_tokens t
   join grants g on g.id = t.grant_id and g.revoked_at is null
-  cross join lateral (
-    select * from refresh_tokens l
-    where l.grant_id = t.grant_id and l.rotated_at is null
-      and (l.expires_at is null or l.expires_at > ${now}) and (l.idle_expires_at is null or l.idle_expires_at > ${now})
-    order by l.created_at desc, l.id limit 1) l`
+  cross join lateral (select * ${alive(tx, now)}) l`
 
 /** @throws Problem `inexistent_refresh_token` */
 export async function get(tx: Tx, id: string, now: Date): Promise<RefreshTokenRow> {
@@ -53,25 +58,46 @@ export interface RefreshTokenFilter {
 }
 
 export async function list(tx: Tx, page: Page, filter: RefreshTokenFilter, now: Date): Promise<Found<RefreshTokenRow>> {
-  const { user_id, client_id, rotating } = filter
   const where = tx`t.previous_id is null
-    ${user_id === undefined ? tx`` : tx`and g.user_id = ${user_id}`}
-    ${client_id === undefined ? tx`` : tx`and g.client_id = ${client_id}`}
-    ${rotating === undefined ? tx`` : tx`and l.rotating = ${rotating}`}
-    ${page.after === undefined ? tx`` : tx`and t.id > ${page.after}`}`
-  // One client may have millions; its index has this order.
-  const byClient = user_id === undefined && client_id !== undefined && page.kind !== 'checkpoint'
-  const order = byClient ? tx`g.user_id, g.audience, g.organization_id, g.id` : tx`t.id`
+    ${filter.user_id === undefined ? tx`` : tx`and g.user_id = ${filter.user_id}`}
+    ${filter.client_id === undefined ? tx`` : tx`and g.client_id = ${filter.client_id}`}
+    ${filter.rotating === undefined ? tx`` : tx`and l.rotating = ${filter.rotating}`}`
   const [rows, [count]] = await Promise.all([
-    tx<RefreshTokenRow[]>`
-      select ${columns(tx)} from ${families(tx, now)} where ${where}
-      order by ${order} limit ${fetchLimit(page)} offset ${page.offset}`,
+    filter.user_id === undefined
+      ? tx<RefreshTokenRow[]>`
+          select ${columns(tx)} from ${families(tx, now)} where ${where}
+          order by t.id limit ${fetchLimit(page)} offset ${page.offset}`
+      : pageOfPerson(tx, page, { ...filter, user_id: filter.user_id }, now),
     page.kind === 'totals'
       ? tx<{ total: number }[]>`select count(*)::int as total from ${families(tx, now)} where ${where}`
       : [{ total: 0 }],
   ])
   return { rows, total: count!.total }
 }
+
+/**
+ * One person's tokens in the order of their grants. The page is counted off along the index first, or the planner, which
+ * cannot know how few rows it will need, reads and sorts everything that the person ever authorized.
+ */
+const pageOfPerson = (
+  tx: Tx,
+  page: Page,
+  { user_id, client_id, rotating }: RefreshTokenFilter & { user_id: string },
+  now: Date,
+) => tx<RefreshTokenRow[]>`
+  with page as materialized (
+    select g.id from grants g
+    where g.user_id = ${user_id} and g.revoked_at is null
+      ${client_id === undefined ? tx`` : tx`and g.client_id = ${client_id}`}
+      ${page.after === undefined ? tx`` : tx`and g.id > ${page.after}`}
+      and ${
+        rotating === undefined
+          ? tx`(select l.id ${alive(tx, now)}) is not null`
+          : tx`(select l.rotating ${alive(tx, now)}) = ${rotating}`
+      }
+    order by g.id limit ${fetchLimit(page)} offset ${page.offset})
+  select ${columns(tx)} from ${families(tx, now)}
+  where t.previous_id is null and t.grant_id = any (array(select id from page)) order by g.id`
 
 /** @throws Problem `inexistent_refresh_token` */
 export async function saveMetadata(
