@@ -28,6 +28,8 @@ import { actionBindings } from './resources/actions/bindings/routes.ts'
 import { actionExecutions } from './resources/actions/executions/routes.ts'
 import { actions } from './resources/actions/routes.ts'
 import { actionVersions } from './resources/actions/versions/routes.ts'
+import { attackProtection } from './resources/attack-protection/routes.ts'
+import { createAttackProtection } from './resources/attack-protection/settings.ts'
 import { pageTemplate } from './resources/branding/page-template/routes.ts'
 import { branding } from './resources/branding/routes.ts'
 import { brandingThemes } from './resources/branding/themes/routes.ts'
@@ -36,9 +38,11 @@ import { clientCredentials } from './resources/clients/credentials/routes.ts'
 import { clients } from './resources/clients/routes.ts'
 import { connections } from './resources/connections/routes.ts'
 import { customDomains } from './resources/custom-domains/routes.ts'
+import { deviceCredentials } from './resources/device-credentials/routes.ts'
 import type { ResolveTxt } from './resources/domain-name.ts'
 import { emailProvider } from './resources/email-provider/routes.ts'
 import { emailTemplates } from './resources/email-templates/routes.ts'
+import { grants } from './resources/grants/routes.ts'
 import { guardian } from './resources/guardian/routes.ts'
 import { exportDownloads } from './resources/jobs/exports/download.ts'
 import { userExports } from './resources/jobs/exports/routes.ts'
@@ -61,18 +65,23 @@ import { organizations } from './resources/organizations/routes.ts'
 import { organizationSearch } from './resources/organizations/search/routes.ts'
 import { prompts } from './resources/prompts/routes.ts'
 import { DEFAULT_RATE, type RateLimit } from './resources/rate-limit.ts'
+import { refreshTokens } from './resources/refresh-tokens/routes.ts'
 import { resourceServers } from './resources/resource-servers/routes.ts'
 import { resourceServerSearch } from './resources/resource-servers/search/routes.ts'
 import { rolePermissions } from './resources/roles/permissions/routes.ts'
 import { roles } from './resources/roles/routes.ts'
 import { roleUsers } from './resources/roles/users/routes.ts'
+import { sessions } from './resources/sessions/routes.ts'
+import { signingKeys } from './resources/signing-keys/routes.ts'
 import { stats } from './resources/stats/routes.ts'
 import { tenantSettings } from './resources/tenant-settings/routes.ts'
 import { tickets } from './resources/tickets/routes.ts'
+import { userBlocks } from './resources/user-blocks/routes.ts'
 import { userFactors } from './resources/users/factors/routes.ts'
 import { userIdentities } from './resources/users/identities/routes.ts'
 import { userOrganizations } from './resources/users/organizations/routes.ts'
 import { userPermissions } from './resources/users/permissions/routes.ts'
+import { revokeAccess } from './resources/users/revoke-access/routes.ts'
 import { userRoles } from './resources/users/roles/routes.ts'
 import { users } from './resources/users/routes.ts'
 
@@ -100,8 +109,17 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
   const tenantLog = createTenantLog({ database, clock, logger })
   const outbox = createOutbox({ secrets, clock, mail })
   const configuration = createConfiguration({ database, cache, secrets })
+  const readAttackProtection = createAttackProtection({ database, cache })
   const postLogin = createPostLogin({ database, cache, secrets, clock, runner, logger, tenantLog })
-  const login = createLogin({ database, configuration, secrets, clock, postLogin, tenantLog })
+  const login = createLogin({
+    database,
+    configuration,
+    secrets,
+    clock,
+    postLogin,
+    tenantLog,
+    attackProtection: readAttackProtection,
+  })
   const { checkCode, run } = runner
   const app = createServer({ logger, trustedProxies: deps.trustedProxies })
 
@@ -165,6 +183,14 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await brandingThemes({ database, clock })(api)
         await prompts({})(api)
         await tenantSettings({ database })(api)
+        await sessions({ database, clock })(api)
+        await refreshTokens({ database, clock })(api)
+        await revokeAccess({ database, clock })(api)
+        await grants({ database, clock })(api)
+        await deviceCredentials({ database, clock })(api)
+        await signingKeys({ database, secrets, clock })(api)
+        await attackProtection({ database })(api)
+        await userBlocks({ database, secrets, clock, tenantLog, attackProtection: readAttackProtection })(api)
         await logs({ database })(api)
         await logStreams({ database, secrets, clock })(api)
         await stats({ database, clock })(api)

@@ -57,5 +57,8 @@ export async function makeSigningKey(
       keyContext(environmentId, kid),
       pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
     ),
+    current_since: state === 'current' ? now : null,
+    current_until: null,
+    revoked_at: null,
   }
 }

@@ -13,6 +13,7 @@ import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import type { Client, Configuration } from '../oauth/configuration.ts'
 import { requireConnection } from '../oauth/connection.ts'
 import { insertGrantWithCode, subject as readSubject, type Subject } from '../oauth/grant-store.ts'
+import { problems as oauthProblems } from '../oauth/problems.ts'
 import { refuseSubject } from '../oauth/token/grants/subject.ts'
 import * as members from '../resources/organizations/members/store.ts'
 import type { PostLogin } from './post-login.ts'
@@ -38,7 +39,8 @@ export interface Finish {
 
 /**
  * @returns the authorization code
- * @throws Problem `access_denied`, `unauthorized` or `action_failed`; nothing but the tenant log is written then
+ * @throws Problem `access_denied`, `unauthorized`, `action_failed` or `login_required`; nothing but the tenant log is
+ *   written then
  */
 export async function finishLogin(deps: FinishDependencies, finish: Finish): Promise<string> {
   const { request, client, asked, session, organizationId } = finish
@@ -99,7 +101,7 @@ async function letIn(deps: FinishDependencies, finish: Finish, about: Partial<Lo
   const claims = await deps.postLogin.atLogin({ request, client, asked, session, connection, subject, about })
   const code = randomHandle()
   const now = deps.clock.now()
-  await deps.database.once(environment.id, (tx) =>
+  const made = await deps.database.once(environment.id, (tx) =>
     insertGrantWithCode(
       tx,
       environment.id,
@@ -129,5 +131,6 @@ async function letIn(deps: FinishDependencies, finish: Finish, about: Partial<Lo
       now,
     ),
   )
+  if (made.length === 0) throw oauthProblems.login_required({ internal: 'the session was ended meanwhile' })
   return code
 }

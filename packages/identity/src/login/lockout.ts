@@ -1,17 +1,21 @@
 /**
  * Limits on guessing passwords. Tries are counted before they are evaluated, per account and address, per account, and
- * per address; unknown accounts are counted alike, so the limit tells nothing about who exists.
+ * per address; unknown accounts are counted alike, so the limit tells nothing about who exists. The limits are the
+ * environment's (resources/attack-protection).
+ *
+ * Accounts are counted in windows of 15 minutes. An address has a stock of tries, and gets one back after each
+ * `rate` milliseconds.
  */
 
-import { createHmac } from 'node:crypto'
-import { isIPv6 } from 'node:net'
 import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
+import type { TenantLog } from '../logs/tenant-log.ts'
+import { accountLimits, type Counter, createCounters } from '../resources/attack-protection/counters.ts'
+import type { AttackProtection, ReadAttackProtection } from '../resources/attack-protection/settings.ts'
 import * as store from './store.ts'
 
 const WINDOW_SECONDS = 15 * 60
-const LIMITS = { accountAtAddress: 10, account: 100, address: 200 }
 
 export interface Lockout {
   /** Counts a try. @returns false when it must not be evaluated. */
@@ -19,45 +23,78 @@ export interface Lockout {
   succeeded(environmentId: string, account: string, ip: string): Promise<void>
 }
 
-export function createLockout(deps: { database: Database; secrets: Secrets; clock: Clock }): Lockout {
-  const key = deps.secrets.deriveKey('login-failures')
-  const bucket = (...parts: string[]) => createHmac('sha256', key).update(JSON.stringify(parts)).digest()
-  const buckets = (account: string, ip: string) => ({
-    accountAtAddress: bucket('both', account.toLowerCase(), network(ip)),
-    account: bucket('account', account.toLowerCase()),
-    address: bucket('address', network(ip)),
-  })
+export interface LockoutDependencies {
+  database: Database
+  secrets: Secrets
+  clock: Clock
+  attackProtection: ReadAttackProtection
+  tenantLog: Pick<TenantLog, 'add'>
+}
+
+export function createLockout(deps: LockoutDependencies): Lockout {
+  const counters = createCounters(deps.secrets)
   return {
     async admit(environmentId, account, ip) {
-      const counted = buckets(account, ip)
+      const protection = await deps.attackProtection(environmentId)
+      const counted = countersFor(protection, counters.of(account, ip), ip)
+      if (counted.length === 0) return true
       const now = deps.clock.now()
+      const throttle = protection.ipThrottling.settings.stage['pre-login']
       const rows = await deps.database.once(environmentId, (tx) =>
-        store.countTry(tx, environmentId, Object.values(counted), now, addSeconds(now, WINDOW_SECONDS)),
+        store.countTry(tx, environmentId, counted, now, addSeconds(now, WINDOW_SECONDS), throttle),
       )
-      return Object.entries(counted).every(([name, hash]) => {
-        const count = rows.find((row) => hash.equals(row.bucket))?.failures ?? Number.POSITIVE_INFINITY
-        return count <= LIMITS[name as keyof typeof LIMITS]
+      const tries = counted.map(({ kind, bucket }) => {
+        const failures = rows.find((row) => bucket.equals(row.bucket))?.failures ?? Number.POSITIVE_INFINITY
+        return judge(protection, kind, failures)
       })
+      const begun = (shield: Judgement['shield']) => tries.some((each) => each.shield === shield && each.begins)
+      // Once for a block, at the first try that it meets.
+      const entry = { ip, user_name: account }
+      if (begun('account')) deps.tenantLog.add(environmentId, { type: 'limit_wc', ...entry })
+      if (begun('address')) deps.tenantLog.add(environmentId, { type: 'limit_mu', ...entry })
+      return !tries.some(({ refused }) => refused)
     },
     async succeeded(environmentId, account, ip) {
-      const { accountAtAddress, account: all, address } = buckets(account, ip)
-      await deps.database.once(environmentId, (tx) => store.forgetTries(tx, [accountAtAddress, all], address))
+      const { ipThrottling } = await deps.attackProtection(environmentId)
+      const counted = counters.of(account, ip)
+      const { rate } = ipThrottling.settings.stage['pre-login']
+      await deps.database.once(environmentId, (tx) =>
+        store.forgetTries(
+          tx,
+          [counted.account_at_address.bucket, counted.account.bucket],
+          counted.address.bucket,
+          rate,
+        ),
+      )
     },
   }
 }
 
-/** One household, one bucket: an IPv6 customer owns a /64 and would otherwise rotate through it (CVE-2026-45364). */
-export function network(ip: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1]
-  if (mapped) return mapped
-  if (!isIPv6(ip)) return ip
-  const [head = '', tail] = ip.split('%')[0]!.toLowerCase().split('::')
-  const left = head.split(':').filter(Boolean)
-  const right = tail === undefined ? [] : tail.split(':').filter(Boolean)
-  const groups =
-    tail === undefined ? left : [...left, ...Array<string>(8 - left.length - right.length).fill('0'), ...right]
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`
+function countersFor(
+  { bruteForce, ipThrottling }: AttackProtection,
+  counted: Record<Counter['kind'], Counter>,
+  ip: string,
+): Counter[] {
+  const { mode } = bruteForce.settings
+  return [
+    ...(bruteForce.counts(ip) ? [counted.account] : []),
+    ...(bruteForce.counts(ip) && mode === 'count_per_identifier_and_ip' ? [counted.account_at_address] : []),
+    ...(ipThrottling.counts(ip) ? [counted.address] : []),
+  ]
+}
+
+interface Judgement {
+  shield: 'account' | 'address'
+  refused: boolean
+  /** Whether this is the first try over the limit. */
+  begins: boolean
+}
+
+function judge({ bruteForce, ipThrottling }: AttackProtection, kind: Counter['kind'], failures: number): Judgement {
+  // What is counted for an address is only what was over its limit.
+  if (kind === 'address') {
+    return { shield: 'address', refused: ipThrottling.blocks && failures > 0, begins: failures === 1 }
+  }
+  const limit = accountLimits(bruteForce.settings)[kind]
+  return { shield: 'account', refused: bruteForce.blocks && failures > limit, begins: failures === limit + 1 }
 }

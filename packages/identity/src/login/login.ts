@@ -18,12 +18,14 @@ import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { Problem } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { TenantLog } from '../logs/tenant-log.ts'
 import type { ResponseChannel } from '../oauth/authorize/checks.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import { answerAddress, respond } from '../oauth/authorize/respond.ts'
 import type { Client } from '../oauth/configuration.ts'
 import { readParameters } from '../oauth/parameters.ts'
 import { problems as oauthProblems } from '../oauth/problems.ts'
+import type { ReadAttackProtection } from '../resources/attack-protection/settings.ts'
 import { type FinishDependencies, finishLogin } from './finish.ts'
 import { createLockout, type Lockout } from './lockout.ts'
 import { lookOf } from './look.ts'
@@ -36,6 +38,8 @@ import { createTransactions, type Transaction, type Transactions, unstored } fro
 
 export interface LoginDependencies extends FinishDependencies {
   secrets: Secrets
+  attackProtection: ReadAttackProtection
+  tenantLog: TenantLog
 }
 
 export interface Login {

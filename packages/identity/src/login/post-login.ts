@@ -144,7 +144,7 @@ export function createPostLogin({
           metadata: connection.metadata,
         },
         authentication: { methods: session.amr.map((name) => ({ name, timestamp: session.auth_time.toISOString() })) },
-        session: { id: session.id },
+        session: { id: session.id, ...(session.session_metadata ? { metadata: session.session_metadata } : {}) },
         request: requestEvent(request.ip, request.headers['user-agent'], request.environment, request.method),
         transaction: {
           protocol: 'oidc-basic-profile',

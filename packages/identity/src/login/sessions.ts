@@ -8,12 +8,17 @@ import type { EnvironmentSettings } from '../environments/environment.ts'
 import { clearCookie, readCookie, setCookie } from './cookies.ts'
 import * as store from './store.ts'
 
-export type Session = Pick<store.SessionRow, 'id' | 'user_id' | 'connection_id' | 'email' | 'auth_time' | 'amr'>
+export type Session = Pick<
+  store.SessionRow,
+  'id' | 'user_id' | 'connection_id' | 'email' | 'auth_time' | 'amr' | 'session_metadata'
+>
 
 const HOUR = 3600
 /** Auth0's defaults: 168 hours in all, 72 without use. Minutes are kept as parts of an hour. */
 const lifetime = (settings: EnvironmentSettings) => Math.round((settings.session_lifetime ?? 168) * HOUR)
 const idleLifetime = (settings: EnvironmentSettings) => Math.round((settings.idle_session_lifetime ?? 72) * HOUR)
+
+const userAgentOf = (request: FastifyRequest): string | null => request.headers['user-agent']?.slice(0, 400) ?? null
 
 export interface Sessions {
   read(request: FastifyRequest): Promise<Session | undefined>
@@ -40,7 +45,12 @@ export function createSessions({ database, clock }: { database: Database; clock:
       // Use extends the idle lifetime; once a minute is enough to know it.
       if (session && now.getTime() - session.last_seen.getTime() > 60_000) {
         await database.once(id, (tx) =>
-          store.touchSession(tx, session.id, now, addSeconds(now, idleLifetime(settings))),
+          store.touchSession(tx, session.id, {
+            now,
+            idleExpiresAt: addSeconds(now, idleLifetime(settings)),
+            ip: request.ip,
+            userAgent: userAgentOf(request),
+          }),
         )
       }
       return session
@@ -59,7 +69,7 @@ export function createSessions({ database, clock }: { database: Database; clock:
         auth_time: now,
         amr,
         ip: request.ip,
-        user_agent: request.headers['user-agent']?.slice(0, 400) ?? null,
+        user_agent: userAgentOf(request),
         created_at: now,
         last_seen: now,
         idle_expires_at: addSeconds(now, idleLifetime(settings)),
@@ -70,7 +80,15 @@ export function createSessions({ database, clock }: { database: Database; clock:
       )
       if (!started) return undefined
       setCookie(request, reply, 'session', handle, lifetime(settings))
-      return { id: row.id, user_id: userId, connection_id: connectionId, email: null, auth_time: now, amr }
+      return {
+        id: row.id,
+        user_id: userId,
+        connection_id: connectionId,
+        email: null,
+        auth_time: now,
+        amr,
+        session_metadata: null,
+      }
     },
 
     async end(request, reply) {

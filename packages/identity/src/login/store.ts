@@ -2,6 +2,7 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { JSONValue } from 'postgres'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
+import type { Counter } from '../resources/attack-protection/counters.ts'
 
 export interface SessionRow {
   id: string
@@ -12,10 +13,12 @@ export interface SessionRow {
   amr: string[]
   last_seen: Date
   expires_at: Date
+  session_metadata: Record<string, string> | null
 }
 
 export const readSession = (tx: Tx, handleHash: Buffer, now: Date) => tx<SessionRow[]>`
-  select s.id, s.user_id, coalesce(s.connection_id, u.connection_id) as connection_id, u.email, s.auth_time, s.amr, s.last_seen, s.expires_at
+  select s.id, s.user_id, coalesce(s.connection_id, u.connection_id) as connection_id, u.email, s.auth_time, s.amr,
+    s.last_seen, s.expires_at, s.session_metadata
   from sessions s join users u on u.user_id = s.user_id and not u.blocked
   where s.handle_hash = ${handleHash} and s.expires_at > ${now} and s.idle_expires_at > ${now}`
 
@@ -77,8 +80,14 @@ export const replaceSession = (
     delete from sessions where handle_hash = ${oldHandleHash ?? null} and exists (select from started))
   select id from started`
 
-export const touchSession = (tx: Tx, id: string, now: Date, idleExpiresAt: Date) => tx`
-  update sessions set last_seen = ${now}, idle_expires_at = least(${idleExpiresAt}, expires_at) where id = ${id}`
+export const touchSession = (
+  tx: Tx,
+  id: string,
+  { now, idleExpiresAt, ip, userAgent }: { now: Date; idleExpiresAt: Date; ip: string; userAgent: string | null },
+) => tx`
+  update sessions set last_seen = ${now}, updated_at = ${now}, idle_expires_at = least(${idleExpiresAt}, expires_at),
+    last_ip = ${ip}, last_user_agent = ${userAgent}
+  where id = ${id}`
 
 export const deleteSession = (tx: Tx, handleHash: Buffer) => tx`delete from sessions where handle_hash = ${handleHash}`
 
@@ -123,34 +132,63 @@ export const endTransaction = (tx: Tx, stateHash: Buffer) => tx`
   delete from login_transactions where state_hash = ${stateHash}`
 
 /** The driver has no arrays of bytes; they travel as hexadecimal text. */
-const hex = (hashes: Buffer[]): string[] => hashes.map((hash) => hash.toString('hex'))
+const hex = (hash: Buffer): string => hash.toString('hex')
 
 /**
  * Counts a try in every bucket before it is evaluated, so that parallel guesses cannot outrun the limit
- * (CVE-2024-4629).
+ * (CVE-2024-4629). An account's try is added to its window. An address's is taken from its stock, or refused when
+ * nothing is left of it; a refused one costs nothing, or nobody would ever get out.
  *
- * @returns the count of each bucket, this try included
+ * @returns of each bucket: the tries of an account, this one included; of an address, those refused in a row
  */
-export const countTry = (tx: Tx, environmentId: string, buckets: Buffer[], now: Date, windowEndsAt: Date) => tx<
-  { bucket: Uint8Array; failures: number }[]
->`
-  insert into login_failures as f (environment_id, bucket, failures, window_ends_at)
-  select ${environmentId}, decode(b, 'hex'), 1, ${windowEndsAt} from unnest(${hex(buckets)}::text[]) as b order by b
-  on conflict (environment_id, bucket) do update set
-    failures = case when f.window_ends_at <= ${now} then 1 else f.failures + 1 end,
-    window_ends_at = case when f.window_ends_at <= ${now} then excluded.window_ends_at else f.window_ends_at end
-  returning bucket, failures`
+export function countTry(
+  tx: Tx,
+  environmentId: string,
+  counters: Counter[],
+  now: Date,
+  windowEndsAt: Date,
+  throttle: { max_attempts: number; rate: number },
+) {
+  const after = (tries: number) => new Date(now.getTime() + tries * throttle.rate)
+  // The rate may have been made faster since: nothing waits longer than the whole stock takes now.
+  const left = tx`least(f.window_ends_at, ${after(throttle.max_attempts)})`
+  const isEmpty = tx`${left} > ${after(throttle.max_attempts - 1)}`
+  return tx<{ bucket: Uint8Array; failures: number }[]>`
+    insert into login_failures as f (environment_id, bucket, kind, account, ip, failures, window_ends_at)
+    select ${environmentId}, decode(c.bucket, 'hex'), c.kind, decode(c.account, 'hex'), c.ip,
+      case c.kind when 'address' then 0 else 1 end,
+      case c.kind when 'address' then ${after(1)}::timestamptz else ${windowEndsAt}::timestamptz end
+    from unnest(
+      ${counters.map(({ bucket }) => hex(bucket))}::text[], ${counters.map(({ kind }) => kind)}::text[],
+      ${counters.map(({ account }) => account && hex(account))}::text[], ${counters.map(({ ip }) => ip)}::text[]
+    ) as c (bucket, kind, account, ip)
+    order by c.bucket
+    on conflict (environment_id, bucket) do update set
+      ip = excluded.ip,
+      failures = case
+        when f.kind = 'address' then case when ${isEmpty} then f.failures + 1 else 0 end
+        when f.window_ends_at <= ${now} then 1 else f.failures + 1 end,
+      window_ends_at = case
+        when f.kind = 'address' then case
+          when ${isEmpty} then ${left}
+          else greatest(f.window_ends_at, ${now}) + ${throttle.rate}::int * interval '1 millisecond' end
+        when f.window_ends_at <= ${now} then excluded.window_ends_at else f.window_ends_at end
+    returning bucket, failures`
+}
 
-/** Rows are locked in the order of `countTry`, or parallel sign-ins of one person would wait for each other for ever. */
-export const forgetTries = (tx: Tx, cleared: Buffer[], decreased: Buffer) => tx`
+/**
+ * Clears an account and gives its try back to the address. Rows are locked in the order of `countTry`, or parallel
+ * sign-ins of one person would wait for each other for ever.
+ */
+export const forgetTries = (tx: Tx, cleared: Buffer[], returned: Buffer, rate: number) => tx`
   with locked as materialized (
     select bucket from login_failures
-    where bucket in (select decode(b, 'hex') from unnest(${hex([...cleared, decreased])}::text[]) as b)
+    where bucket in (select decode(b, 'hex') from unnest(${[...cleared, returned].map(hex)}::text[]) as b)
     order by bucket for update
   ), gone as (
-    delete from login_failures where bucket in (select bucket from locked where bucket <> ${decreased}))
-  update login_failures set failures = greatest(failures - 1, 0)
-  where bucket in (select bucket from locked where bucket = ${decreased})`
+    delete from login_failures where bucket in (select bucket from locked where bucket <> ${returned}))
+  update login_failures set window_ends_at = window_ends_at - ${rate}::int * interval '1 millisecond', failures = 0
+  where bucket in (select bucket from locked where bucket = ${returned})`
 
 export interface Credentials extends Proof {
   /** Whose identity it is: with a linked one somebody else than its address says. */

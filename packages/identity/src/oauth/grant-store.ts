@@ -106,13 +106,29 @@ export interface NewCode {
   expires_at: Date
 }
 
-export const insertGrantWithCode = (tx: Tx, environmentId: string, grant: Grant, code: NewCode, now: Date) => tx`
-  with g as (insert into grants ${tx({ ...grant, environment_id: environmentId, created_at: now })} returning id)
+/**
+ * @returns no row when the session is gone. It is held meanwhile: whoever ends it waits, and then finds the grant, so
+ * that none outlives its session by coming a moment later.
+ */
+export const insertGrantWithCode = (
+  tx: Tx,
+  environmentId: string,
+  grant: Grant & { session_id: string },
+  code: NewCode,
+  now: Date,
+) => tx<{ grant_id: string }[]>`
+  with s as materialized (select from sessions where id = ${grant.session_id} for key share), g as (
+    insert into grants (environment_id, id, user_id, client_id, organization_id, audience, resource_server_identifier,
+      scope, session_id, connection_id, auth_time, amr, created_at)
+    select ${environmentId}, ${grant.id}, ${grant.user_id}, ${grant.client_id}, ${grant.organization_id},
+      ${grant.audience}, ${grant.resource_server_identifier}, ${grant.scope}::text[], ${grant.session_id},
+      ${grant.connection_id}, ${grant.auth_time}::timestamptz, ${grant.amr}::text[], ${now}::timestamptz
+    from s returning id)
   insert into codes (environment_id, code_hash, grant_id, redirect_uri, code_challenge, nonce, with_auth_time, claims,
     issuer, expires_at)
   select ${environmentId}, ${code.code_hash}, g.id, ${code.redirect_uri}, ${code.code_challenge}, ${code.nonce},
     ${code.with_auth_time}, ${tx.json(code.claims as unknown as JSONValue)}, ${code.issuer}, ${code.expires_at}
-  from g`
+  from g returning grant_id`
 
 export const readCode = (tx: Tx, codeHash: Buffer) => tx<CodeRow[]>`
   select ${grantColumns(tx)}, ${subjectOf(tx)}, c.redirect_uri, c.code_challenge, c.nonce, c.with_auth_time, c.claims,
@@ -132,6 +148,8 @@ export interface NewRefreshToken {
   created_at: Date
   idle_expires_at: Date | null
   expires_at: Date | null
+  ip: string
+  user_agent: string | null
 }
 
 /**
@@ -144,13 +162,14 @@ export const redeemCode = (tx: Tx, codeHash: Buffer, now: Date, token: NewRefres
   with used as (
     update codes set used_at = ${now}
     where code_hash = ${codeHash} and used_at is null and expires_at > ${now}
+      and exists (select from grants g where g.id = codes.grant_id and g.revoked_at is null)
     returning environment_id, grant_id
   ), issued as (
     insert into refresh_tokens (environment_id, id, token_hash, grant_id, rotating, issuer, created_at, idle_expires_at,
-      expires_at)
+      expires_at, ip, user_agent)
     select environment_id, ${token?.id ?? ''}, ${token?.token_hash ?? Buffer.alloc(0)}, grant_id,
       ${token?.rotating ?? false}, ${token?.issuer ?? ''}, ${now}, ${token?.idle_expires_at ?? null}::timestamptz,
-      ${token?.expires_at ?? null}::timestamptz
+      ${token?.expires_at ?? null}::timestamptz, ${token?.ip ?? null}, ${token?.user_agent ?? null}
     from used where ${token !== undefined}
   )
   select grant_id from used`
@@ -194,16 +213,21 @@ export const rotateRefreshToken = (
     returning environment_id, id, grant_id
   )
   insert into refresh_tokens (environment_id, id, token_hash, grant_id, previous_id, rotating, issuer, created_at,
-    idle_expires_at, expires_at)
+    idle_expires_at, expires_at, ip, user_agent)
   select environment_id, ${next.id}, ${next.token_hash}, grant_id, id, ${next.rotating}, ${next.issuer}, ${now},
-    ${next.idle_expires_at}, ${next.expires_at}
+    ${next.idle_expires_at}, ${next.expires_at}, ${next.ip}, ${next.user_agent}
   from old returning id`
 
 /** A token that does not rotate lives on: its idle time starts again. */
-export const touchRefreshToken = (tx: Tx, tokenId: string, now: Date, idleExpiresAt: Date | null) => tx<
-  { id: string }[]
->`
-  update refresh_tokens t set last_exchanged_at = ${now}, idle_expires_at = ${idleExpiresAt}
+export const touchRefreshToken = (
+  tx: Tx,
+  tokenId: string,
+  now: Date,
+  idleExpiresAt: Date | null,
+  device: Pick<NewRefreshToken, 'ip' | 'user_agent'>,
+) => tx<{ id: string }[]>`
+  update refresh_tokens t set last_exchanged_at = ${now}, idle_expires_at = ${idleExpiresAt}, last_ip = ${device.ip},
+    last_user_agent = ${device.user_agent}
   where t.id = ${tokenId} and exists (select from grants g where g.id = t.grant_id and g.revoked_at is null)
   returning id`
 

@@ -7,6 +7,9 @@ export const Timestamp = Type.Unsafe<Date>({ type: 'string', format: 'date-time'
 /** Free-form objects such as app_metadata. */
 export const FreeForm = Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true })
 
+/** An answer without a body whose status is not 204: `null` would be written out. */
+export const Nothing = Type.Unsafe<undefined>({ type: 'null' })
+
 type Present<Row> = { [Name in keyof Row as null extends Row[Name] ? never : Name]: Row[Name] } & {
   [Name in keyof Row as null extends Row[Name] ? Name : never]?: Exclude<Row[Name], null>
 }

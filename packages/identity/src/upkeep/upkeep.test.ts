@@ -64,6 +64,7 @@ test('what has expired is removed, and what still means something stays', async 
       await tx`insert into login_failures ${tx({
         environment_id,
         bucket: bytes(name),
+        kind: 'account',
         failures: 1,
         window_ends_at: expires_at,
       })}`

@@ -28,14 +28,28 @@ export interface MadeRefreshToken {
   row: NewRefreshToken
 }
 
-export const firstRefreshToken = (client: Client, issuer: string, now: Date): MadeRefreshToken =>
-  make(client, issuer, now, absoluteEnd(refreshPolicy(client), now))
+/** What a token is made from: the token request, as far as it matters. */
+export interface TokenCause {
+  client: Client
+  environment: { issuer: string }
+  now: Date
+  browser: { ip: string; userAgent: string | undefined }
+}
+
+export const firstRefreshToken = (cause: TokenCause): MadeRefreshToken =>
+  make(cause, absoluteEnd(refreshPolicy(cause.client), cause.now))
 
 /** A successor inherits the end of its family: rotation does not extend the absolute lifetime. */
-export const nextRefreshToken = (client: Client, issuer: string, now: Date, expiresAt: Date | null): MadeRefreshToken =>
-  make(client, issuer, now, expiresAt)
+export const nextRefreshToken = (cause: TokenCause, expiresAt: Date | null): MadeRefreshToken => make(cause, expiresAt)
 
-function make(client: Client, issuer: string, now: Date, expiresAt: Date | null): MadeRefreshToken {
+/** Who asks, as it is shown beside the token. */
+export const deviceOf = ({ browser }: Pick<TokenCause, 'browser'>) => ({
+  ip: browser.ip,
+  user_agent: browser.userAgent?.slice(0, 400) ?? null,
+})
+
+function make(cause: TokenCause, expiresAt: Date | null): MadeRefreshToken {
+  const { client, environment, now } = cause
   const policy = refreshPolicy(client)
   const handle = randomHandle()
   return {
@@ -44,10 +58,11 @@ function make(client: Client, issuer: string, now: Date, expiresAt: Date | null)
       id: newId.uuid(),
       token_hash: hashHandle(handle),
       rotating: policy.rotation_type === 'rotating',
-      issuer,
+      issuer: environment.issuer,
       created_at: now,
       idle_expires_at: idleEnd(policy, now),
       expires_at: expiresAt,
+      ...deviceOf(cause),
     },
   }
 }

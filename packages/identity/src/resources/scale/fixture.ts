@@ -63,8 +63,9 @@ export async function loadScale(sql: Sql, environmentId: string): Promise<void> 
       select ${environmentId}, 'scale' || n, decode(md5('h' || n), 'hex'), ${user}, now(), '{pwd}', now(), now(),
         now() + interval '1 day', now() + interval '1 day'
       from generate_series(0, 4999) n`
-    await tx`insert into grants (environment_id, id, user_id, client_id, scope, auth_time, amr, created_at)
-      select ${environmentId}, 'scale' || n, ${user}, ${client}, '{openid}', now(), '{pwd}', now()
+    // Each for an API of its own: those for the same one are shown together, and read together.
+    await tx`insert into grants (environment_id, id, user_id, client_id, audience, scope, auth_time, amr, created_at)
+      select ${environmentId}, 'scale' || n, ${user}, ${client}, 'urn:scale:' || n, '{openid}', now(), '{pwd}', now()
       from generate_series(0, 4999) n`
     await tx`insert into refresh_tokens (environment_id, id, token_hash, grant_id, rotating, issuer, created_at)
       select ${environmentId}, 'scale' || n, decode(md5('r' || n), 'hex'), 'scale' || n, true, 'x', now()

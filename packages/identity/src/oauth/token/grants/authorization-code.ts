@@ -39,7 +39,7 @@ export const authorizationCode: GrantHandler = async (deps, request) => {
   const offline =
     cutScope(code.scope, api, code.permissions).includes('offline_access') &&
     client.grant_types.includes('refresh_token')
-  const refresh = offline ? firstRefreshToken(client, environment.issuer, now) : undefined
+  const refresh = offline ? firstRefreshToken(request) : undefined
 
   const redeemed = await deps.database.once(environment.id, (tx) => store.redeemCode(tx, codeHash, now, refresh?.row))
   if (redeemed.length === 0) {

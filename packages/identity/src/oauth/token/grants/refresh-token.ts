@@ -10,7 +10,7 @@ import type { RefreshTokenRow } from '../../grant-store.ts'
 import * as store from '../../grant-store.ts'
 import { problems } from '../../problems.ts'
 import { issue } from '../../tokens/issue.ts'
-import { idleEnd, nextRefreshToken, refreshPolicy } from '../../tokens/refresh.ts'
+import { deviceOf, idleEnd, nextRefreshToken, refreshPolicy } from '../../tokens/refresh.ts'
 import { parseScope } from '../../tokens/scope.ts'
 import { type GrantHandler, required, type TokenDependencies, type TokenRequest } from '../token.ts'
 import { aboutGrant, refuseSubject } from './subject.ts'
@@ -60,12 +60,12 @@ async function exchange(
   const policy = refreshPolicy(client)
   if (policy.rotation_type === 'non-rotating') {
     const touched = await deps.database.once(environment.id, (tx) =>
-      store.touchRefreshToken(tx, token.token_id, now, idleEnd(policy, now)),
+      store.touchRefreshToken(tx, token.token_id, now, idleEnd(policy, now), deviceOf(request)),
     )
     if (touched.length === 0) throw problems.invalid_refresh_token()
     return undefined
   }
-  const next = nextRefreshToken(client, environment.issuer, now, token.expires_at)
+  const next = nextRefreshToken(request, token.expires_at)
   const rotated = await deps.database.once(environment.id, (tx) =>
     store.rotateRefreshToken(tx, token.token_id, now, policy.leeway, next.row),
   )

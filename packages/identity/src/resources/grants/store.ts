@@ -1,0 +1,77 @@
+import type { Tx } from '@tenantry/kernel/database/database.ts'
+import { defineProblems } from '@tenantry/kernel/problem.ts'
+import { type Found, fetchLimit, type Page } from '../paging.ts'
+
+export const problems = defineProblems({
+  inexistent_grant: { status: 404, title: 'The grant does not exist.' },
+})
+
+/** What a person has authorized a client to do at an API, in one organization or outside of all. */
+export interface UserGrantRow {
+  id: string
+  user_id: string
+  client_id: string
+  audience: string | null
+  organization_id: string | null
+  scope: string[]
+}
+
+export interface UserGrantFilter {
+  user_id?: string | undefined
+  client_id?: string | undefined
+  /** Null is what a sign-in without an API is for. */
+  audience?: string | null | undefined
+}
+
+/**
+ * Whether anything can still be minted from `g`. Values and no `exists`, which the planner may answer for all grants at
+ * once where a page of them is wanted.
+ */
+const alive = (tx: Tx, now: Date) => tx`
+  g.revoked_at is null and coalesce(
+    (select t.id from refresh_tokens t where t.grant_id = g.id and t.rotated_at is null
+      and (t.expires_at is null or t.expires_at > ${now}) and (t.idle_expires_at is null or t.idle_expires_at > ${now})
+      limit 1),
+    (select c.grant_id from codes c where c.grant_id = g.id and c.used_at is null and c.expires_at > ${now} limit 1)
+  ) is not null`
+
+/** Groups come in the order of an index, so that a page of them is counted off and the rest never read. */
+export async function list(tx: Tx, page: Page, filter: UserGrantFilter, now: Date): Promise<Found<UserGrantRow>> {
+  const { user_id, client_id, audience } = filter
+  const where = tx`${alive(tx, now)}
+    ${user_id === undefined ? tx`` : tx`and g.user_id = ${user_id}`}
+    ${client_id === undefined ? tx`` : tx`and g.client_id = ${client_id}`}
+    ${audience === undefined ? tx`` : audience === null ? tx`and g.audience is null` : tx`and g.audience = ${audience}`}`
+  const key = tx`g.user_id, g.client_id, g.audience, g.organization_id`
+  const [rows, [count]] = await Promise.all([
+    tx<UserGrantRow[]>`
+      select ${key}, (array_agg(g.id order by g.created_at, g.id))[1] as id,
+        coalesce(array_agg(distinct s) filter (where s is not null), '{}') as scope
+      from grants g left join lateral unnest(g.scope) s on true where ${where}
+      group by ${key} order by ${key} limit ${fetchLimit(page)} offset ${page.offset}`,
+    page.kind === 'totals'
+      ? tx<{ total: number }[]>`
+          select count(*)::int as total from (select from grants g where ${where} group by ${key}) as grouped`
+      : [{ total: 0 }],
+  ])
+  return { rows, total: count!.total }
+}
+
+/**
+ * Revokes what stands behind an id: every authorization of that person, client, API and organization.
+ *
+ * @throws Problem `inexistent_grant`
+ */
+export async function revoke(tx: Tx, id: string, now: Date): Promise<void> {
+  const ended = await tx`
+    update grants set revoked_at = ${now}
+    from (select g.user_id, g.client_id, g.audience, g.organization_id from grants g where g.id = ${id} and ${alive(tx, now)}) as one
+    where grants.user_id = one.user_id and grants.client_id = one.client_id
+      and grants.audience is not distinct from one.audience
+      and grants.organization_id is not distinct from one.organization_id and grants.revoked_at is null
+    returning 1`
+  if (ended.length === 0) throw problems.inexistent_grant()
+}
+
+export const revokeAllOf = (tx: Tx, userId: string, now: Date) => tx`
+  update grants set revoked_at = ${now} where user_id = ${userId} and revoked_at is null`
