@@ -151,7 +151,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await organizationClients({ database, clock })(api)
         await discoveryDomains({ database, clock })(api)
         await organizationClientGrants({ database })(api)
-        await members({ database, clock })(api)
+        await members({ database, clock, tenantLog })(api)
         await invitations({ database, secrets, clock, outbox })(api)
         await users({ database, clock, outbox, tenantLog })(api)
         await userIdentities({ database, keyrings, clock })(api)

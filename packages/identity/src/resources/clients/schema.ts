@@ -1,6 +1,7 @@
 import { Exact, Nullable, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
 import { inertMembers, isObject, off, only } from '../inert.ts'
+import { textChangesUpTo, textsUpTo } from '../metadata.ts'
 import { Address } from '../web-address.ts'
 import { FreeForm, Timestamp } from '../wire.ts'
 import { CreateCredential } from './credentials/schema.ts'
@@ -145,11 +146,10 @@ const settings = {
 }
 
 const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '^[^<>]+$' })
-const MetadataName = Type.String({ minLength: 1, maxLength: 255 })
 
 export const CreateClient = Exact({
   name: Name,
-  client_metadata: Type.Optional(Type.Record(MetadataName, Type.String({ maxLength: 255 }), { maxProperties: 10 })),
+  client_metadata: Type.Optional(textsUpTo(10)),
   client_authentication_methods: Type.Optional(Nullable(NewAuthenticationMethods)),
   ...settings,
 })
@@ -158,9 +158,7 @@ export type CreateClient = Static<typeof CreateClient>
 /** client_metadata is merged: null takes a key away. */
 export const UpdateClient = Exact({
   name: Type.Optional(Name),
-  client_metadata: Type.Optional(
-    Type.Record(MetadataName, Nullable(Type.String({ maxLength: 255 })), { maxProperties: 20 }),
-  ),
+  client_metadata: Type.Optional(textChangesUpTo(20)),
   client_authentication_methods: Type.Optional(Nullable(AuthenticationMethodsInput)),
   ...settings,
 })

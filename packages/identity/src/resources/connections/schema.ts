@@ -2,6 +2,7 @@ import { Exact, Nullable, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
 import type { PasswordPolicy } from '../../upstream/database/policy.ts'
 import { inertMembers, isObject, off, only } from '../inert.ts'
+import { textsUpTo } from '../metadata.ts'
 
 /** What of a database's options is obeyed. */
 const obeyed = {
@@ -89,9 +90,7 @@ export const inert = {
 }
 
 const DisplayName = Type.String({ minLength: 1, maxLength: 128 })
-const Metadata = Type.Record(Type.String({ minLength: 1, maxLength: 255 }), Type.String({ maxLength: 255 }), {
-  maxProperties: 10,
-})
+const Metadata = textsUpTo(10)
 const EnabledClients = Type.Array(Type.String({ maxLength: 64 }), { maxItems: 1000 })
 const Realms = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 10 })
 

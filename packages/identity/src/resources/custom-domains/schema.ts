@@ -1,6 +1,7 @@
-import { Exact, Nullable, OneOf } from '@tenantry/kernel/http/slice.ts'
+import { Exact, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
 import { inertMembers, only } from '../inert.ts'
+import { textChangesUpTo, textsUpTo } from '../metadata.ts'
 import { FieldsQuery } from '../wire.ts'
 
 /**
@@ -14,22 +15,19 @@ export const inert = {
   relying_party_identifier: only(null),
 }
 
-const MetadataName = Type.String({ minLength: 1, maxLength: 255 })
 const { verification_method, ...changeable } = inert
 
 export const CreateCustomDomain = Exact({
   domain: Type.String({ minLength: 1, maxLength: 255 }),
   type: OneOf('auth0_managed_certs', 'self_managed_certs'),
-  domain_metadata: Type.Optional(Type.Record(MetadataName, Type.String({ maxLength: 255 }), { maxProperties: 10 })),
+  domain_metadata: Type.Optional(textsUpTo(10)),
   ...inertMembers({ verification_method, ...changeable }),
 })
 export type CreateCustomDomain = Static<typeof CreateCustomDomain>
 
 /** domain_metadata is merged: null takes a key away. */
 export const UpdateCustomDomain = Exact({
-  domain_metadata: Type.Optional(
-    Type.Record(MetadataName, Nullable(Type.String({ maxLength: 255 })), { maxProperties: 20 }),
-  ),
+  domain_metadata: Type.Optional(textChangesUpTo(20)),
   ...inertMembers(changeable),
 })
 export type UpdateCustomDomain = Static<typeof UpdateCustomDomain>

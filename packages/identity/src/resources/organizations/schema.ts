@@ -1,6 +1,7 @@
 import { Exact, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
 import { inertMembers, only } from '../inert.ts'
+import { textsUpTo } from '../metadata.ts'
 
 /** Auth0's rule: 1 to 50 of a-z, 0-9, - and _, starting with a letter or digit; not like an id. */
 export const OrganizationName = Type.String({ pattern: '^(?!org_)[a-z0-9][a-z0-9_-]{0,49}$' })
@@ -12,9 +13,7 @@ export const Branding = Exact({
   colors: Type.Optional(Exact({ primary: Type.Optional(Color), page_background: Type.Optional(Color) })),
 })
 
-export const Metadata = Type.Record(Type.String({ maxLength: 255, minLength: 1 }), Type.String({ maxLength: 255 }), {
-  maxProperties: 25,
-})
+export const Metadata = textsUpTo(25)
 
 /** The login page has no buttons of connections and no way to sign up. */
 export const inertEnabledConnection = { show_as_button: only(true), is_signup_enabled: only(false) }

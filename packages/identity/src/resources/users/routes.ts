@@ -187,6 +187,7 @@ export const users: Slice<{ database: Database; clock: Clock; outbox: Outbox; te
       async (request, reply) => {
         const gone = await database.inEnvironment(request.environment.id, (tx) => store.remove(tx, request.params.id))
         if (!gone) throw problems.inexistent_user()
+        tenantLog.add(request.environment.id, { type: 'sdu', ...asker(request), user_id: request.params.id })
         return reply.code(204).send(null)
       },
     )

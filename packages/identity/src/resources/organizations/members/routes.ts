@@ -1,8 +1,10 @@
 /** Who belongs to an organization, and what they may do in it. */
+
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
+import { asker, type TenantLog } from '../../../logs/tenant-log.ts'
 import { problems as accessProblems, refusals } from '../../management-api.ts'
 import { answer, OffsetQuery, PageAnswer, pageOf } from '../../paging.ts'
 import { pick, present } from '../../wire.ts'
@@ -14,8 +16,8 @@ import * as store from './store.ts'
 
 const tags = ['organizations']
 
-export const members: Slice<{ database: Database; clock: Clock }> =
-  ({ database, clock }) =>
+export const members: Slice<{ database: Database; clock: Clock; tenantLog: TenantLog }> =
+  ({ database, clock, tenantLog }) =>
   async (app) => {
     app.get(
       '/organizations/:id/members',
@@ -64,6 +66,10 @@ export const members: Slice<{ database: Database; clock: Clock }> =
           await organizations.get(tx, request.params.id)
           await store.add(tx, request.environment.id, request.params.id, request.body.members)
         })
+        for (const user_id of request.body.members) {
+          const about = { ...asker(request), user_id, organization_id: request.params.id }
+          tenantLog.add(request.environment.id, { type: 'organization_member_added', ...about })
+        }
         return reply.code(204).send(null)
       },
     )
