@@ -32,8 +32,8 @@ export interface SdkWorld {
   close(): Promise<void>
 }
 
-export async function startSdkWorld(): Promise<SdkWorld> {
-  const identity = await startIdentity()
+export async function startSdkWorld(options: Parameters<typeof startIdentity>[0] = {}): Promise<SdkWorld> {
+  const identity = await startIdentity(options)
   const answered = new Set<string>()
   const notYet = new Set<string>()
   const { key, cert } = await selfSigned()
