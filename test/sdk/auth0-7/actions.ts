@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { all } from '../fixture.ts'
-import type { Open } from './roles.ts'
 import { peopleOf, until } from './people.ts'
+import type { Open } from './roles.ts'
+
+interface Details {
+  actions?: { executions: string[] }
+}
 
 const code = (body: string) => `exports.onExecutePostLogin = async (event, api) => { ${body} }`
 
@@ -29,13 +33,10 @@ export function actionsSuite(open: Open): void {
     assert.deepEqual([changed.code, changed.all_changes_deployed], [code(''), false])
     const second = await api.actions.deploy(id)
     const versions = await all(api.actions.versions.list(id))
-    assert.deepEqual(
-      versions.map(({ number, deployed }) => [number, deployed]).toSorted(),
-      [
-        [1, false],
-        [2, true],
-      ],
-    )
+    assert.deepEqual(versions.map(({ number, deployed }) => [number, deployed]).toSorted(), [
+      [1, false],
+      [2, true],
+    ])
     assert.deepEqual((await api.actions.versions.get(id, first.id!)).code, made.code)
     const back = await api.actions.versions.deploy(id, first.id!)
     assert.deepEqual([back.code, back.deployed], [made.code, true])
@@ -54,10 +55,11 @@ export function actionsSuite(open: Open): void {
     assert.deepEqual(bindings, bound.bindings)
 
     const people = await peopleOf(world)
-    await people.signIn(await people.person('greeted@greet.test'))
+    const greeted = await people.person('greeted@greet.test')
+    await people.signIn(greeted)
     const execution = await until(async () => {
-      const entries = await all(api.logs.list({ q: 'type:s', per_page: 10 }))
-      const details = entries[0]?.details as { actions?: { executions: string[] } } | undefined
+      const entries = await all(api.users.logs.list(greeted.user_id))
+      const details = entries.find((entry) => entry.type === 's')?.details as Details | undefined
       return details?.actions?.executions[0]
     })
     const ran = await api.actions.executions.get(execution)
@@ -66,6 +68,7 @@ export function actionsSuite(open: Open): void {
       ran.results?.map((result) => result.action_name),
       ['Greet'],
     )
+    await api.users.delete(greeted.user_id)
     await api.actions.triggers.bindings.updateMany('post-login', { bindings: [] })
     await api.actions.delete(id)
     await assert.rejects(api.actions.get(id), { statusCode: 404 })

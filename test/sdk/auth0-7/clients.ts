@@ -41,7 +41,10 @@ export function clientsSuite(open: Open): void {
 
   test('what an application may do at an API', async () => {
     const { api } = open()
-    const server = await api.resourceServers.create({ identifier: 'urn:clients', scopes: [{ value: 'a' }, { value: 'b' }] })
+    const server = await api.resourceServers.create({
+      identifier: 'urn:clients',
+      scopes: [{ value: 'a' }, { value: 'b' }],
+    })
     const client = await api.clients.create({ name: 'Granted', app_type: 'non_interactive' })
     const grant = await api.clientGrants.create({ client_id: client.client_id!, audience: 'urn:clients', scope: ['a'] })
     const id = grant.id!

@@ -119,7 +119,7 @@ export function environmentSuite(open: Open): void {
     const asked = { domain, type: 'self_managed_certs' as const, domain_metadata: { brand: 'blue' } }
     const claimed = await customDomains.create(asked)
     const id = claimed.custom_domain_id
-    const method = claimed.verification.methods[0] as { record: string; domain: string }
+    const method = claimed.verification.methods![0] as { record: string; domain: string }
     assert.deepEqual([claimed.domain, claimed.status, claimed.primary], [domain, 'pending_verification', false])
     records.set(method.domain, [[method.record]])
     const ready = await customDomains.verify(id)

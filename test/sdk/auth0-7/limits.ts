@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Management, ManagementClient, ManagementError } from 'auth0'
+import { Management, ManagementClient, type ManagementError } from 'auth0'
 import { all, startSdkWorld } from '../fixture.ts'
 import type { Open } from './roles.ts'
 

@@ -50,7 +50,7 @@ export function notYetSuite(open: Open): void {
           device_id: 'device',
         }),
       () => api.keys.networkAcls.list(),
-      () => api.keys.networkAcls.create({ name: 'Proxy', alg: 'HS256', value: 'key' }),
+      () => api.keys.networkAcls.create({ name: 'Proxy', alg: 'hmac-sha256', value: 'key' }),
       () => api.keys.networkAcls.get(id),
       () => api.keys.networkAcls.delete(id),
     ]

@@ -75,7 +75,11 @@ export function organizationsSuite(open: Open): void {
   test('applications that an organization uses', async () => {
     const { api } = open()
     const { id } = await api.organizations.create({ name: 'with-clients' })
-    const client = await api.clients.create({ name: 'Of an organization', app_type: 'spa', organization_usage: 'allow' })
+    const client = await api.clients.create({
+      name: 'Of an organization',
+      app_type: 'spa',
+      organization_usage: 'allow',
+    })
     const clientId = client.client_id!
     const association = {
       client_id: clientId,

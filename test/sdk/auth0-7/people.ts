@@ -39,7 +39,7 @@ export { PASSWORD }
 
 /** What happens in the background is waited for. */
 export async function until<Value>(ask: () => Promise<Value | undefined>): Promise<Value> {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 100; tries++) {
     const value = await ask()
     if (value !== undefined) return value
     await pause(20)
