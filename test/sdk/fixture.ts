@@ -4,7 +4,7 @@
  */
 import 'reflect-metadata'
 import assert from 'node:assert/strict'
-import { webcrypto } from 'node:crypto'
+import { randomUUID, webcrypto } from 'node:crypto'
 import { request as forward } from 'node:http'
 import { createServer, globalAgent } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -103,7 +103,8 @@ async function selfSigned(): Promise<{ key: string; cert: string }> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
   const keys = (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
   const certificate = await X509CertificateGenerator.createSelfSigned({
-    name: 'CN=localhost',
+    // A name of its own: several worlds are trusted at once, and an issuer is looked up by its name.
+    name: `CN=localhost ${randomUUID()}`,
     keys,
     signingAlgorithm: algorithm,
     extensions: [new SubjectAlternativeNameExtension([{ type: 'dns', value: 'localhost' }])],

@@ -108,7 +108,9 @@ export function environmentSuite(open: Open): void {
     assert.equal((await signing.get(current.kid)).previous, true)
     const revoked = await signing.revoke(current.kid)
     assert.deepEqual(revoked, { kid: current.kid, cert: current.cert })
-    assert.equal((await signing.get(current.kid)).revoked, true)
+    // The token in hand is of the revoked key; one that is asked for now is of the new one.
+    await assert.rejects(signing.get(current.kid), { statusCode: 401 })
+    assert.equal((await open().api.keys.signing.get(current.kid)).revoked, true)
   })
 
   test('a domain of the customer is claimed, proven, made the default and given up', async () => {
