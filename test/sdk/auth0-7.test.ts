@@ -7,7 +7,7 @@ import { actionsSuite } from './auth0-7/actions.ts'
 import { apisSuite } from './auth0-7/apis.ts'
 import { clientsSuite } from './auth0-7/clients.ts'
 import { connectionsSuite } from './auth0-7/connections.ts'
-import { environmentSuite, resolveTxt } from './auth0-7/environment.ts'
+import { environmentSuite } from './auth0-7/environment.ts'
 import { jobsSuite } from './auth0-7/jobs.ts'
 import { limitsSuite } from './auth0-7/limits.ts'
 import { logsSuite } from './auth0-7/logs.ts'
@@ -23,7 +23,7 @@ import { operations } from './operations.ts'
 
 let world: SdkWorld
 before(async () => {
-  world = await startSdkWorld({ resolveTxt })
+  world = await startSdkWorld()
 })
 after(() => world.close())
 

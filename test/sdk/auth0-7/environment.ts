@@ -4,15 +4,6 @@ import { THEME } from '@tenantry/identity/resources/branding/themes/fixture.ts'
 import type { Management } from 'auth0'
 import type { Open } from './roles.ts'
 
-/** Where the tests of domains publish what their owners would. */
-export const records = new Map<string, string[][]>()
-
-export async function resolveTxt(name: string): Promise<string[][]> {
-  const found = records.get(name)
-  if (!found) throw Object.assign(new Error(`queryTxt ENOTFOUND ${name}`), { code: 'ENOTFOUND' })
-  return found
-}
-
 export function environmentSuite(open: Open): void {
   test('settings of the environment are read and changed', async () => {
     const { api } = open()
@@ -114,7 +105,7 @@ export function environmentSuite(open: Open): void {
   })
 
   test('a domain of the customer is claimed, proven, made the default and given up', async () => {
-    const { api } = open()
+    const { api, world } = open()
     const { customDomains } = api
     const canonical = await customDomains.getDefault()
     const domain = 'login-sdk7.example.test'
@@ -123,7 +114,7 @@ export function environmentSuite(open: Open): void {
     const id = claimed.custom_domain_id
     const method = claimed.verification.methods![0] as { record: string; domain: string }
     assert.deepEqual([claimed.domain, claimed.status, claimed.primary], [domain, 'pending_verification', false])
-    records.set(method.domain, [[method.record]])
+    world.txt.set(method.domain, [[method.record]])
     const ready = await customDomains.verify(id)
     assert.deepEqual(ready, { ...claimed, status: 'ready' })
     assert.deepEqual(await customDomains.test(id), { success: true })

@@ -75,6 +75,21 @@ export function limitsSuite(open: Open): void {
     }
   })
 
+  test('lists of several pages come whole, by page number and by checkpoint', async () => {
+    const { api } = open()
+    const names = Array.from({ length: 7 }, (_, index) => `walk-${index}`)
+    const [roles, connections] = [new Set<string>(), new Set<string>()]
+    for (const name of names) {
+      roles.add((await api.roles.create({ name })).id!)
+      connections.add((await api.connections.create({ name, strategy: 'auth0' })).id!)
+    }
+    const ours = (rows: { name?: string }[]) => rows.map(({ name }) => name!).filter((name) => /^walk-/.test(name))
+    assert.deepEqual(ours(await all(api.roles.list({ per_page: 2 }))).toSorted(), names)
+    assert.deepEqual(ours(await all(api.connections.list({ take: 3 }))).toSorted(), names)
+    for (const id of roles) await api.roles.delete(id)
+    for (const id of connections) await api.connections.delete(id)
+  })
+
   test(`${MANY} organizations and ${MANY} members are walked without loss or repeat`, async () => {
     const world = await startSdkWorld()
     try {

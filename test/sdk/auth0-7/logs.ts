@@ -17,7 +17,7 @@ export function logsSuite(open: Open): void {
     assert.equal(new Set(entries.map((entry) => entry.log_id)).size, entries.length)
     const made = entries.filter((entry) => entry.description === 'Create a role').slice(0, 3)
     assert.deepEqual(
-      made.map((entry) => [entry.type, (entry.details as Details).request.body.name]),
+      made.map((entry) => [entry.type, (entry.details as unknown as Details).request.body.name]),
       [
         ['sapi', 'Log three'],
         ['sapi', 'Log two'],
