@@ -1,6 +1,6 @@
 /** People who really sign in, in the environment that the SDK manages. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { createWorld, openBrowser, PASSWORD, type Person, type World } from '@tenantry/identity/oauth/fixture.ts'
+import { createWorld, openBrowser, type Person, type World } from '@tenantry/identity/oauth/fixture.ts'
 import { workerOf } from '@tenantry/identity/resources/jobs/fixture.ts'
 import { runDueJobs } from '@tenantry/identity/resources/jobs/worker.ts'
 import type { SdkWorld } from '../fixture.ts'
@@ -34,8 +34,6 @@ export async function peopleOf(world: SdkWorld): Promise<People> {
     },
   }
 }
-
-export { PASSWORD }
 
 /** What happens in the background is waited for. */
 export async function until<Value>(ask: () => Promise<Value | undefined>): Promise<Value> {
