@@ -15,7 +15,12 @@ export function logsSuite(open: Open): void {
     for (const name of ['Log one', 'Log two', 'Log three']) roles.push(await api.roles.create({ name }))
     const entries = await all(api.logs.list({ per_page: 40, sort: 'date:-1' }))
     assert.equal(new Set(entries.map((entry) => entry.log_id)).size, entries.length)
-    const made = entries.filter((entry) => entry.description === 'Create a role').slice(0, 3)
+    const found = await all(api.logs.list({ search: 'type:sapi description:"create a role"', per_page: 2 }))
+    assert.deepEqual(
+      found,
+      entries.filter((entry) => entry.type === 'sapi' && entry.description === 'Create a role'),
+    )
+    const made = found.slice(0, 3)
     assert.deepEqual(
       made.map((entry) => [entry.type, (entry.details as unknown as Details).request.body.name]),
       [
