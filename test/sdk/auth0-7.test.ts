@@ -3,7 +3,21 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { ManagementClient } from 'auth0'
 import { shapeOf } from '../reference/compatibility.ts'
+import { actionsSuite } from './auth0-7/actions.ts'
+import { apisSuite } from './auth0-7/apis.ts'
+import { clientsSuite } from './auth0-7/clients.ts'
+import { connectionsSuite } from './auth0-7/connections.ts'
+import { environmentSuite } from './auth0-7/environment.ts'
+import { jobsSuite } from './auth0-7/jobs.ts'
+import { limitsSuite } from './auth0-7/limits.ts'
+import { logsSuite } from './auth0-7/logs.ts'
+import { notYetSuite } from './auth0-7/not-yet.ts'
+import { organizationMembersSuite } from './auth0-7/organization-members.ts'
+import { organizationsSuite } from './auth0-7/organizations.ts'
 import { rolesSuite } from './auth0-7/roles.ts'
+import { ticketsAndMailSuite } from './auth0-7/tickets-mail.ts'
+import { usersSuite } from './auth0-7/users.ts'
+import { usersAccessSuite } from './auth0-7/users-access.ts'
 import { type SdkWorld, startSdkWorld } from './fixture.ts'
 import { operations } from './operations.ts'
 
@@ -18,6 +32,20 @@ const open = () => ({ world, api: new ManagementClient({ ...world.options, maxRe
 
 describe('auth0 7', () => {
   rolesSuite(open)
+  organizationsSuite(open)
+  organizationMembersSuite(open)
+  usersSuite(open)
+  usersAccessSuite(open)
+  clientsSuite(open)
+  connectionsSuite(open)
+  apisSuite(open)
+  actionsSuite(open)
+  logsSuite(open)
+  jobsSuite(open)
+  ticketsAndMailSuite(open)
+  environmentSuite(open)
+  notYetSuite(open)
+  limitsSuite(open)
 
   test('every operation was called: with success, or with 501 where the table says not yet', () => {
     const left = operations

@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { PemConverter, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509'
 import { managementScopes } from '@tenantry/identity/resources/management-scopes.ts'
+import type { RateLimit } from '@tenantry/identity/resources/rate-limit.ts'
 import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
 import { assertCommitted } from '../reference/committed.ts'
 import { shapeOf } from '../reference/compatibility.ts'
@@ -27,18 +28,29 @@ export interface SdkWorld {
   /** Shapes (`GET /roles/{}`) that were answered with 2xx, and with 501. */
   answered: Set<string>
   notYet: Set<string>
+  /** How many requests were refused for their number (429). */
+  refusals(): number
+  /** What the DNS answers to questions for TXT records. */
+  txt: Map<string, string[][]>
   /** Compares what was answered with what the compatibility table says of this major version. */
   assertDriven(major: number): void
   close(): Promise<void>
 }
 
-export async function startSdkWorld(): Promise<SdkWorld> {
-  const identity = await startIdentity()
-  const answered = new Set<string>()
-  const notYet = new Set<string>()
-  const { key, cert } = await selfSigned()
-  setDefaultCACertificates([...getCACertificates(), cert])
-  globalAgent.options.ca = cert
+export async function startSdkWorld({
+  managementRate,
+  answered = new Set(),
+  notYet = new Set(),
+}: {
+  managementRate?: RateLimit
+  /** Of another world, where both are one suite. */
+  answered?: Set<string>
+  notYet?: Set<string>
+} = {}): Promise<SdkWorld> {
+  const txt = new Map<string, string[][]>()
+  const identity = await startIdentity({ managementRate, resolveTxt: async (name) => txt.get(name) ?? [] })
+  let refusals = 0
+  const { key, cert } = await trusted()
   // Ends TLS and passes on, as a proxy in front of the server does.
   const tls = createServer({ key, cert }, (incoming, outgoing) => {
     const { method, url, headers } = incoming
@@ -47,6 +59,7 @@ export async function startSdkWorld(): Promise<SdkWorld> {
       const shape = operationOf(method!, url!)
       if (shape && status < 300) answered.add(shape)
       if (shape && status === 501) notYet.add(shape)
+      if (status === 429) refusals++
       outgoing.writeHead(status, answer.headers)
       answer.pipe(outgoing)
     })
@@ -74,6 +87,8 @@ export async function startSdkWorld(): Promise<SdkWorld> {
     options: { domain, clientId: client.client_id, clientSecret: client.client_secret },
     answered,
     notYet,
+    refusals: () => refusals,
+    txt,
     assertDriven: (major) =>
       assertCommitted(`compatibility/auth0-${major}.json`, `${JSON.stringify([...answered].toSorted(), null, 1)}\n`),
     close: async () => {
@@ -97,6 +112,18 @@ const PATTERNS = operations
 function operationOf(method: string, url: string): string | undefined {
   const path = url.split('?')[0]!
   return PATTERNS.find((each) => each.method === method && each.pattern.test(path))?.shape
+}
+
+let certificate: Promise<{ key: string; cert: string }> | undefined
+
+/** One for all worlds of a process, because the agent of old SDKs trusts only one. */
+function trusted() {
+  certificate ??= selfSigned().then((made) => {
+    setDefaultCACertificates([...getCACertificates(), made.cert])
+    globalAgent.options.ca = made.cert
+    return made
+  })
+  return certificate
 }
 
 async function selfSigned(): Promise<{ key: string; cert: string }> {
@@ -123,8 +150,10 @@ export async function all<Item>(pages: Promise<AsyncIterable<Item>>): Promise<It
  * A client whose calls are counted, so that a suite can prove that it left none out. Managers are objects on the client;
  * methods are told by `manager.method`.
  */
-export function counting<Client extends object>(client: Client): { api: Client; called: Set<string> } {
-  const called = new Set<string>()
+export function counting<Client extends object>(
+  client: Client,
+  called = new Set<string>(),
+): { api: Client; called: Set<string> } {
   const wrap = <T extends object>(target: T, path: string[]): T =>
     new Proxy(target, {
       get(object, name) {

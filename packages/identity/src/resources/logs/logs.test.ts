@@ -178,3 +178,61 @@ test('a query parameter that an operation does not know is refused, on every ope
   }
   assert.equal((await env.manage('GET', `/organizations/${organization.id}`)).status, 200)
 })
+
+test('entries are found by q, by search, and by both at once', async () => {
+  const env = await identity.environment()
+  for (const name of ['Clerk', 'Cook']) await env.manage('POST', '/roles', { name })
+  await env.manage('POST', '/roles', { name: 'Clerk' })
+  await env.manage('POST', '/connections', { name: 'people', strategy: 'auth0' })
+  const found = async (query: Record<string, string>) => {
+    const answer = await env.manage('GET', `/logs?${new URLSearchParams({ sort: 'date:1', ...query })}`)
+    assert.equal(answer.status, 200, answer.text)
+    return answer.json.map((entry: { type: string; description: string }) => `${entry.type} ${entry.description}`)
+  }
+  const [role, refused, connection] = ['sapi Create a role', 'fapi Create a role', 'sapi Create a database connection']
+  assert.deepEqual(await found({ q: 'type:FAPI' }), [refused])
+  assert.deepEqual(await found({ q: 'type:sapi AND NOT description:"create a role"' }), [connection])
+  assert.deepEqual(await found({ q: 'type:(fapi OR sapi) AND description:create*' }), [role, role, refused, connection])
+  assert.deepEqual(await found({ q: 'client_id:test AND date:[2001 TO *]' }), [role, role, refused, connection])
+  assert.deepEqual(await found({ q: 'client_id:TEST' }), [])
+  assert.deepEqual(await found({ q: 'date:<2001' }), [])
+  assert.deepEqual(await found({ search: 'type:sa description:"Create a role"' }), [role, role])
+  assert.deepEqual(await found({ search: 'description:"Create a"' }), [])
+  assert.deepEqual(await found({ search: 'description:create', q: 'type:fapi' }), [refused])
+  assert.deepEqual(await found({ search: 'nobody' }), [])
+  assert.deepEqual(await found({ search: ' ', q: '' }), [role, role, refused, connection])
+  const totals = (await env.manage('GET', '/logs?include_totals=true&per_page=1&q=type:sapi')).json
+  assert.deepEqual([totals.total, totals.logs.length], [3, 1])
+  const [first] = (await env.manage('GET', '/logs?sort=date:1')).json
+  assert.deepEqual(await found({ from: first.log_id, q: 'type:sapi' }), [role, connection])
+  const stranger = await identity.environment()
+  assert.deepEqual((await stranger.manage('GET', '/logs?q=type:sapi')).json, [])
+})
+
+test('N134 a search that is none, of unknown fields or with what looks like SQL is refused or finds nothing', async () => {
+  const env = await identity.environment()
+  await env.manage('POST', '/roles', { name: 'Clerk' })
+  const odd: Record<string, string>[] = [
+    { q: 'type:' },
+    { q: '(type:sapi' },
+    { q: 'details:x' },
+    { q: 'environment_id:x' },
+    { q: 'constructor:x' },
+    { q: 'date:soon' },
+    { search: 'type:sapi OR type:fapi' },
+    { search: 'type:' },
+    { search: '(type:sapi)' },
+    { search: 'details:x' },
+    { q: 'x'.repeat(4097) },
+  ]
+  for (const query of odd) {
+    const answer = await env.manage('GET', `/logs?${new URLSearchParams(query)}`)
+    assert.deepEqual([answer.status, answer.json.statusCode], [400, 400], JSON.stringify(query))
+  }
+  for (const value of ["sapi' or '1'='1", 'sapi%', 's_pi', "'; drop table logs; --"]) {
+    for (const name of ['q', 'search']) {
+      const answer = await env.manage('GET', `/logs?${name}=${encodeURIComponent(`type:"${value}"`)}`)
+      assert.deepEqual([answer.status, answer.json], [200, []], value)
+    }
+  }
+})

@@ -6,10 +6,12 @@ import Type from 'typebox'
 import { logIdOf, positionOf, type StoredLog, shownLog } from '../../logs/entry.ts'
 import { refusals } from '../management-api.ts'
 import { answer, OffsetQuery, PageAnswer, pageOf, problems as pagingProblems } from '../paging.ts'
+import { limited } from '../search/store.ts'
 import { UserId } from '../users/schema.ts'
 import * as users from '../users/store.ts'
 import { FieldsQuery, pick } from '../wire.ts'
-import { Log, LogId, LogSort } from './schema.ts'
+import { Log, LogId, LogSort, Search } from './schema.ts'
+import { conditionOf, isSearch } from './search.ts'
 import * as store from './store.ts'
 
 const tags = ['logs']
@@ -35,12 +37,14 @@ export const logs: Slice<{ database: Database }> =
             from: Type.Optional(Type.String({ minLength: 1, maxLength: 40 })),
             take: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
             sort: Type.Optional(LogSort),
+            ...Search,
           }),
-          response: { 200: PageAnswer('logs', Log), ...refusals(400) },
+          response: { 200: PageAnswer('logs', Log), ...refusals(400, 503) },
         },
       },
       async (request) => {
-        const { from, take, sort, ...query } = request.query
+        const { from, take, sort, q, search, ...query } = request.query
+        const asked = { q, search }
         const after = from === undefined ? undefined : positionOf(from)
         if (from !== undefined && after === undefined) {
           throw pagingProblems.invalid_paging({
@@ -50,9 +54,10 @@ export const logs: Slice<{ database: Database }> =
         // Auth0's checkpoint of logs is a log's id, and its answer is a bare array whose last entry leads on.
         const page = pageOf(from !== undefined || take !== undefined ? { per_page: take ?? 50 } : query)
         const oldestFirst = from !== undefined || sort === 'date:1'
-        const found = await database.inEnvironment(request.environment.id, (tx) =>
-          store.list(tx, page, { condition: tx`true`, oldestFirst, after }),
-        )
+        const found = await database.inEnvironment(request.environment.id, (tx) => {
+          const list = () => store.list(tx, page, { condition: conditionOf(tx, asked), oldestFirst, after })
+          return isSearch(asked) ? limited(tx, list) : list()
+        })
         return answer('logs', page, found, keyOf, (row) => pick(shownLog(row), query))
       },
     )

@@ -31,3 +31,7 @@ export const LogId = Exact({ id: Type.String({ minLength: 1, maxLength: 40 }) })
 
 /** Entries come in the order of their dates. */
 export const LogSort = OneOf('date:1', 'date:-1')
+
+const Text = Type.Optional(Type.String({ maxLength: 4096 }))
+/** Lucene's syntax, or words of which all must hold; both when both are given. */
+export const Search = { q: Text, search: Text }
