@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { PemConverter, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509'
 import { managementScopes } from '@tenantry/identity/resources/management-scopes.ts'
+import type { RateLimit } from '@tenantry/identity/resources/rate-limit.ts'
 import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
 import { assertCommitted } from '../reference/committed.ts'
 import { shapeOf } from '../reference/compatibility.ts'
@@ -27,18 +28,19 @@ export interface SdkWorld {
   /** Shapes (`GET /roles/{}`) that were answered with 2xx, and with 501. */
   answered: Set<string>
   notYet: Set<string>
+  /** How many requests were refused for their number (429). */
+  refusals(): number
   /** Compares what was answered with what the compatibility table says of this major version. */
   assertDriven(major: number): void
   close(): Promise<void>
 }
 
-export async function startSdkWorld(): Promise<SdkWorld> {
-  const identity = await startIdentity()
+export async function startSdkWorld({ managementRate }: { managementRate?: RateLimit } = {}): Promise<SdkWorld> {
+  const identity = await startIdentity({ managementRate })
   const answered = new Set<string>()
   const notYet = new Set<string>()
-  const { key, cert } = await selfSigned()
-  setDefaultCACertificates([...getCACertificates(), cert])
-  globalAgent.options.ca = cert
+  let refusals = 0
+  const { key, cert } = await trusted()
   // Ends TLS and passes on, as a proxy in front of the server does.
   const tls = createServer({ key, cert }, (incoming, outgoing) => {
     const { method, url, headers } = incoming
@@ -47,6 +49,7 @@ export async function startSdkWorld(): Promise<SdkWorld> {
       const shape = operationOf(method!, url!)
       if (shape && status < 300) answered.add(shape)
       if (shape && status === 501) notYet.add(shape)
+      if (status === 429) refusals++
       outgoing.writeHead(status, answer.headers)
       answer.pipe(outgoing)
     })
@@ -74,6 +77,7 @@ export async function startSdkWorld(): Promise<SdkWorld> {
     options: { domain, clientId: client.client_id, clientSecret: client.client_secret },
     answered,
     notYet,
+    refusals: () => refusals,
     assertDriven: (major) =>
       assertCommitted(`compatibility/auth0-${major}.json`, `${JSON.stringify([...answered].toSorted(), null, 1)}\n`),
     close: async () => {
@@ -97,6 +101,18 @@ const PATTERNS = operations
 function operationOf(method: string, url: string): string | undefined {
   const path = url.split('?')[0]!
   return PATTERNS.find((each) => each.method === method && each.pattern.test(path))?.shape
+}
+
+let certificate: Promise<{ key: string; cert: string }> | undefined
+
+/** One for all worlds of a process, because the agent of old SDKs trusts only one. */
+function trusted() {
+  certificate ??= selfSigned().then((made) => {
+    setDefaultCACertificates([...getCACertificates(), made.cert])
+    globalAgent.options.ca = made.cert
+    return made
+  })
+  return certificate
 }
 
 async function selfSigned(): Promise<{ key: string; cert: string }> {
