@@ -30,15 +30,25 @@ export interface SdkWorld {
   notYet: Set<string>
   /** How many requests were refused for their number (429). */
   refusals(): number
+  /** What the DNS answers to questions for TXT records. */
+  txt: Map<string, string[][]>
   /** Compares what was answered with what the compatibility table says of this major version. */
   assertDriven(major: number): void
   close(): Promise<void>
 }
 
-export async function startSdkWorld({ managementRate }: { managementRate?: RateLimit } = {}): Promise<SdkWorld> {
-  const identity = await startIdentity({ managementRate })
-  const answered = new Set<string>()
-  const notYet = new Set<string>()
+export async function startSdkWorld({
+  managementRate,
+  answered = new Set(),
+  notYet = new Set(),
+}: {
+  managementRate?: RateLimit
+  /** Of another world, where both are one suite. */
+  answered?: Set<string>
+  notYet?: Set<string>
+} = {}): Promise<SdkWorld> {
+  const txt = new Map<string, string[][]>()
+  const identity = await startIdentity({ managementRate, resolveTxt: async (name) => txt.get(name) ?? [] })
   let refusals = 0
   const { key, cert } = await trusted()
   // Ends TLS and passes on, as a proxy in front of the server does.
@@ -78,6 +88,7 @@ export async function startSdkWorld({ managementRate }: { managementRate?: RateL
     answered,
     notYet,
     refusals: () => refusals,
+    txt,
     assertDriven: (major) =>
       assertCommitted(`compatibility/auth0-${major}.json`, `${JSON.stringify([...answered].toSorted(), null, 1)}\n`),
     close: async () => {
@@ -139,8 +150,10 @@ export async function all<Item>(pages: Promise<AsyncIterable<Item>>): Promise<It
  * A client whose calls are counted, so that a suite can prove that it left none out. Managers are objects on the client;
  * methods are told by `manager.method`.
  */
-export function counting<Client extends object>(client: Client): { api: Client; called: Set<string> } {
-  const called = new Set<string>()
+export function counting<Client extends object>(
+  client: Client,
+  called = new Set<string>(),
+): { api: Client; called: Set<string> } {
   const wrap = <T extends object>(target: T, path: string[]): T =>
     new Proxy(target, {
       get(object, name) {

@@ -20,6 +20,8 @@ export function actionsSuite(open: Open): void {
       (await api.actions.getAll({ actionName: tag })).actions.map((found: { id: string }) => found.id),
       [id],
     )
+    const tried = await api.actions.test({ id }, { payload: { user: {} } })
+    assert.deepEqual([tried.payload.status, tried.payload.errors], ['success', []])
     const deployed = await api.actions.deploy({ id })
     assert.deepEqual([deployed.code, deployed.number, deployed.deployed], [code, 1, true])
     const { versions } = await api.actions.getVersions({ id })

@@ -14,6 +14,8 @@ export interface Opened {
   major: 2 | 3
   /** Sets names apart, because the suites run twice in one environment. */
   tag: string
+  /** The same interface in another environment; its calls count as well. */
+  into(world: SdkWorld): Legacy
 }
 export type Open = () => Opened
 
@@ -23,7 +25,7 @@ export function legacy(major: 2 | 3) {
   const { ManagementClient } = require(`auth0-${major}`)
   return {
     open: (world: SdkWorld, more: object = {}): Legacy => new ManagementClient({ ...world.options, ...more }),
-    counted: (world: SdkWorld) => counting(new ManagementClient(world.options) as Legacy),
+    counted: (world: SdkWorld, called?: Set<string>) => counting(new ManagementClient(world.options) as Legacy, called),
   }
 }
 

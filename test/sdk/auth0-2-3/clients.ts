@@ -18,7 +18,7 @@ export function clientsSuite(open: Open): void {
     const [global] = await api.clients.getAll({ is_global: true })
     assert.equal(global.global, true)
     const changed = await api.clients.update({ client_id }, { description: 'Sends mail' })
-    assert.deepEqual(changed, { ...client, description: 'Sends mail' })
+    assert.deepEqual(changed, { ...client, description: 'Sends mail', updated_at: changed.updated_at })
     const rotated = await api.clients.rotateClientSecret({ client_id })
     assert.notEqual(rotated.client_secret, client.client_secret)
     assert.deepEqual(await api.clients.get({ client_id }), rotated)
@@ -50,7 +50,7 @@ export function clientsSuite(open: Open): void {
   test('the state of a connection', async () => {
     const { api, tag } = open()
     const { id } = await api.connections.create({ name: tag, strategy: 'auth0' })
-    assert.ok(await api.connections.checkStatus({ id }))
+    assert.deepEqual(await api.connections.checkStatus({ id }), {})
     await api.connections.delete({ id })
   })
 }

@@ -6,10 +6,14 @@ import type { Open } from './client.ts'
 export function organizationsSuite(open: Open): void {
   test('organizations, their connections, members, roles and invitations', async () => {
     const { api, tag } = open()
-    const { id, ...made } = await api.organizations.create({ name: tag, metadata: { tenantId: 't-1' } })
-    assert.deepEqual(made, { name: tag, metadata: { tenantId: 't-1' } })
-    const stored = { id, ...made, display_name: 'Acme' }
-    assert.deepEqual(await api.organizations.update({ id }, { display_name: 'Acme' }), stored)
+    const { id, ...made } = await api.organizations.create({
+      name: tag,
+      display_name: 'Acme',
+      metadata: { tenantId: 't-1' },
+    })
+    assert.deepEqual(made, { name: tag, display_name: 'Acme', metadata: { tenantId: 't-1' } })
+    const stored = { id, ...made, display_name: 'Acme Ltd' }
+    assert.deepEqual(await api.organizations.update({ id }, { display_name: 'Acme Ltd' }), stored)
     assert.deepEqual(await api.organizations.getByID({ id }), stored)
     assert.deepEqual(await api.organizations.getByName({ name: tag }), stored)
     assert.deepEqual(await api.organizations.getAll(), [stored])

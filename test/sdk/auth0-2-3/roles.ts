@@ -17,8 +17,8 @@ export function rolesSuite(open: Open): void {
       listed.find(({ id }: { id: string }) => id === server.id),
       server,
     )
-    const changed = await api.resourceServers.update({ id: server.id }, { token_lifetime: 600 })
-    assert.deepEqual(changed, { ...server, token_lifetime: 600 })
+    const changed = await api.resourceServers.update({ id: server.id }, { token_lifetime: 9000 })
+    assert.deepEqual(changed, { ...server, token_lifetime: 9000 })
 
     const role = await api.roles.create({ name: tag, description: 'Counts' })
     const id: string = role.id

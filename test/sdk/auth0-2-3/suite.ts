@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type SdkWorld, startSdkWorld } from '../fixture.ts'
+import { accessSuite } from './access.ts'
 import { actionsSuite } from './actions.ts'
 import { aliases, legacy, methodsOf, throughAliases } from './client.ts'
 import { clientsSuite, credentialsSuite } from './clients.ts'
 import { guardianSuite } from './guardian.ts'
 import { jobsSuite, ticketsSuite } from './jobs.ts'
 import { logsSuite } from './logs.ts'
+import { lookSuite } from './look.ts'
+import { mailSuite } from './mail.ts'
 import { organizationsSuite } from './organizations.ts'
 import { rolesSuite } from './roles.ts'
 import { transportSuite } from './transport.ts'
@@ -34,12 +37,11 @@ export function legacySuite(major: 2 | 3): void {
   describe(`auth0 ${major}`, () => {
     for (const way of ['managers', 'aliases'] as const) {
       describe(way === 'managers' ? 'through its managers' : 'through the methods of the client itself', () => {
-        const open = () => ({
-          world,
-          major,
-          tag: `${way}-${major}`,
-          api: way === 'managers' ? counted.api : throughAliases(counted.api, aliases(legacy(major).open(world))),
-        })
+        const into = (other: SdkWorld) => {
+          const { api } = legacy(major).counted(other, counted.called)
+          return way === 'managers' ? api : throughAliases(api, aliases(legacy(major).open(other)))
+        }
+        const open = () => ({ world, major, tag: `${way}-${major}`, api: into(world), into })
         organizationsSuite(open)
         usersSuite(open)
         rolesSuite(open)
@@ -47,8 +49,11 @@ export function legacySuite(major: 2 | 3): void {
         if (major === 3) credentialsSuite(open)
         actionsSuite(open)
         logsSuite(open)
+        lookSuite(open)
+        mailSuite(open)
         jobsSuite(open)
         ticketsSuite(open)
+        accessSuite(open)
         guardianSuite(open)
         if (way === 'managers') transportSuite(open)
       })

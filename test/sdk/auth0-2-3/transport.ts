@@ -43,10 +43,7 @@ export function transportSuite(open: Open): void {
   test('errors carry the status, its name and the message, and the whole answer', async () => {
     const { api } = open()
     await assert.rejects(api.users.get({ id: 'auth0|0123456789abcdef01234567' }), (error: Error & Thrown) => {
-      assert.deepEqual(
-        [error.name, error.statusCode, error.message],
-        ['Not Found', 404, 'The user does not exist.'],
-      )
+      assert.deepEqual([error.name, error.statusCode, error.message], ['Not Found', 404, 'The user does not exist.'])
       assert.equal(JSON.parse(error.originalError.response.text).errorCode, 'inexistent_user')
       return true
     })
