@@ -11,15 +11,13 @@ export function accessSuite(open: Open): void {
     const world = await startSdkWorld({ answered: main.answered, notYet: main.notYet })
     try {
       const api = into(world)
-      const { anna, client_id, fail } = await signedIn(world)
+      const { anna, client_id, again, fail } = await signedIn(world)
       const id = anna.user_id
 
-      const [grant, ...others] = await api.grants.getAll({ user_id: id })
-      assert.deepEqual([grant.clientID, grant.user_id, others.length], [client_id, id, 0])
       const [device, ...more] = await api.deviceCredentials.getAll({ user_id: id, client_id })
       assert.deepEqual(
         [device.type, device.user_id, device.client_id, more.length],
-        ['refresh_token', id, client_id, 0],
+        ['rotating_refresh_token', id, client_id, 0],
       )
       await api.deviceCredentials.delete({ id: device.id })
       assert.deepEqual(await api.deviceCredentials.getAll({ user_id: id, client_id }), [])
@@ -29,6 +27,9 @@ export function accessSuite(open: Open): void {
           statusCode: 501,
         },
       )
+      await again()
+      const [grant, ...others] = await api.grants.getAll({ user_id: id })
+      assert.deepEqual([grant.clientID, grant.user_id, others.length], [client_id, id, 0])
       await api.grants.delete({ id: grant.id })
       assert.deepEqual(await api.grants.getAll({ user_id: id }), [])
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startSdkWorld } from '../fixture.ts'
-import { legacy, type Open } from './client.ts'
+import { type Legacy, legacy, type Open } from './client.ts'
 
 export function transportSuite(open: Open): void {
   test('offset pages carry their totals, and callbacks work as promises do', async () => {
     const { api, tag } = open()
-    const made = []
+    const made: Legacy[] = []
     for (let index = 0; index < 5; index++) made.push(await api.roles.create({ name: `${tag} ${index}` }))
     const page = await api.roles.getAll({ name_filter: tag, page: 1, per_page: 2, include_totals: true })
     assert.deepEqual([page.start, page.limit, page.total, page.roles.length], [2, 2, 5, 2])
