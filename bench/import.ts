@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
+import { createOutbox } from '@tenantry/identity/delivery/outbox.ts'
 import { createTenantLog } from '@tenantry/identity/logs/tenant-log.ts'
 import { runDueJobs } from '@tenantry/identity/resources/jobs/worker.ts'
 import { startIdentity } from '@tenantry/identity/testing.ts'
@@ -39,7 +40,14 @@ await owner.end()
 const identity = await startIdentity({ urls: postgres.urls })
 const { database, secrets, clock } = identity
 const logger = createLogger({ level: 'silent' })
-const deps = { database, secrets, clock, logger, tenantLog: createTenantLog({ database, clock, logger }) }
+const deps = {
+  database,
+  secrets,
+  clock,
+  logger,
+  tenantLog: createTenantLog({ database, clock, logger }),
+  outbox: createOutbox({ secrets, clock, mail: { kind: 'mailbox' } }),
+}
 
 let peak = 0
 const sampler = setInterval(() => {

@@ -10,7 +10,7 @@ import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { PgBoss } from 'pg-boss'
 import { startLogStreams } from './delivery/log-streams/worker.ts'
-import type { MailSetting } from './delivery/outbox.ts'
+import { createOutbox, type MailSetting } from './delivery/outbox.ts'
 import { startDelivery } from './delivery/worker.ts'
 import { createTenantLog } from './logs/tenant-log.ts'
 import { startJobs } from './resources/jobs/worker.ts'
@@ -41,7 +41,8 @@ export async function startBackground(deps: BackgroundDependencies): Promise<Bac
   await startUpkeep({ boss, database, clock, logger })
   const streams = await startLogStreams({ boss, database, secrets, clock, logger, egress })
   const tenantLog = createTenantLog({ database, clock, logger })
-  const jobs = await startJobs({ boss, database, secrets, clock, logger, tenantLog })
+  const outbox = createOutbox({ secrets, clock, mail })
+  const jobs = await startJobs({ boss, database, secrets, clock, logger, tenantLog, outbox })
   // Also without a server of the installation: environments may have their own.
   const delivery = await startDelivery({ boss, database, secrets, clock, logger, egress, setting: mail })
   return {

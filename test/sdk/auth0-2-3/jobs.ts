@@ -12,7 +12,6 @@ export function jobsSuite(open: Open): void {
     const file = (...rows: object[]) => ({
       connection_id,
       users_json: JSON.stringify(rows),
-      send_completion_email: false,
     })
     const first = await api.jobs.importUsersJob(file({ email: `anna@${tag}.test` }))
     assert.deepEqual([first.type, first.status, first.connection_id], ['users_import', 'pending', connection_id])

@@ -20,7 +20,6 @@ export function jobsSuite(open: Open): void {
       connection_id: connectionId,
       upsert: false,
       external_id: 'move-1',
-      send_completion_email: false,
     })
     const { id } = job
     assert.deepEqual(

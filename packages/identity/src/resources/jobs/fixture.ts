@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { get } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createLogger } from '@tenantry/kernel/logger.ts'
+import { createOutbox } from '../../delivery/outbox.ts'
 import { createTenantLog } from '../../logs/tenant-log.ts'
 import type { Answer, TestEnvironment, TestIdentity } from '../../testing.ts'
 import { runDueJobs } from './worker.ts'
@@ -62,6 +63,7 @@ export const workerOf = ({ database, secrets, clock }: TestIdentity) => ({
   clock,
   logger,
   tenantLog: createTenantLog({ database, clock, logger }),
+  outbox: createOutbox({ secrets, clock, mail: { kind: 'mailbox' } }),
 })
 
 /** Runs the environment's jobs, and answers how the given one ended; a worker of another test may have it just now. */

@@ -33,13 +33,15 @@ function startWorker(environmentId: string) {
     import { createLogger } from '@tenantry/kernel/logger.ts'
     import { createSecrets } from '@tenantry/kernel/secrets.ts'
     import { runDueJobs } from ${JSON.stringify(new URL('./worker.ts', import.meta.url).href)}
+    import { createOutbox } from ${JSON.stringify(new URL('../../delivery/outbox.ts', import.meta.url).href)}
     import { createTenantLog } from ${JSON.stringify(new URL('../../logs/tenant-log.ts', import.meta.url).href)}
     const clock = { now: () => addSeconds(systemClock.now(), ${AHEAD}) }
     const logger = createLogger({ level: 'silent' })
     const database = await createDatabase({ urls: ${JSON.stringify(testDatabase())} })
+    const secrets = createSecrets(Buffer.alloc(32, 7))
     const deps = {
-      database, clock, logger, secrets: createSecrets(Buffer.alloc(32, 7)),
-      tenantLog: createTenantLog({ database, clock, logger }),
+      database, clock, logger, secrets, tenantLog: createTenantLog({ database, clock, logger }),
+      outbox: createOutbox({ secrets, clock, mail: { kind: 'mailbox' } }),
     }
     await runDueJobs(deps, { environmentId: '${environmentId}' })
     await database.close()`

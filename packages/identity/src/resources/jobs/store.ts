@@ -6,6 +6,8 @@ import type { ExportSettings } from './schema.ts'
 
 export interface ImportSettings {
   upsert: boolean
+  /** Whether a mail says when it has ended. */
+  notify: boolean
 }
 
 interface Base {

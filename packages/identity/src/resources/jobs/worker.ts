@@ -5,8 +5,10 @@
 import { addSeconds } from '@tenantry/kernel/clock.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { PgBoss } from 'pg-boss'
+import type { Outbox } from '../../delivery/outbox.ts'
 import type { TenantLog } from '../../logs/tenant-log.ts'
 import { runExport } from './exports/run.ts'
+import { tellByMail } from './imports/completion-mail.ts'
 import { runImport } from './imports/run.ts'
 import { LEASE_SECONDS, LeaseLost, type Outcome, progressOf, type RunDependencies } from './lease.ts'
 import * as store from './store.ts'
@@ -19,6 +21,7 @@ const ATTEMPTS = 20
 
 export interface WorkerDependencies extends RunDependencies {
   tenantLog: TenantLog
+  outbox: Outbox
   logger: Logger
 }
 
@@ -109,9 +112,13 @@ async function giveUp({ database, clock }: WorkerDependencies, job: store.JobRow
 }
 
 /** One entry for the job; its rows are in its summary and errors. */
-function tell({ tenantLog }: WorkerDependencies, job: store.ImportJob, { status, progress }: Outcome): Promise<void> {
+async function tell(deps: WorkerDependencies, job: store.ImportJob, outcome: Outcome): Promise<void> {
+  const { status, progress } = outcome
   const { inserted, updated, failed, done } = progress
-  return tenantLog.record(job.environment_id, {
+  if (job.settings.notify) {
+    await deps.database.inEnvironment(job.environment_id, (tx) => tellByMail(deps.outbox, tx, job, outcome))
+  }
+  return deps.tenantLog.record(job.environment_id, {
     type: status === 'completed' ? 'sui' : 'fui',
     connection_id: job.connection_id,
     details: { job_id: job.id, external_id: job.external_id, summary: { inserted, updated, failed, total: done } },

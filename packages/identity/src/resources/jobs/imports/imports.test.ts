@@ -267,7 +267,7 @@ test('a form that is not exactly what an import takes is refused, and leaves not
     [[file, connection, { name: 'external_id', value: 'x'.repeat(129) }], 400, /'external_id'/],
     [[file, { name: 'connection_id', value: 'con_none' }], 400, /connection does not exist/],
     [[file, { name: 'connection_id', value: stranger.connection_id }], 400, /connection does not exist/],
-    [[file, connection, { name: 'send_completion_email', value: 'true' }], 501, /send_completion_email/],
+    [[file, connection, { name: 'send_completion_email', value: 'maybe' }], 400, /send_completion_email/],
   ] as const) {
     const answer = await sendParts(env, [...parts])
     assert.equal(answer.status, status, answer.text)
@@ -292,6 +292,30 @@ test('a form that is not exactly what an import takes is refused, and leaves not
   assert.equal(honest.status, 202, honest.text)
 })
 
+test('whoever supports the environment is told by mail that an import has ended, unless it was not wanted', async () => {
+  const { env, connection_id } = await world()
+  const connection = { name: 'connection_id', value: connection_id }
+  const file = { name: 'users', file: 'users.json', value: JSON.stringify([{ email: 'a@example.test' }, {}]) }
+  const mails = async () =>
+    (await identity.database.inEnvironment(env.id, (tx) => tx`select recipient, subject from messages`)).map((row) => ({
+      ...row,
+    }))
+  const run = async (...more: { name: string; value: string }[]) => {
+    const job = await sendParts(env, [connection, ...more, file])
+    assert.equal(job.status, 202, job.text)
+    await settled(identity, env, job.json.id)
+  }
+  await run()
+  assert.deepEqual(await mails(), [])
+  await env.manage('PATCH', '/tenants/settings', { support_email: 'help@example.test' })
+  await run({ name: 'send_completion_email', value: 'false' })
+  assert.deepEqual(await mails(), [])
+  await run({ name: 'send_completion_email', value: 'true' })
+  await run()
+  const mail = { recipient: 'help@example.test', subject: 'The import of users has ended' }
+  assert.deepEqual(await mails(), [mail, mail])
+})
+
 test('two imports may be under way, whatever comes at once, and a third is told to wait', async () => {
   const { env, connection_id } = await world()
   const now = identity.clock.now()
@@ -305,7 +329,7 @@ test('two imports may be under way, whatever comes at once, and a third is told 
           type: 'users_import',
           status: 'pending',
           connection_id,
-          settings: { upsert: false },
+          settings: { upsert: false, notify: false },
           created_at: now,
           lease_until,
         }),

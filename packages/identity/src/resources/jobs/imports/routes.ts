@@ -5,7 +5,6 @@ import type { Api, Slice } from '@tenantry/kernel/http/slice.ts'
 import { newId } from '@tenantry/kernel/id.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import * as connections from '../../connections/store.ts'
-import { unsupported } from '../../inert.ts'
 import { refusals } from '../../management-api.ts'
 import { writePieces } from '../files.ts'
 import { problems, shown } from '../rules.ts'
@@ -53,8 +52,6 @@ export const userImports: Slice<{ database: Database; secrets: Secrets; clock: C
             writePieces(deps, job, file, () => renew(environmentId, job.id)),
           )
           request.body = form as typeof request.body
-          // Absent means no here: there are no addresses of administrators to write to.
-          if (form.send_completion_email === 'true') throw unsupported('send_completion_email')
           const row = await database.inEnvironment(environmentId, async (tx) => {
             const connection = await connections.find(tx, form.connection_id)
             if (!connection) throw problems.unknown_connection()
@@ -62,7 +59,7 @@ export const userImports: Slice<{ database: Database; secrets: Secrets; clock: C
             return store.release(tx, job.id, {
               connection_id: connection.id,
               external_id: form.external_id ?? null,
-              settings: { upsert: form.upsert === 'true' },
+              settings: { upsert: form.upsert === 'true', notify: form.send_completion_email !== 'false' },
               now: clock.now(),
             })
           })
@@ -86,7 +83,7 @@ export const userImports: Slice<{ database: Database; secrets: Secrets; clock: C
         type: 'users_import',
         status: 'uploading',
         connection_id: null,
-        settings: { upsert: false },
+        settings: { upsert: false, notify: false },
         created_at: now,
         lease_until: addSeconds(now, UPLOAD_SECONDS),
       })

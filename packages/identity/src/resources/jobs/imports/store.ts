@@ -63,6 +63,11 @@ export async function insertNew(
 
 const usernameOf = ({ username }: UserRow): string | undefined => (username ? comparableEmail(username) : undefined)
 
+export async function supportEmail(tx: Tx): Promise<string | undefined> {
+  const [row] = await tx<{ address: string | null }[]>`select settings->>'support_email' as address from environments`
+  return row?.address ?? undefined
+}
+
 export interface Existing {
   user_id: string
   /** False when the address is that of an identity which was linked to somebody else. */
