@@ -32,3 +32,12 @@ end $$;
 -- Every order in which users may be listed has its index; a sign-in writes all of them anyway.
 create index users_logins on users (environment_id, logins_count, user_id);
 create index users_updated on users (environment_id, updated_at, user_id);
+
+-- How often an address was invited and written to lately: by keys that the policies let an index serve, where lower() is
+-- none.
+alter table invitations add column invitee_key text collate "C" generated always as (lower(invitee->>'email')) stored;
+drop index invitations_invitee;
+create index invitations_invitee on invitations (environment_id, invitee_key, created_at);
+alter table messages add column recipient_key text collate "C" generated always as (lower(recipient)) stored;
+drop index messages_recipient;
+create index messages_recipient on messages (environment_id, recipient_key, created_at);

@@ -35,7 +35,7 @@ export async function insert(tx: Tx, message: NewMessage): Promise<void> {
 export const list = (tx: Tx, options: { recipient?: string; limit: number }): Promise<MessageRow[]> =>
   tx<MessageRow[]>`
     select ${columns(tx)} from messages
-    where ${options.recipient === undefined ? tx`true` : tx`lower(recipient) = lower(${options.recipient})`}
+    where ${options.recipient === undefined ? tx`true` : tx`recipient_key = lower(${options.recipient})`}
     order by created_at desc, id limit ${options.limit}`
 
 export async function find(tx: Tx, id: string): Promise<MessageRow | undefined> {
@@ -47,7 +47,7 @@ export async function find(tx: Tx, id: string): Promise<MessageRow | undefined> 
 export async function countSince(tx: Tx, given: { recipient: string; template: string; since: Date }): Promise<number> {
   const [row] = await tx<{ sent: number }[]>`
     select count(*)::int as sent from messages
-    where lower(recipient) = lower(${given.recipient}) and template = ${given.template}
+    where recipient_key = lower(${given.recipient}) and template = ${given.template}
       and created_at > ${given.since}`
   return row!.sent
 }

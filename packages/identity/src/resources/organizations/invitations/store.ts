@@ -197,7 +197,7 @@ export async function limitRate(tx: Tx, environmentId: string, email: string, no
   const mails = await messages.countSince(tx, { recipient, template: 'organization_invitation', since })
   const [rows] = await tx<{ count: number }[]>`
     select count(*)::int as count from invitations
-    where lower(invitee->>'email') = ${recipient} and created_at > ${since}`
+    where invitee_key = lower(${recipient}) and created_at > ${since}`
   if (Math.max(mails, rows!.count) >= INVITATIONS_PER_HOUR) {
     throw problems.too_many_requests({
       facts: { limit: INVITATIONS_PER_HOUR, retryAfter: 3600 },
