@@ -142,6 +142,8 @@ export function governManagementApi(app: Api, deps: ManagementApiDependencies): 
     const problem = toProblem(error)
     logProblem(request.log, problem)
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
+    // The body was not read, and whatever comes next on this connection would be taken for it.
+    if (problem.status === 413 || problem.status === 415) reply.header('connection', 'close')
     if (typeof problem.facts.retryAfter === 'number') reply.headers(rateLimitHeaders(problem, clock.now()))
     return reply.code(problem.status).send(renderRefusal(problem))
   })
