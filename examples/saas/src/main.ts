@@ -25,7 +25,7 @@ interface Quickstart {
   gatewayUrl: string
   apiAudience: string
   spaClient: { client_id: string }
-  managementClient: { client_id: string; client_secret: string }
+  servicesClient: { client_id: string; client_secret: string }
   connection: { id: string; name: string }
   roles?: { admin: string }
 }
@@ -59,8 +59,8 @@ const stockroom = await createStockroom({
   tenantClaim: env.STOCKROOM_TENANT_CLAIM ?? 'https://stockroom.example/tenantId',
   management: {
     domain: new URL(quickstart.issuer).host,
-    clientId: quickstart.managementClient.client_id,
-    clientSecret: quickstart.managementClient.client_secret,
+    clientId: quickstart.servicesClient.client_id,
+    clientSecret: quickstart.servicesClient.client_secret,
     audience: quickstart.managementAudience,
   },
   connection: quickstart.connection,

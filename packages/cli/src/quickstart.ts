@@ -21,7 +21,10 @@ export interface Sample {
 
 export interface Quickstart {
   spaClient: { client_id: string }
+  /** May do everything at the Management API: for scripts, SDKs, and whoever moves in. */
   managementClient: { client_id: string; client_secret: string }
+  /** The sample's own, which may do what its services need. */
+  servicesClient: { client_id: string; client_secret: string }
   connection: { id: string; name: string }
   roles: { admin: string; member: string }
 }
@@ -70,7 +73,7 @@ export async function seedQuickstart(
     allowed_logout_urls: [sample.appUrl],
     initiate_login_uri: `${sample.appUrl}/login`,
   }
-  const [spa, machine] = await Promise.all([
+  const [spa, services, management] = await Promise.all([
     ensure(call, '/clients', (row) => row.name === 'Stockroom', {
       name: 'Stockroom',
       app_type: 'spa',
@@ -89,6 +92,11 @@ export async function seedQuickstart(
     }),
     ensure(call, '/clients', (row) => row.name === 'Stockroom services', {
       name: 'Stockroom services',
+      app_type: 'non_interactive',
+      grant_types: ['client_credentials'],
+    }),
+    ensure(call, '/clients', (row) => row.name === 'Management', {
+      name: 'Management',
       app_type: 'non_interactive',
       grant_types: ['client_credentials'],
     }),
@@ -123,16 +131,22 @@ export async function seedQuickstart(
       'delete:item',
     ]),
     ensureRole(call, sample, 'Member', 'Sees items', ['read:item']),
-    ensure(call, '/client-grants', (row) => row.client_id === machine.client_id, {
-      client_id: machine.client_id,
+    ensure(call, '/client-grants', (row) => row.client_id === services.client_id, {
+      client_id: services.client_id,
       audience: `${environment.origin}/api/v2/`,
       scope: SERVICE_SCOPES,
+    }),
+    ensure(call, '/client-grants', (row) => row.client_id === management.client_id, {
+      client_id: management.client_id,
+      audience: `${environment.origin}/api/v2/`,
+      allow_all_scopes: true,
     }),
   ])
 
   return {
     spaClient: { client_id: text(spa.client_id) },
-    managementClient: { client_id: text(machine.client_id), client_secret: text(machine.client_secret) },
+    managementClient: { client_id: text(management.client_id), client_secret: text(management.client_secret) },
+    servicesClient: { client_id: text(services.client_id), client_secret: text(services.client_secret) },
     connection: { id: text(connection.id), name: text(connection.name) },
     roles: { admin: text(admin.id), member: text(member.id) },
   }
