@@ -41,8 +41,12 @@ interface Cost {
 
 const message = <T>(from: ChildProcess): Promise<T> =>
   new Promise((resolve, reject) => {
-    from.once('message', (value) => resolve(value as T))
-    from.once('exit', (code) => reject(new Error(`A process of the measurement ended with code ${code}.`)))
+    const ended = (code: number | null) => reject(new Error(`A process of the measurement ended with code ${code}.`))
+    from.once('exit', ended)
+    from.once('message', (value) => {
+      from.off('exit', ended)
+      resolve(value as T)
+    })
   })
 
 async function start(size: Server['size']): Promise<Server> {
