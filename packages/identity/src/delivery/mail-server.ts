@@ -7,19 +7,9 @@ import { isIP } from 'node:net'
 import type { Egress } from '@tenantry/kernel/http/egress.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { createTransport, type Transporter } from 'nodemailer'
+import { openPassword } from './mail-password.ts'
 import type { MailSetting } from './outbox.ts'
 import type { ProviderRow } from './store.ts'
-
-/** Sealed for its server: moved to another host or port, the password opens nothing. */
-const context = (environmentId: string, { smtp_host, smtp_port }: Pick<ProviderRow, 'smtp_host' | 'smtp_port'>) =>
-  `${environmentId}/email-provider/${smtp_host}:${smtp_port}`
-
-export const sealPassword = (
-  secrets: Secrets,
-  environmentId: string,
-  server: Pick<ProviderRow, 'smtp_host' | 'smtp_port'>,
-  password: string,
-): Buffer => secrets.seal(context(environmentId, server), password)
 
 export interface MailServer {
   transport: Transporter
@@ -50,7 +40,7 @@ export async function environmentServer(
   row: ProviderRow,
 ): Promise<MailServer> {
   const { address, isPublic } = await deps.egress.resolve(row.smtp_host)
-  const pass = row.smtp_pass ? deps.secrets.open(context(environmentId, row), row.smtp_pass) : undefined
+  const pass = row.smtp_pass ? openPassword(deps.secrets, environmentId, row, row.smtp_pass) : undefined
   const auth = row.smtp_user && pass !== undefined ? { auth: { user: row.smtp_user, pass } } : {}
   const transport = createTransport({
     host: address,

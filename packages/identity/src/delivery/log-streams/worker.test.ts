@@ -7,8 +7,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { testDatabase } from '@tenantry/kernel/database/testing.ts'
 import { createEgress } from '@tenantry/kernel/http/egress.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
-import { type Background, startBackground } from '../../background.ts'
+import { PgBoss } from 'pg-boss'
 import { startIdentity, type TestEnvironment, type TestIdentity } from '../../testing.ts'
+import { startLogStreams } from './worker.ts'
 
 interface Delivery {
   headers: IncomingHttpHeaders
@@ -16,7 +17,8 @@ interface Delivery {
 }
 
 let identity: TestIdentity
-let background: Background
+let boss: PgBoss
+let streams: { stop(): Promise<void> }
 let receiver: Server
 let endpoint: string
 let received: Delivery[] = []
@@ -33,18 +35,17 @@ before(async () => {
   })
   await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
   endpoint = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/logs`
-  background = await startBackground({
-    ownerUrl: testDatabase().owner,
-    database: identity.database,
-    secrets: identity.secrets,
-    clock: identity.clock,
-    logger: createLogger({ level: 'silent' }),
-    mail: { kind: 'mailbox' },
-    egress: createEgress({ allow: ['127.0.0.0/8'] }),
-  })
+  // Only this worker: others would take what tests of theirs wait for.
+  boss = new PgBoss({ connectionString: testDatabase().owner, schema: 'pgboss', max: 2 })
+  boss.on('error', () => {})
+  await boss.start()
+  const { database, secrets, clock } = identity
+  const egress = createEgress({ allow: ['127.0.0.0/8'] })
+  streams = await startLogStreams({ boss, database, secrets, clock, egress, logger: createLogger({ level: 'silent' }) })
 })
 after(async () => {
-  await background.stop()
+  await streams.stop()
+  await boss.stop({ graceful: true, timeout: 5000 })
   receiver.close()
   receiver.closeAllConnections()
   await identity.close()

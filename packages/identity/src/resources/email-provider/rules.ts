@@ -1,7 +1,7 @@
 import { bodyProblems } from '@tenantry/kernel/http/body.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
-import { sealPassword } from '../../delivery/mail-server.ts'
+import { sealPassword } from '../../delivery/mail-password.ts'
 import { addressOf } from '../email-templates/rules.ts'
 import { refuseActive, unsupported } from '../inert.ts'
 import { type CreateProvider, inert, type SmtpCredentials, type UpdateProvider } from './schema.ts'

@@ -26,7 +26,9 @@ export interface Accepted {
   keys: string[]
 }
 
-const validator = Compile(ImportedUser)
+/** Compiled when the first import runs. */
+let compiled: ReturnType<typeof compileUser> | undefined
+const compileUser = () => Compile(ImportedUser)
 
 /** Auth0's names for what can be wrong with a row. */
 const CODES: Record<string, string> = {
@@ -71,6 +73,8 @@ export function readRow(
     return { position, person: {}, errors: [rowError('FORMAT', '', error.message)] }
   }
   const refuse = (...errors: RowError[]): ErrorRow => ({ position, person: redacted(value), errors })
+  compiled ??= compileUser()
+  const validator = compiled
   if (!validator.Check(value)) {
     const errors = validator.Errors(value).slice(0, 10).flatMap(describe)
     return refuse(...(errors.length > 0 ? errors : [rowError('INVALID_TYPE', '', 'The row is no user.')]))

@@ -10,7 +10,8 @@ import { ImportForm } from './schema.ts'
 /** Room for 100,000 users with two kilobytes each. */
 export const MAXIMUM_FILE_BYTES = 200_000_000
 
-const form = Compile(ImportForm)
+let compiled: ReturnType<typeof compileForm> | undefined
+const compileForm = () => Compile(ImportForm)
 const refuse = (reason: string) => problems.invalid_body({ facts: { reason } })
 const tooLarge = () => problems.payload_too_large({ facts: { bytes: MAXIMUM_FILE_BYTES } })
 
@@ -70,6 +71,8 @@ export async function readUpload(
   await stored
   if (wrong) throw wrong
   const given = Object.fromEntries(fields)
+  compiled ??= compileForm()
+  const form = compiled
   if (!form.Check(given)) throw refuse(describe(form.Errors(given).find(({ keyword }) => keyword !== 'boolean')))
   if (!stored) throw refuse("'users' is missing; send it as a file.")
   return given
