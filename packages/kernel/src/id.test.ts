@@ -25,10 +25,12 @@ test('ids have the shapes that clients expect, of fixed length, so that none is 
     invitation: /^uinv_[A-Za-z0-9]{16}$/,
     job: /^job_[A-Za-z0-9]{16}$/,
     client: /^[A-Za-z0-9]{32}$/,
+    thirdPartyClient: /^tpc_[A-Za-z0-9]{28}$/,
     clientSecret: /^[A-Za-z0-9]{64}$/,
     resourceServer: /^[0-9a-f]{24}$/,
     databaseUser: /^[0-9a-f]{24}$/,
     session: /^[A-Za-z0-9]{32}$/,
+    authenticationMethod: /^dev_[A-Za-z0-9]{16}$/,
     uuid: /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
   }
   assert.deepEqual(Object.keys(newId).sort(), Object.keys(shapes).sort())

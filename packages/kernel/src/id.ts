@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
@@ -29,6 +29,7 @@ export const newId = {
   invitation: () => `uinv_${randomText(16)}`,
   job: () => `job_${randomText(16)}`,
   client: () => randomText(32),
+  thirdPartyClient: () => `tpc_${randomText(28)}`,
   clientSecret: () => randomText(64),
   clientCredential: () => `cred_${randomText(22)}`,
   customDomain: () => `cd_${randomText(16)}`,
@@ -36,5 +37,13 @@ export const newId = {
   resourceServer: () => randomBytes(12).toString('hex'),
   databaseUser: () => randomBytes(12).toString('hex'),
   session: () => randomText(32),
+  authenticationMethod: () => `dev_${randomText(16)}`,
   uuid: () => randomUUID(),
 }
+
+/** A code that people type, such as `042917`; it needs a limit on tries. */
+export const randomDigits = (length: number): string => Array.from({ length }, () => String(randomInt(10))).join('')
+
+/** Letters and digits that are not taken for one another (RFC 4648 §6), five bits each. */
+export const randomBase32 = (length: number): string =>
+  Array.from(randomBytes(length), (byte) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'[byte & 31]).join('')

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { createSecrets, hashHandle, sameSecret } from './secrets.ts'
 
@@ -43,6 +44,19 @@ test('a derived key belongs to one purpose and one master key, and stays the sam
   assert.equal(key.equals(createSecrets(Buffer.alloc(32, 1)).deriveKey('login-csrf')), true)
   assert.equal(key.equals(secrets.deriveKey('logout-csrf')), false)
   assert.equal(key.equals(createSecrets(Buffer.alloc(32, 2)).deriveKey('login-csrf')), false)
+})
+
+test('what is authenticated is an HMAC under the key of its purpose, and no other text or purpose has it', () => {
+  const made = secrets.authenticate('login-csrf', 'state')
+  const expected = createHmac('sha256', secrets.deriveKey('login-csrf')).update('state').digest()
+  assert.deepEqual(made, expected)
+  assert.deepEqual(secrets.authenticate('login-csrf', 'state'), expected)
+  for (const [purpose, text] of [
+    ['login-csrf', 'other'],
+    ['logout-csrf', 'state'],
+  ] as const) {
+    assert.notDeepEqual(secrets.authenticate(purpose, text), expected)
+  }
 })
 
 test('a master key has 32 bytes', () => {

@@ -5,7 +5,17 @@
  * authenticated as additional data, so a ciphertext of one purpose or environment cannot be moved to another. Layout:
  * version (1) | nonce (12) | tag (16) | ciphertext.
  */
-import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hash,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 
 export interface Secrets {
   /** Encrypts for one context such as `env_…/signing-key/abc`; only `open` with the same context gets it back. */
@@ -15,8 +25,10 @@ export interface Secrets {
   /** The same for bytes that are no text. */
   sealBytes(context: string, plain: Uint8Array): Buffer
   openBytes(context: string, sealed: Uint8Array): Buffer
-  /** A key for one named purpose (cookies, CSRF, opaque tokens); stable as long as the master key is. */
+  /** A key for one named purpose (roles, opaque tokens); stable as long as the master key is. */
   deriveKey(purpose: string): Buffer
+  /** HMAC-SHA-256 under a key of that purpose: for what nobody else may compute, such as a form's proof against CSRF. */
+  authenticate(purpose: string, text: string): Buffer
 }
 
 const VERSION = 1
@@ -31,6 +43,13 @@ export function createSecrets(masterKey: Uint8Array): Secrets {
       key = Buffer.from(hkdfSync('sha256', masterKey, 'tenantry', purpose, 32))
       derived.set(purpose, key)
     }
+    return key
+  }
+  // Given as bytes, a key costs 41 µs at each use instead of 6 (Node 24).
+  const hmacKeys = new Map<string, KeyObject>()
+  const hmacKey = (purpose: string): KeyObject => {
+    const key = hmacKeys.get(purpose) ?? createSecretKey(deriveKey(purpose))
+    hmacKeys.set(purpose, key)
     return key
   }
   const sealBytes: Secrets['sealBytes'] = (context, plain) => {
@@ -52,6 +71,7 @@ export function createSecrets(masterKey: Uint8Array): Secrets {
   }
   return {
     deriveKey,
+    authenticate: (purpose, text) => createHmac('sha256', hmacKey(purpose)).update(text).digest(),
     sealBytes,
     openBytes,
     seal: (context, plain) => sealBytes(context, Buffer.from(plain)),

@@ -29,12 +29,14 @@ export async function verifyApplication(sql: Sql): Promise<void> {
         where m.oid <> r.oid and pg_has_role(r.oid, m.oid, 'MEMBER')
           and (m.rolsuper or m.rolbypassrls or m.oid = d.datdba
             or exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                        where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relowner = m.oid))
+                        where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+                          and c.relkind in ('r', 'p') and c.relowner = m.oid))
         limit 1) as master,
       coalesce(
         (select 'the database ' || d.datname where d.datdba = r.oid),
         (select 'the table ' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-          where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relowner = r.oid limit 1)
+          where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+            and c.relkind in ('r', 'p') and c.relowner = r.oid limit 1)
       ) as owned
     from pg_roles r, pg_database d
     where r.rolname = current_user and d.datname = current_database()`
@@ -53,17 +55,19 @@ export async function verifyApplication(sql: Sql): Promise<void> {
  * What the application may do: rows, nothing else. TRUNCATE and REFERENCES are not subject to row-level security, so
  * they are taken away should anybody have given them. Run as the owner after each migration.
  */
-export async function grantApplication(sql: Sql, role: string): Promise<void> {
+export async function grantApplication(sql: Sql, role: string, schema = 'public'): Promise<void> {
   const name = sql(role)
+  const here = sql(schema)
+  const record = `${schema}.tenantry_migrations`
   await sql.begin(async (tx) => {
-    await tx`grant usage on schema public to ${name}`
-    await tx`revoke all on all tables in schema public from ${name}`
-    await tx`grant select, insert, update, delete on all tables in schema public to ${name}`
-    await tx`grant usage, select on all sequences in schema public to ${name}`
-    await tx`alter default privileges in schema public grant select, insert, update, delete on tables to ${name}`
-    await tx`alter default privileges in schema public grant usage, select on sequences to ${name}`
-    if ((await tx`select to_regclass('public.tenantry_migrations') as found`)[0]?.found) {
-      await tx`revoke all on tenantry_migrations from ${name}`
+    await tx`grant usage on schema ${here} to ${name}`
+    await tx`revoke all on all tables in schema ${here} from ${name}`
+    await tx`grant select, insert, update, delete on all tables in schema ${here} to ${name}`
+    await tx`grant usage, select on all sequences in schema ${here} to ${name}`
+    await tx`alter default privileges in schema ${here} grant select, insert, update, delete on tables to ${name}`
+    await tx`alter default privileges in schema ${here} grant usage, select on sequences to ${name}`
+    if ((await tx`select to_regclass(${record}) as found`)[0]?.found) {
+      await tx`revoke all on ${sql(record)} from ${name}`
     }
   })
 }

@@ -42,6 +42,8 @@ export interface Database {
    * nothing else). `undefined` means that changes may have been missed: forget everything.
    */
   onChange(listener: (environmentId: string | undefined) => void): void
+  /** Hears of every announcement on a channel of one's own; `undefined` as in `onChange`, at the beginning too. */
+  listen(channel: string, listener: (payload: string | undefined) => void): Promise<void>
   /** @throws when the server does not answer. */
   ping(): Promise<void>
   close(): Promise<void>
@@ -52,6 +54,8 @@ export interface DatabaseUrls {
   application: string
   /** Owns the schema: migrations and the door across environments. */
   owner: string
+  /** May create databases and roles, and gives them to the owner; only the embedded server has it. */
+  provisioner?: string
 }
 
 export interface DatabaseOptions {
@@ -110,6 +114,7 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
       return work(owner).catch(refuseLost)
     },
     onChange: (listener) => void listeners.push(listener),
+    listen: async (channel, listener) => void (await owner.listen(channel, listener, () => listener(undefined))),
     ping: async () => void (await application`select 1`),
     close: async () => void (await Promise.all([application.end({ timeout: 5 }), owner.end({ timeout: 5 })])),
   }

@@ -96,6 +96,7 @@ describe('the embedded PostgreSQL', () => {
       [
         { rolname: 'tenantry_app', ...limited, owns: false },
         { rolname: 'tenantry_owner', ...limited, owns: true },
+        { rolname: 'tenantry_provisioner', ...limited, rolcreaterole: true, rolcreatedb: true, owns: false },
       ],
     )
     await assert.rejects(

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, beforeEach, describe, test } from 'node:test'
 import { randomText } from '../id.ts'
 import { connect } from './database.ts'
-import { migrate } from './migrate.ts'
+import { bringUpToDate, migrate } from './migrate.ts'
 import { testServer } from './testing.ts'
 
 const codeAndText = (code: string, message: string) => ({ name: 'Problem', code, message })
@@ -105,6 +105,33 @@ describe('migrations', () => {
         'Migration 0001_first is new but comes before 0002_second, which is applied already. Give it a higher number.',
       ),
     )
+  })
+
+  test('of another schema have numbers, a record and unqualified names of their own, and the application gets the rows of both', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'tenantry-migrations-'))
+    writeFileSync(join(other, '0001_first.sql'), 'create table letters (letter text);')
+    const role = `${name}_app`
+    await server`create role ${server(role)}`
+    const sources = [{ directory }, { schema: 'annex', directory: other }]
+    try {
+      const applied: string[] = []
+      await bringUpToDate(url.href, role, sources, (step) => applied.push(step))
+      await bringUpToDate(url.href, role, sources, (step) => applied.push(step))
+      assert.deepEqual(applied, ['0001_first', '0002_second', '0001_first'])
+      assert.deepEqual(await letters(), ['a', 'b'])
+      const sql = connect(url.href, 1)
+      const [row] = await sql`
+        select (select count(*)::int from annex.letters) as letters,
+               has_table_privilege(${role}, 'annex.letters', 'SELECT,INSERT') as rows,
+               has_table_privilege(${role}, 'annex.letters', 'TRUNCATE') as truncate,
+               has_table_privilege(${role}, 'annex.tenantry_migrations', 'SELECT') as record`
+      await sql.end()
+      assert.deepEqual({ ...row }, { letters: 0, rows: true, truncate: false, record: false })
+    } finally {
+      rmSync(other, { recursive: true, force: true })
+      await server`drop database ${server(name)} with (force)`
+      await server`drop role ${server(role)}`
+    }
   })
 
   for (const file of ['2_short.sql', '0002_other.sql', '0003_Upper.sql']) {

@@ -3,13 +3,15 @@
  *
  * Several processes may start at once: an advisory lock lets one work while the others wait and then find all done.
  * The database is never guessed at: a file that changed after it was applied, one that slipped in between applied
- * ones, and a database that is newer than the code all stop the start.
+ * ones, and a database that is newer than the code all stop the start. Each schema keeps its own record, so the
+ * numbers of one part of the product are none of another's business.
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Sql } from 'postgres'
 import { defineProblems } from '../problem.ts'
+import { grantApplication } from './application-role.ts'
 import { connect } from './database.ts'
 
 export const problems = defineProblems({
@@ -47,29 +49,57 @@ interface Migration {
 /** "tenantry" as a number; any constant would do, so long as it never changes. */
 const LOCK = '8387794204884661881'
 
-export interface MigrateOptions {
+/** Where the tables of one part of the product are, and what they are made from. */
+export interface SchemaSource {
+  /** `public` by default. Made when it is missing, and what unqualified names in its migrations mean. */
+  schema?: string
+  directory: string
+}
+
+export interface MigrateOptions extends SchemaSource {
   /** Of the role that owns the schema. A direct connection: a transaction pooler would lose the lock. */
   url: string
-  directory: string
   /** Hears of each migration before it is applied. */
   progress?: (name: string) => void
 }
 
 /** @returns the names of the migrations that were applied now. @throws migration_… and leaves the rest unapplied. */
-export async function migrate({ url, directory, progress = () => {} }: MigrateOptions): Promise<string[]> {
+export async function migrate({
+  url,
+  directory,
+  schema = 'public',
+  progress = () => {},
+}: MigrateOptions): Promise<string[]> {
   const migrations = readMigrations(directory)
   const sql = connect(url, 1)
   try {
     await sql`select pg_advisory_lock(${LOCK}::bigint)`
-    const pending = pendingOf(migrations, await applied(sql))
+    const pending = pendingOf(migrations, await applied(sql, schema))
     for (const migration of pending) {
       progress(migration.name)
-      await apply(sql, migration)
+      await apply(sql, schema, migration)
     }
     return pending.map(({ name }) => name)
   } finally {
     // Ends the session, and the lock with it.
     await sql.end({ timeout: 5 })
+  }
+}
+
+/** Migrates each schema in turn, and gives the application's role its rights in all of them. */
+export async function bringUpToDate(
+  url: string,
+  role: string,
+  sources: readonly SchemaSource[],
+  progress: (name: string) => void = () => {},
+): Promise<void> {
+  for (const source of sources) await migrate({ url, ...source, progress })
+  // Each time: a start that was killed between the two, or another role than last time, would be left without rights.
+  const owner = connect(url, 1)
+  try {
+    for (const { schema } of sources) await grantApplication(owner, role, schema)
+  } finally {
+    await owner.end({ timeout: 5 })
   }
 }
 
@@ -89,16 +119,21 @@ function readMigrations(directory: string): Migration[] {
   })
 }
 
-async function applied(sql: Sql): Promise<Map<string, string>> {
+const recordOf = (sql: Sql, schema: string) => sql(`${schema}.tenantry_migrations`)
+
+async function applied(sql: Sql, schema: string): Promise<Map<string, string>> {
+  // Asked first: "if not exists" needs the right to create schemas even where there is nothing to create.
+  const [found] = await sql`select to_regnamespace(${schema}) is not null as exists`
+  if (!found?.exists) await sql`create schema ${sql(schema)}`
   await sql`
-    create table if not exists tenantry_migrations (
+    create table if not exists ${recordOf(sql, schema)} (
       name       text        primary key,
       checksum   text        not null,
       applied_at timestamptz not null default now()
     )`
   const rows = await sql<
     { name: string; checksum: string }[]
-  >`select name, checksum from tenantry_migrations order by name`
+  >`select name, checksum from ${recordOf(sql, schema)} order by name`
   return new Map(rows.map(({ name, checksum }) => [name, checksum]))
 }
 
@@ -115,11 +150,12 @@ function pendingOf(migrations: Migration[], done: Map<string, string>): Migratio
   })
 }
 
-async function apply(sql: Sql, { name, checksum, text }: Migration): Promise<void> {
+async function apply(sql: Sql, schema: string, { name, checksum, text }: Migration): Promise<void> {
   try {
     await sql.begin(async (tx) => {
+      if (schema !== 'public') await tx`select set_config('search_path', ${schema}, true)`
       await tx.unsafe(text)
-      await tx`insert into tenantry_migrations (name, checksum) values (${name}, ${checksum})`
+      await tx`insert into ${recordOf(sql, schema)} (name, checksum) values (${name}, ${checksum})`
     })
   } catch (cause) {
     const { message, position } = cause as { message: string; position?: string }

@@ -8,9 +8,9 @@
  *   time and size are bounded
  */
 import { lookup as resolve } from 'node:dns/promises'
-import { type IncomingMessage, request as requestHttp } from 'node:http'
-import { request as requestHttps } from 'node:https'
-import { BlockList, isIP } from 'node:net'
+import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { defineProblems } from '../problem.ts'
 
 export const problems = defineProblems({
@@ -80,12 +80,14 @@ export interface OutboundRequest {
   body?: Buffer | undefined
   /** For everything together. */
   timeoutMs: number
+  /** How much of an answer is read; 64 KiB by default. */
+  maxAnswerBytes?: number
 }
 
 export interface OutboundAnswer {
   status: number
   headers: IncomingMessage['headers']
-  /** At most 64 KiB of it. */
+  /** At most `maxAnswerBytes` of it. */
   body: Buffer
 }
 
@@ -102,12 +104,44 @@ export interface Egress {
 
 const LARGEST_ANSWER = 64 * 1024
 
-/** @param allow networks that may be called although they are not public */
-export function createEgress({ allow = [] }: { allow?: readonly string[] } = {}): Egress {
+// Shorter than servers keep what is idle: one that closes it while a request is on its way has perhaps served it.
+const idle = { keepAlive: true, timeout: 10_000 }
+
+export interface EgressOptions {
+  /** Networks that may be called although they are not public. */
+  allow?: readonly string[]
+  /** Uses connections again, for hosts that are called all the time. They lead to the address that was checked. */
+  keepAlive?: boolean
+}
+
+export interface Guard {
+  /**
+   * The one address of a host to connect to, every one of them checked.
+   *
+   * @throws Problem `egress_refused`, `egress_failed`
+   */
+  address(host: string): Promise<string>
+  /**
+   * For `net.connect` and `tls.connect`, which ask it for names and never for literal addresses: those are for
+   * `refusal`.
+   */
+  readonly lookup: LookupFunction
+  /** Why a host cannot be called, as far as that is known without asking anybody; `null`: it may be. */
+  refusal(host: string): string | null
+}
+
+// What machines in clouds ask who they are. Nobody who allows a network means these.
+const metadata = networks(['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::254', 'fd20:ce::254', '100.100.100.200'])
+
+/** @param allow networks that may be called although they are not public; services of metadata never are */
+export function createGuard(allow: readonly string[] = []): Guard {
   const allowed = networks(allow)
   const refuse = (reason: string) => problems.egress_refused({ facts: { reason } })
+  const isOutside = (address: string): boolean =>
+    contains(metadata, address) || (contains(special, address) && !contains(allowed, address))
+  const outside = 'it leads into a network that is not public'
 
-  async function checkedAddress(host: string): Promise<string> {
+  const address = async (host: string): Promise<string> => {
     const bare = host.replace(/^\[|\]$/g, '')
     const addresses = isIP(bare)
       ? [bare]
@@ -116,30 +150,59 @@ export function createEgress({ allow = [] }: { allow?: readonly string[] } = {})
             throw problems.egress_failed({ facts: { reason: 'its host has no address' }, cause })
           })
         ).map(({ address }) => address)
-    const outside = addresses.find((address) => contains(special, address) && !contains(allowed, address))
-    if (outside !== undefined) throw refuse('it leads into a network that is not public')
+    if (addresses.some(isOutside)) throw refuse(outside)
     return addresses[0]!
   }
 
   return {
+    address,
+    lookup: (host, { all }, done) => {
+      address(host).then(
+        (found) => {
+          const family = isIP(found)
+          if (all) (done as (error: null, all: object[]) => void)(null, [{ address: found, family }])
+          else done(null, found, family)
+        },
+        (error: NodeJS.ErrnoException) => done(error, '', 0),
+      )
+    },
+    refusal: (host) => {
+      const bare = host.replace(/^\[|\]$/g, '')
+      // Every resolver answers these with loopback (RFC 6761 §6.3).
+      const known = /(^|\.)localhost\.?$/i.test(bare) ? '127.0.0.1' : bare
+      return isIP(known) !== 0 && isOutside(known) ? outside : null
+    },
+  }
+}
+
+export function createEgress({ allow = [], keepAlive = false }: EgressOptions = {}): Egress {
+  const guard = createGuard(allow)
+  const agents: Record<string, HttpAgent> | null = keepAlive
+    ? { 'http:': new HttpAgent(idle), 'https:': new HttpsAgent(idle) }
+    : null
+  const refuse = (reason: string) => problems.egress_refused({ facts: { reason } })
+
+  return {
     async resolve(host) {
-      const address = await checkedAddress(host)
+      const address = await guard.address(host)
       return { address, isPublic: !contains(special, address) }
     },
-    async request(text, { method, headers, body, timeoutMs }) {
+    async request(text, { method, headers, body, timeoutMs, maxAnswerBytes = LARGEST_ANSWER }) {
       if (!URL.canParse(text)) throw refuse('it is no address')
       const url = new URL(text)
       if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('it must start with https:// or http://')
       if (url.username || url.password) throw refuse('it holds a user name or password')
-      const address = await checkedAddress(url.hostname)
+      const address = await guard.address(url.hostname)
       const send = url.protocol === 'https:' ? requestHttps : requestHttp
       return new Promise((answered, failed) => {
+        const fail = (cause: Error) =>
+          failed(problems.egress_failed({ facts: { reason: reasonOf(cause, timeoutMs) }, cause }))
         const outgoing = send(
           url,
           {
             method,
             headers: { ...headers, ...(body ? { 'content-length': String(body.length) } : {}) },
-            agent: false,
+            agent: agents?.[url.protocol] ?? false,
             signal: AbortSignal.timeout(timeoutMs),
             lookup: (_host, { all }, done) => {
               const family = isIP(address)
@@ -153,18 +216,18 @@ export function createEgress({ allow = [] }: { allow?: readonly string[] } = {})
             const finish = () =>
               answered({ status: incoming.statusCode!, headers: incoming.headers, body: Buffer.concat(chunks) })
             incoming.on('data', (chunk: Buffer) => {
-              chunks.push(chunk.subarray(0, LARGEST_ANSWER - size))
+              chunks.push(chunk.subarray(0, maxAnswerBytes - size))
               size += chunk.length
-              if (size < LARGEST_ANSWER) return
+              if (size < maxAnswerBytes) return
               finish()
               outgoing.destroy()
             })
             incoming.on('end', finish)
+            // Once an answer has begun, its end is told here alone.
+            incoming.on('error', fail)
           },
         )
-        outgoing.on('error', (cause: Error) =>
-          failed(problems.egress_failed({ facts: { reason: reasonOf(cause, timeoutMs) }, cause })),
-        )
+        outgoing.on('error', fail)
         outgoing.end(body)
       })
     },

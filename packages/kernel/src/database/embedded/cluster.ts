@@ -20,6 +20,7 @@ import { problems } from './problems.ts'
 const SUPERUSER = 'postgres'
 const OWNER = 'tenantry_owner'
 const APPLICATION = 'tenantry_app'
+const PROVISIONER = 'tenantry_provisioner'
 const DATABASE = 'tenantry'
 
 /** Passwords of the three roles. Kept beside the lock, readable by the process's own user only. */
@@ -96,15 +97,24 @@ function syncDirectory(path: string): void {
 /** Creates what is missing of the roles and the database; on later starts one query that finds all there. */
 export async function completeCluster(endpoint: Endpoint, passwords: Passwords): Promise<DatabaseUrls> {
   const sql = connect(url(endpoint, SUPERUSER, passwords.superuser, 'postgres'), 1)
+  const provisioner = randomBytes(24).toString('base64url')
   try {
     const rows = await sql<{ name: string }[]>`
-      select rolname as name from pg_roles where rolname in (${OWNER}, ${APPLICATION})
+      select rolname as name from pg_roles where rolname in (${OWNER}, ${APPLICATION}, ${PROVISIONER})
       union all select datname from pg_database where datname = ${DATABASE}`
     const present = new Set(rows.map((row) => row.name))
     const limits = 'login nosuperuser nobypassrls nocreatedb nocreaterole noreplication'
     if (!present.has(OWNER)) await sql.unsafe(`create role ${OWNER} ${limits} password '${passwords.owner}'`)
     if (!present.has(APPLICATION)) {
       await sql.unsafe(`create role ${APPLICATION} ${limits} password '${passwords.application}'`)
+    }
+    // Makes databases and roles for those who keep tenants apart that way. Its password is of this start alone.
+    const makes = 'login nosuperuser nobypassrls createdb createrole noreplication'
+    if (present.has(PROVISIONER)) await sql.unsafe(`alter role ${PROVISIONER} password '${provisioner}'`)
+    else {
+      await sql.unsafe(`create role ${PROVISIONER} ${makes} password '${provisioner}'`)
+      // To give a database to the owner, one must be able to be it.
+      await sql.unsafe(`grant ${OWNER} to ${PROVISIONER}`)
     }
     if (!present.has(DATABASE)) {
       await sql.unsafe(`create database ${DATABASE} owner ${OWNER}`)
@@ -118,6 +128,7 @@ export async function completeCluster(endpoint: Endpoint, passwords: Passwords):
   return {
     owner: url(endpoint, OWNER, passwords.owner, DATABASE),
     application: url(endpoint, APPLICATION, passwords.application, DATABASE),
+    provisioner: url(endpoint, PROVISIONER, provisioner, 'postgres'),
   }
 }
 

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, closeSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { makeSocketDirectory, type Place, removeSocketDirectory } from './place.ts'
@@ -24,12 +25,21 @@ export interface Postmaster {
   stop(): Promise<void>
 }
 
+/**
+ * In MiB: a sixteenth of the machine's memory, within bounds; less than PostgreSQL's usual quarter, since we share the
+ * machine. It is taken as pages are used, so a small database stays small.
+ */
+const sharedBuffers = (bytes: number): number => Math.max(64, Math.min(512, Math.floor(bytes / 16 / 1024 / 1024)))
+
 /** Modest: this is a laptop's or a small server's database. What bears on durability keeps PostgreSQL's defaults. */
 const SETTINGS = {
   max_connections: '50',
-  shared_buffers: '64MB',
+  shared_buffers: `${sharedBuffers(totalmem())}MB`,
   maintenance_work_mem: '32MB',
   max_wal_size: '256MB',
+  // A table that has just begun to fill has no statistics, and its indexes look alike to the planner: for a minute,
+  // codes were found by reading all of them.
+  autovacuum_naptime: '15s',
   fsync: 'on',
   full_page_writes: 'on',
   synchronous_commit: 'on',
