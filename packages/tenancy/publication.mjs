@@ -8,7 +8,10 @@ import { dirname, join } from 'node:path'
 const here = import.meta.dirname
 const manifestFile = join(here, 'package.json')
 const manifest = JSON.parse(readFileSync(manifestFile, 'utf8'))
-const exportsOf = (place) => ({ '.': place('index'), './driver': place('driver') })
+/** The manifest's own list, which names sources, led elsewhere: `./src/servers/fastify.ts` to what it is compiled to. */
+const exportsTo = (place) =>
+  Object.fromEntries(Object.entries(manifest.exports).map(([entry, target]) => [entry, place(sourceOf(target))]))
+const sourceOf = (target) => /^\.\/(?:src|dist)\/(.+?)\.(?:ts|js)$/.exec(target.default ?? target)[1]
 const save = () => writeFileSync(manifestFile, `${JSON.stringify(manifest, null, 2)}\n`)
 
 if (process.argv[2] === 'prepack') {
@@ -17,9 +20,9 @@ if (process.argv[2] === 'prepack') {
   execFileSync(process.execPath, [join(typescript, 'bin/tsc'), '-p', join(here, 'tsconfig.build.json')], {
     stdio: 'inherit',
   })
-  manifest.exports = exportsOf((name) => ({ types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` }))
+  manifest.exports = exportsTo((name) => ({ types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` }))
   save()
 } else {
-  manifest.exports = exportsOf((name) => `./src/${name}.ts`)
+  manifest.exports = exportsTo((name) => `./src/${name}.ts`)
   save()
 }

@@ -1,14 +1,102 @@
+export { currentIdentity, IdentityMissing, identityIfAny, withIdentity, withoutIdentity } from './identity/context.ts'
 export {
+  backgroundIdentity,
+  type IssuerIdentity,
+  requireScope,
+  type SaasIdentity,
+  type SaasIdentityOptions,
+  saasIdentity,
+  TENANT_ID,
+} from './identity/saas-identity.ts'
+export { clearDepartures } from './lifecycle/clearing.ts'
+export type { EventName, EventSource, LifecycleEvent } from './lifecycle/events.ts'
+export { directorySink, type ExportManifest, type ExportSink, exportTenant } from './lifecycle/export.ts'
+export type { OffboardingRecord, PlaceSums } from './lifecycle/off-boarding.ts'
+export { type DispatchOptions, dispatchEvents, emit, type NewEvent, startDispatcher } from './lifecycle/outbox.ts'
+export { type LifecycleRefusalCode, LifecycleRefused, NotYet, StepRefused } from './lifecycle/refusal.ts'
+export {
+  createLifecycle,
+  type Failure,
+  type Lifecycle,
+  type LifecycleOptions,
+  type Saga,
+  type SagaDefinition,
+  type SagaState,
+  type StartRequest,
+  type Step,
+  type StepContext,
+} from './lifecycle/saga.ts'
+export { lifecycleTables, migrateLifecycle } from './lifecycle/tables.ts'
+export { newTenantId } from './lifecycle/tenant-id.ts'
+export {
+  findTenant,
+  type IdentityPlane,
+  type Tenant,
+  type TenantLifeOptions,
+  type TenantState,
+  tenantSagas,
+} from './lifecycle/tenant-life.ts'
+export { type MovableOptions, makeMovable } from './placement/movable.ts'
+export {
+  clearDeparted,
+  deleteRows,
+  type MoveOptions,
+  type MoveReport,
+  moveTenant,
+  type OwnerOptions,
+} from './placement/move.ts'
+export { createPlacedDatabase, type PlacedDatabase, type PlacedDatabaseOptions } from './placement/placed-database.ts'
+export {
+  createPlacements,
+  type Model,
+  type Placement,
+  type PlacementLookup,
+  type Placements,
+  type PlacementsOptions,
+  placementFor,
+} from './placement/placement.ts'
+export {
+  createProvisioning,
+  type Provisioning,
+  type ProvisioningOptions,
+  type SiloLogin,
+  siloLogin,
+} from './placement/provisioning.ts'
+export { TenantUnavailable, type TenantUnavailableCode } from './placement/refusal.ts'
+export type { SiloConnectionsOptions } from './placement/silo-connections.ts'
+export {
+  type CatalogClient,
   type CatalogOptions,
   findRoleProblems,
   findUnprotectedTables,
   type RoleProblem,
   type TableProblem,
   type UnprotectedTable,
-} from './catalog.ts'
-export { type Authenticate, createAuthenticator, type Refusal, refusalAnswer } from './http.ts'
+} from './postgres/catalog.ts'
+export { createTenantDatabase, postgresDriver } from './postgres/postgres-js.ts'
+export {
+  type Driver,
+  type TenantDatabase,
+  type TenantDatabaseOptions,
+  tenantDatabaseOver,
+} from './postgres/tenant-database.ts'
+export { inScope, isConnectionLost, onceInScope, type Scope, type Tx } from './postgres/transaction.ts'
 export { type RefusalCode, TokenRefused } from './refusal.ts'
-export { requireScope, type SaasIdentity, type SaasIdentityOptions, saasIdentity, TENANT_ID } from './saas-identity.ts'
-export { createTenantDatabase, type TenantDatabase, type TenantDatabaseOptions } from './tenant-database.ts'
-export { inScope, isConnectionLost, onceInScope, type Scope, type Tx } from './transaction.ts'
-export { createVerifier, type VerifiedToken, type Verifier, type VerifierOptions } from './verifier.ts'
+export {
+  type Authenticate,
+  type AuthenticatorOptions,
+  createAuthenticator,
+  type Refusal,
+  refusalAnswer,
+} from './servers/http.ts'
+export { cognito, type IssuerRules, type TokenRules } from './token/rules.ts'
+export { createSuspensions, type SuspensionOptions, type Suspensions } from './token/suspensions.ts'
+export {
+  createVerifier,
+  type OwnRules,
+  type SameRules,
+  type VerifiedToken,
+  type Verifier,
+  type VerifierOptions,
+  type VerifierSettings,
+} from './token/verifier.ts'

@@ -17,15 +17,17 @@ const STATUS = {
   token_too_old: 401,
   claim_invalid: 401,
   tenant_refused: 403,
+  tenant_suspended: 403,
   scope_missing: 403,
   keys_unavailable: 503,
+  suspensions_unknown: 503,
 } as const
 
 export type RefusalCode = keyof typeof STATUS
 
 export class TokenRefused extends Error {
   readonly code: RefusalCode
-  /** 401 for a token that is no good, 403 for a good one that is not enough, 503 when the issuer's keys are missing. */
+  /** 401 for a token that is no good, 403 for a good one that is not enough, 503 when what decides is not known. */
   readonly status: 401 | 403 | 503
   /** The scopes that would have been enough; only with `scope_missing`. */
   readonly scopes: readonly string[]

@@ -1,0 +1,84 @@
+/**
+ * `@tenantry/tenancy/drizzle`: the kit over Drizzle, on postgres.js or node-postgres. `tx` is Drizzle's own transaction, so
+ * queries, relations and nested transactions (savepoints) are as ever.
+ */
+import type { ExtractTablesWithRelations } from 'drizzle-orm'
+import type { NodePgDatabase, NodePgTransaction } from 'drizzle-orm/node-postgres'
+import type { PostgresJsDatabase, PostgresJsTransaction } from 'drizzle-orm/postgres-js'
+import type { Pool } from 'pg'
+import type { Sql } from 'postgres'
+import { type PgTx, pgDriver } from './pg.ts'
+import { postgresDriver } from './postgres-js.ts'
+import { type Driver, type TenantDatabase, type TenantDatabaseOptions, tenantDatabaseOver } from './tenant-database.ts'
+
+type NodePg<Schema extends Record<string, unknown>> = NodePgDatabase<Schema> & { $client: Pool }
+type PostgresJs<Schema extends Record<string, unknown>> = PostgresJsDatabase<Schema> & { $client: Sql }
+
+/**
+ * @param db over a pool of the application's role. Nothing about it changes: outside of `inTenant` it sees no rows.
+ * @example
+ * const database = createTenantDatabase(drizzle(new Pool({ connectionString }), { schema }))
+ * const items = await withIdentity(identity, () => database.inTenant((tx) => tx.select().from(schema.items)))
+ */
+export function createTenantDatabase<Schema extends Record<string, unknown>>(
+  db: NodePg<Schema>,
+  options?: TenantDatabaseOptions,
+): TenantDatabase<NodePgTransaction<Schema, ExtractTablesWithRelations<Schema>>>
+export function createTenantDatabase<Schema extends Record<string, unknown>>(
+  db: PostgresJs<Schema>,
+  options?: TenantDatabaseOptions,
+): TenantDatabase<PostgresJsTransaction<Schema, ExtractTablesWithRelations<Schema>>>
+export function createTenantDatabase(db: Drizzle, options: TenantDatabaseOptions = {}): TenantDatabase<unknown> {
+  return tenantDatabaseOver(drizzleDriver(db), options)
+}
+
+/** The kit's port over Drizzle. */
+export function drizzleDriver(db: Drizzle): Driver<unknown> {
+  const { $client: client } = db
+  if ('begin' in client) {
+    const pool = postgresDriver(client)
+    return {
+      ...pool,
+      inScope: (scope, work) => begunBy(db, { begin: (entered) => pool.inScope(scope, entered) }, work),
+    }
+  }
+  const pool = pgDriver(client)
+  return { ...pool, inScope: (scope, work) => pool.inScope(scope, (tx) => begunBy(db, withoutBegin(tx), work)) }
+}
+
+interface Drizzle {
+  $client: Pool | Sql
+}
+
+/** What a session of Drizzle says to its client, as far as it concerns transactions. */
+type SessionClient = Pick<PgTx, 'query'> | { begin<T>(entered: (tx: unknown) => Promise<T>): Promise<T> }
+
+interface Session {
+  schema: unknown
+  options: { logger?: unknown }
+  transaction<T>(work: (tx: unknown) => Promise<T>): Promise<T>
+}
+type SessionClass = new (client: SessionClient, dialect: unknown, schema: unknown, options: object) => Session
+
+/**
+ * A transaction of Drizzle on a client of ours, by the session's own class, so that Drizzle makes it and neither driver
+ * is loaded for nothing.
+ *
+ * Without Drizzle's cache of results: its keys are the statement and its parameters, which under row-level security are
+ * the same for every tenant, so that one would be given the rows of another.
+ */
+function begunBy<T>(db: Drizzle, client: SessionClient, work: (tx: unknown) => Promise<T>): Promise<T> {
+  const { session, dialect } = db as unknown as { session: Session; dialect: unknown }
+  const { logger } = session.options
+  const own = new (session.constructor as SessionClass)(client, dialect, session.schema, { logger })
+  return own.transaction(work)
+}
+
+/** On node-postgres Drizzle speaks of the transaction itself; here it has been begun and will be ended by the kit. */
+const withoutBegin = (tx: PgTx): Pick<PgTx, 'query'> => {
+  const query = (statement: { text: string }, ...rest: unknown[]) =>
+    /^(begin|commit|rollback)$/.test(statement.text.trim())
+      ? Promise.resolve({ rows: [] })
+      : (tx.query as (...all: unknown[]) => unknown)(statement, ...rest)
+  return { query: query as PgTx['query'] }
+}
