@@ -1,5 +1,5 @@
 /**
- * Work without a request: mail, log streams, jobs of the Management API and the removal of what has expired.
+ * Work without a request: mail, log streams, telling applications of sign-outs, jobs of the Management API and the removal of what has expired.
  * Any number of processes may run it; pg-boss (in a schema of its own, `pgboss`) sees to it that a job runs in one of
  * them.
  */
@@ -9,11 +9,15 @@ import type { Egress } from '@tenantry/kernel/http/egress.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { PgBoss } from 'pg-boss'
+import { createConfigurationCache } from './configuration-cache.ts'
 import { startLogStreams } from './delivery/log-streams/worker.ts'
 import { createOutbox, type MailSetting } from './delivery/outbox.ts'
 import { startDelivery } from './delivery/worker.ts'
+import { createKeyrings } from './keys/keyring.ts'
 import { createTenantLog } from './logs/tenant-log.ts'
+import { startBackchannelLogout } from './oauth/backchannel-logout/worker.ts'
 import { startJobs } from './resources/jobs/worker.ts'
+import { startKeyRotation } from './upkeep/key-rotation.ts'
 import { startUpkeep } from './upkeep/upkeep.ts'
 
 export interface BackgroundDependencies {
@@ -26,6 +30,8 @@ export interface BackgroundDependencies {
   mail: MailSetting
   /** For what customers configure to be called. */
   egress: Egress
+  /** After how many days a signing key gives way to the next one; never, unless given. */
+  signingKeyDays?: number | undefined
 }
 
 export interface Background {
@@ -39,15 +45,20 @@ export async function startBackground(deps: BackgroundDependencies): Promise<Bac
   boss.on('error', (err) => logger.warn({ err }, 'a background job failed; it runs again'))
   await boss.start()
   await startUpkeep({ boss, database, clock, logger })
+  if (deps.signingKeyDays !== undefined) {
+    await startKeyRotation({ boss, database, secrets, clock, logger }, deps.signingKeyDays)
+  }
   const streams = await startLogStreams({ boss, database, secrets, clock, logger, egress })
   const tenantLog = createTenantLog({ database, clock, logger })
+  const keyrings = createKeyrings({ database, secrets, cache: createConfigurationCache(database) })
+  const logouts = await startBackchannelLogout({ boss, database, clock, logger, egress, keyrings, tenantLog })
   const outbox = createOutbox({ secrets, clock, mail })
   const jobs = await startJobs({ boss, database, secrets, clock, logger, tenantLog, outbox })
   // Also without a server of the installation: environments may have their own.
   const delivery = await startDelivery({ boss, database, secrets, clock, logger, egress, setting: mail })
   return {
     stop: async () => {
-      await Promise.all([delivery.stop(), streams.stop(), jobs.stop()])
+      await Promise.all([delivery.stop(), streams.stop(), logouts.stop(), jobs.stop()])
       await tenantLog.close()
       await boss.stop({ graceful: true, timeout: 10_000 })
     },

@@ -27,6 +27,7 @@ import type { ResolveTxt } from './resources/domain-name.ts'
 import { managementAudience } from './resources/management-api.ts'
 import { managementScopes } from './resources/management-scopes.ts'
 import type { RateLimit } from './resources/rate-limit.ts'
+import type { BreachedPasswords } from './upstream/database/breached.ts'
 
 export interface Answer {
   status: number
@@ -60,6 +61,17 @@ export function movableClock(): MovableClock {
   }
 }
 
+/** A clock that stands still until it is moved: limits are met or missed to the millisecond. */
+export function stoppedClock(): MovableClock {
+  let time = systemClock.now().getTime()
+  return {
+    now: () => new Date(time),
+    advance: (seconds) => {
+      time += seconds * 1000
+    },
+  }
+}
+
 export interface TestEnvironment extends Environment {
   origin: string
   issuer: string
@@ -89,15 +101,18 @@ export async function startIdentity({
   managementRate,
   onStatement,
   resolveTxt,
+  breachedPasswords,
+  clock = movableClock(),
 }: {
   urls?: DatabaseUrls
   poolSize?: number
   managementRate?: RateLimit
   onStatement?: DatabaseOptions['onStatement']
   resolveTxt?: ResolveTxt
+  breachedPasswords?: BreachedPasswords
+  clock?: MovableClock
 } = {}): Promise<TestIdentity> {
   const database = await createDatabase({ urls, poolSize, onStatement })
-  const clock = movableClock()
   const secrets = createSecrets(Buffer.alloc(32, 7))
   const logLines: string[] = []
   const logger = createLogger({
@@ -118,6 +133,7 @@ export async function startIdentity({
     runner,
     managementRate,
     resolveTxt,
+    breachedPasswords,
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const port = (app.server.address() as { port: number }).port

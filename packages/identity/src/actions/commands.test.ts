@@ -85,6 +85,8 @@ test('the effect of a list: the last command wins, null removes, and metadata na
     idTokenClaims: { x: 2, constructor: 3 },
     accessTokenClaims: {},
     scopes: { add: ['b'], remove: ['a'] },
+    factors: [],
+    methods: [],
     userMetadata: { drop: null, new: { deep: true } },
   })
 })
@@ -105,6 +107,8 @@ test('a denial cancels claims and scopes and keeps metadata', () => {
     idTokenClaims: {},
     accessTokenClaims: {},
     scopes: { add: [], remove: [] },
+    factors: [],
+    methods: [],
     appMetadata: { tries: 3 },
   })
 })

@@ -278,16 +278,20 @@ const abuses: Record<string, [body: string, reason: string, detail: RegExp]> = {
   '10,000 commands': [
     `for (let i = 0; i < 1e4; i++) api.accessToken.addScope('a')`,
     'invalid_output',
-    /larger than 65536/,
+    /larger than 327680/,
   ],
   '201 commands': [
     `for (let i = 0; i < 200; i++) api.accessToken.addScope('a')`,
     'invalid_output',
     /^201 commands, more than 200$/,
   ],
-  '64 KB and one byte': [`api.idToken.setCustomClaim('a', 'x'.repeat(65536))`, 'invalid_output', /larger than 65536/],
-  '64 KB of characters of three bytes': [
-    `api.idToken.setCustomClaim('a', '€'.repeat(30000))`,
+  '320 KB and one byte': [
+    `api.idToken.setCustomClaim('a', 'x'.repeat(327680))`,
+    'invalid_output',
+    /larger than 327680/,
+  ],
+  '320 KB of characters of three bytes': [
+    `api.idToken.setCustomClaim('a', '€'.repeat(150000))`,
     'invalid_output',
     /^the commands take \d+ bytes/,
   ],

@@ -2,12 +2,18 @@ import type { Command, JsonValue } from './commands.ts'
 
 type Properties = Record<string, JsonValue>
 
+/** A second factor that is asked for, by the types of factors that Auth0 has, in the order of the calls. */
+export type FactorWish = { kind: 'mfa'; mayRemember: boolean } | { kind: 'challenge' | 'enroll'; types: string[] }
+
 export interface PostLoginEffect {
   /** The reason for the user; present when an action denied the login. */
   denied?: string
   idTokenClaims: Properties
   accessTokenClaims: Properties
   scopes: { add: string[]; remove: string[] }
+  factors: FactorWish[]
+  /** Ways of proving oneself that an Action vouches for, by address. */
+  methods: string[]
   /**
    * What to set, and with null what to remove; absent when no action touched it. Never the whole: what somebody else wrote
    * while the actions ran must stay.
@@ -29,6 +35,8 @@ export function applyPostLogin(commands: readonly Command[]): PostLoginEffect {
   const scopes = new Map<string, 'add' | 'remove'>()
   const user = new Map<string, JsonValue>()
   const app = new Map<string, JsonValue>()
+  let factors: FactorWish[] = []
+  const methods = new Set<string>()
   for (const command of commands) {
     switch (command.type) {
       case 'access.deny':
@@ -52,6 +60,26 @@ export function applyPostLogin(commands: readonly Command[]): PostLoginEffect {
       case 'user.setAppMetadata':
         app.set(command.key, command.value ?? null)
         break
+      case 'multifactor.enable':
+        factors = factors.filter(({ kind }) => kind !== 'mfa')
+        if (command.provider !== 'none')
+          factors.push({ kind: 'mfa', mayRemember: command.options?.allowRememberBrowser !== false })
+        break
+      case 'authentication.challengeWith':
+      case 'authentication.enrollWith': {
+        const types = [command.factor, ...(command.options?.additionalFactors ?? [])].map(({ type }) => type)
+        factors.push({ kind: command.type === 'authentication.enrollWith' ? 'enroll' : 'challenge', types })
+        break
+      }
+      case 'authentication.challengeWithAny':
+      case 'authentication.enrollWithAny': {
+        const types = command.factors.map(({ type }) => type)
+        factors.push({ kind: command.type === 'authentication.enrollWithAny' ? 'enroll' : 'challenge', types })
+        break
+      }
+      case 'authentication.recordMethod':
+        methods.add(command.provider_url)
+        break
     }
   }
   const chosen = (wanted: 'add' | 'remove') => [...scopes].filter(([, what]) => what === wanted).map(([scope]) => scope)
@@ -61,6 +89,8 @@ export function applyPostLogin(commands: readonly Command[]): PostLoginEffect {
     idTokenClaims: refused ? {} : present(idToken),
     accessTokenClaims: refused ? {} : present(accessToken),
     scopes: refused ? { add: [], remove: [] } : { add: chosen('add'), remove: chosen('remove') },
+    factors: refused ? [] : factors,
+    methods: refused ? [] : [...methods],
     ...(user.size ? { userMetadata: Object.fromEntries(user) } : {}),
     ...(app.size ? { appMetadata: Object.fromEntries(app) } : {}),
   }

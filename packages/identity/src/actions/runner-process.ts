@@ -31,7 +31,7 @@ const GRACE_MS = 2_500
 /** How long the other calls of a ruined process may take to finish. */
 const DRAIN_MS = 500
 const CLOSE_MS = 2_000
-/** 64 KB of commands and 200 KB of console lines, each escaped at its worst. */
+/** 320 KB of commands and 200 KB of console lines, each escaped at its worst. */
 const MAX_REPLY_CHARS = 4_000_000
 const STDERR_CHARS = 2_000
 

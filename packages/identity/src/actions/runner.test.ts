@@ -21,6 +21,8 @@ test('the Action that adds the tenant id puts it into both tokens', async () => 
     idTokenClaims: { 'https://tenantId': 'tenant-7' },
     accessTokenClaims: { 'https://tenantId': 'tenant-7' },
     scopes: { add: [], remove: [] },
+    factors: [],
+    methods: [],
   })
 })
 
@@ -68,13 +70,35 @@ test('a denial stops the chain after the action that denied', async () => {
 })
 
 test('a documented method that is not available throws, and the login fails closed', async () => {
-  const failure = failureOf(await runBody(runner, `api.idToken.setCustomClaim('a', 1)\napi.multifactor.enable('any')`))
+  const failure = failureOf(
+    await runBody(runner, `api.idToken.setCustomClaim('a', 1)\napi.transaction.setMetadata('a', 1)`),
+  )
   assert.equal(failure.reason, 'error')
-  assert.match(failure.detail, /^Error: api\.multifactor\.enable is not available yet\n {4}at .*\(action\.js:3:17\)$/)
+  assert.match(
+    failure.detail,
+    /^Error: api\.transaction\.setMetadata is not available yet\n {4}at .*\(action\.js:3:17\)$/,
+  )
 })
 
-test('canRedirect answers false', async () => {
+test('canRedirect answers false, unless whoever runs the Actions says otherwise', async () => {
   assert.equal(await reportOf(runner, 'report(api.redirect.canRedirect())'), false)
+  const code = handler(`api.idToken.setCustomClaim('can', api.redirect.canRedirect())`)
+  const answers = { 'redirect.canRedirect': true }
+  const run = { trigger: 'post-login' as const, environmentId: 'env_a', event: {}, answers }
+  assert.deepEqual(commandsOf(await runner.run({ ...run, actions: [action(code)] })), [
+    { type: 'idToken.setCustomClaim', key: 'can', value: true },
+  ])
+})
+
+test('one Action may ask for all that its tokens and metadata can hold', async () => {
+  const text = (bytes: number) => `'x'.repeat(${bytes - 3})`
+  const outcome = await runBody(
+    runner,
+    `api.idToken.setCustomClaim('a', ${text(100_000)}).accessToken.setCustomClaim('a', ${text(100_000)})
+    api.user.setUserMetadata('a', ${text(32_000)}).user.setAppMetadata('a', ${text(32_000)})
+    for (let at = 0; at < 190; at++) api.idToken.setCustomClaim('gone' + at, null)`,
+  )
+  assert.equal(commandsOf(outcome).length, 194)
 })
 
 test('an error names the line and column of action.js, also after an await, and no frame of the server', async () => {
@@ -141,7 +165,8 @@ test('an unknown trigger is a problem, not an outcome', async () => {
     runner.run({ trigger: 'post-logout' as 'post-login', environmentId: 'e', actions: [], event: {} }),
     {
       code: 'unsupported_trigger',
-      message: 'The trigger "post-logout" is not supported. Supported: post-login.',
+      message:
+        'The trigger "post-logout" is not supported. Supported: post-login, credentials-exchange, pre-user-registration, post-user-registration, post-change-password.',
     },
   )
 })

@@ -12,6 +12,7 @@ import { createAdmission } from './admission.ts'
 import { type Command, excessOf, parseCommands } from './commands.ts'
 import { parseLogs, redactable, safeDetail, safeText } from './logs.ts'
 import { createPool } from './pool.ts'
+import type { SendUserTo } from './redirect.ts'
 import type { CallLimits, GuestPayload } from './runner/messages.ts'
 import type { ActionLogger } from './runner-process.ts'
 import { type Trigger, type TriggerId, triggerOf } from './triggers.ts'
@@ -24,6 +25,7 @@ export interface ActionLimits {
   /** Elapsed time of a whole run: the wait for its turn, the start of a runner process and all of its actions. */
   triggerWallMs: number
   memoryMb: number
+  /** Of the commands of one action. Claims of two tokens and both kinds of metadata, each at its own limit, fit in. */
   outputBytes: number
   codeBytes: number
   eventBytes: number
@@ -39,7 +41,7 @@ export const defaultLimits: ActionLimits = {
   wallMs: 3_000,
   triggerWallMs: 10_000,
   memoryMb: 32,
-  outputBytes: 64 * 1024,
+  outputBytes: 320 * 1024,
   codeBytes: 100_000,
   eventBytes: 512 * 1024,
   logLines: 100,
@@ -64,6 +66,16 @@ export interface Invocation {
   actions: readonly BoundAction[]
   /** Without `secrets`: each action is given its own. */
   event: Record<string, unknown>
+  /** What methods with a fixed answer say in this run. */
+  answers?: Readonly<Record<string, boolean>>
+  /** The person is back from where one of these actions sent them: that one goes on, then those after it. */
+  resume?: Resume | undefined
+}
+
+export interface Resume {
+  actionId: string
+  /** What was asked for before, which counts as if it were asked for now. */
+  commands: readonly Command[]
 }
 
 export interface ActionLog {
@@ -77,7 +89,13 @@ export interface ActionLog {
 export type FailureReason = 'error' | 'timeout' | 'memory' | 'invalid_output' | 'runner_lost'
 
 export type ActionOutcome =
-  | { ok: true; commands: Command[]; logs: ActionLog[] }
+  | {
+      ok: true
+      commands: Command[]
+      logs: ActionLog[]
+      /** The action that sends the person away, and where to; those after it wait. */
+      sentAway?: { actionId: string } & SendUserTo
+    }
   | {
       ok: false
       reason: FailureReason
@@ -119,14 +137,19 @@ export function createActionRunner(deps: {
     outputChars: limits.outputBytes,
   })
 
-  const payloadOf = (trigger: Trigger, event: Record<string, unknown>, redact: readonly string[]): string =>
+  const payloadOf = (
+    trigger: Trigger,
+    run: Pick<GuestPayload, 'handler' | 'event' | 'redact'> & Pick<Invocation, 'answers'>,
+  ): string =>
     JSON.stringify({
-      handler: trigger.handler,
+      handler: run.handler,
+      continuation: trigger.continuation,
       methods: trigger.methods,
-      answers: trigger.answers,
+      answers: { ...trigger.answers, ...run.answers },
+      absent: Object.keys(trigger.needs).filter((group) => run.event[trigger.needs[group]!] === undefined),
       unavailable: trigger.unavailable,
-      event,
-      redact,
+      event: run.event,
+      redact: run.redact,
       logLines: limits.logLines,
       logChars: limits.logChars,
     } satisfies GuestPayload)
@@ -136,7 +159,7 @@ export function createActionRunner(deps: {
   const runOne = async (
     trigger: Trigger,
     invocation: Invocation,
-    action: BoundAction,
+    { action, handler }: { action: BoundAction; handler: string },
     leftMs: number,
   ): Promise<Step> => {
     const refuse = (reason: FailureReason, detail: string, lines: string[] = []): Step => ({ reason, detail, lines })
@@ -144,7 +167,8 @@ export function createActionRunner(deps: {
       return refuse('error', `The code is longer than ${limits.codeBytes} bytes.`)
     }
     const secrets = redactable(action.secrets)
-    const payload = payloadOf(trigger, { ...invocation.event, secrets: action.secrets }, secrets)
+    const event = { ...invocation.event, secrets: action.secrets }
+    const payload = payloadOf(trigger, { handler, event, redact: secrets, answers: invocation.answers ?? {} })
     if (Buffer.byteLength(payload) > limits.eventBytes) {
       return refuse('error', `The event is larger than ${limits.eventBytes} bytes.`)
     }
@@ -171,21 +195,32 @@ export function createActionRunner(deps: {
   }
 
   const runChain = async (trigger: Trigger, invocation: Invocation, begin: number): Promise<ActionOutcome> => {
-    const commands: Command[] = []
+    const { actions, resume } = invocation
     const logs: ActionLog[] = []
-    for (const action of invocation.actions) {
+    const resumed = resume ? actions.findIndex(({ actionId }) => actionId === resume.actionId) : -1
+    // One that is bound no more cannot go on: all of them run, as if nobody had been sent away.
+    const commands: Command[] = resume && resumed >= 0 ? [...resume.commands] : []
+    for (const [index, action] of actions.entries()) {
+      if (index < resumed) continue
+      const handler = index === resumed ? trigger.continuation! : trigger.handler
       const startedAt = performance.now() - begin
       const left = limits.triggerWallMs - startedAt
+      const event = commands.length > 0 ? trigger.seenAfter?.(invocation.event, commands) : undefined
       const step: Step =
         left <= 0
           ? { reason: 'timeout', detail: `The actions together ran longer than ${limits.triggerWallMs} ms.`, lines: [] }
-          : await runOne(trigger, invocation, action, left)
+          : await runOne(trigger, event ? { ...invocation, event } : invocation, { action, handler }, left)
       logs.push({ action: action.name, lines: step.lines, startedAt, endedAt: performance.now() - begin })
       if ('reason' in step) return failure(step.reason, action.name, step.detail, logs)
       commands.push(...step.commands)
       const excess = excessOf(commands)
       if (excess) return failure('invalid_output', action.name, excess, logs)
       if (step.commands.some((command) => command.type === 'access.deny')) break
+      const away = step.commands.findLast((command) => command.type === 'redirect.sendUserTo')
+      if (away) {
+        const { url, options } = away
+        return { ok: true, commands, logs, sentAway: { actionId: action.actionId, url, options } }
+      }
     }
     return { ok: true, commands, logs }
   }
@@ -219,7 +254,7 @@ export function createActionRunner(deps: {
           mode: 'check',
           isolateKey: `check ${randomUUID()}`,
           code,
-          payload: payloadOf(trigger, {}, []),
+          payload: payloadOf(trigger, { handler: trigger.handler, event: {}, redact: [] }),
           limits: callLimits(limits.wallMs),
         },
         limits.triggerWallMs,

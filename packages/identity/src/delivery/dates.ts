@@ -1,7 +1,7 @@
 /** Dates as people read them: written out, in UTC, since a mail or a page made on a server does not know its reader's zone. */
-const format = new Intl.DateTimeFormat('en-GB', {
+const DAY = { timeZone: 'UTC', weekday: 'long', day: 'numeric', month: 'long' } as const
+const MOMENT = {
   timeZone: 'UTC',
-  weekday: 'long',
   day: 'numeric',
   month: 'long',
   year: 'numeric',
@@ -9,7 +9,8 @@ const format = new Intl.DateTimeFormat('en-GB', {
   minute: '2-digit',
   second: '2-digit',
   hourCycle: 'h23',
-})
+} as const
+const format = new Intl.DateTimeFormat('en-GB', { ...DAY, ...MOMENT })
 
 // Put together from parts: whether commas stand between them changes with the version of the locale data.
 const partsOf = (date: Date) => Object.fromEntries(format.formatToParts(date).map(({ type, value }) => [type, value]))
@@ -21,13 +22,15 @@ export function longDate(date: Date): string {
 }
 
 /** `27 November 2026, 15:40:09 UTC`, to find a log entry by */
-export function exactDate(date: Date): string {
+export function exactDate(date: Date, language = 'en'): string {
+  if (language !== 'en') return `${new Intl.DateTimeFormat(language, MOMENT).format(date)} UTC`
   const { day, month, year, hour, minute, second } = partsOf(date)
   return `${day} ${month} ${year}, ${hour}:${minute}:${second} UTC`
 }
 
 /** `Friday, 27 November` */
-export function shortDate(date: Date): string {
+export function shortDate(date: Date, language = 'en'): string {
+  if (language !== 'en') return new Intl.DateTimeFormat(language, DAY).format(date)
   const { weekday, day, month } = partsOf(date)
   return `${weekday}, ${day} ${month}`
 }

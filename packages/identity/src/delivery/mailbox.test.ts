@@ -42,6 +42,7 @@ test('mail that would have been sent is listed as JSON with its links, newest fi
     to: 'maria@example.test',
     subject: 'Anna Reed invited you to Blue Kite on Test',
     template: 'organization_invitation',
+    channel: 'mail',
     links: [first.invitation_url],
   })
   assert.ok(new Date(created_at) >= new Date(first.created_at))

@@ -36,6 +36,8 @@ const Message = Type.Object({
   to: Type.String(),
   subject: Type.String(),
   template: Type.String(),
+  /** mail or sms */
+  channel: Type.String(),
   created_at: Type.String(),
   text: Type.String(),
   html: Type.String(),
@@ -51,12 +53,13 @@ export const mailbox: Slice<{ database: Database; secrets: Secrets }> =
   async (app) => {
     const open = (row: store.MessageRow) => {
       const { html, text } = openBody(secrets, row.environment_id, row.id, row.body)
-      const { id, recipient, subject, template, created_at } = row
+      const { id, recipient, subject, template, channel, created_at } = row
       return {
         id,
         to: recipient,
         subject,
         template,
+        channel,
         created_at: created_at.toISOString(),
         text,
         html,
@@ -133,10 +136,11 @@ export const mailbox: Slice<{ database: Database; secrets: Secrets }> =
 const isLocal = (hostname: string): boolean =>
   /^(.+\.)?(localhost|test|example|invalid)$/.test(hostname) || /^(127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
 
-const summary = ({ id, recipient, subject, created_at }: store.MessageRow) => ({
+const summary = ({ id, recipient, subject, channel, created_at }: store.MessageRow) => ({
   id,
   to: recipient,
   subject,
+  is_text: channel === 'sms',
   at: longDate(created_at),
 })
 

@@ -27,6 +27,10 @@ const TEMPLATES = {
   organization_invitation: load('organization_invitation'),
   // A heading, a sentence and one button.
   action: load('action'),
+  // A heading and what happened: nothing to press.
+  notice: load('notice'),
+  // A heading, a sentence and a code to type.
+  code: load('code'),
 }
 export type TemplateName = keyof typeof TEMPLATES
 

@@ -1,5 +1,8 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { Sql } from 'postgres'
+import type { PhoneProvider } from './sms/provider.ts'
+
+export type Channel = 'mail' | 'sms'
 
 export interface NewMessage {
   environment_id: string
@@ -11,6 +14,7 @@ export interface NewMessage {
   sender: string | null
   created_at: Date
   next_attempt_at: Date | null
+  channel: Channel
 }
 
 export interface MessageRow {
@@ -23,10 +27,11 @@ export interface MessageRow {
   sender: string | null
   created_at: Date
   attempts: number
+  channel: Channel
 }
 
 const columns = (sql: Sql | Tx) =>
-  sql`environment_id, id, recipient, template, subject, body, sender, created_at, attempts`
+  sql`environment_id, id, recipient, template, subject, body, sender, created_at, attempts, channel`
 
 export async function insert(tx: Tx, message: NewMessage): Promise<void> {
   await tx`insert into messages ${tx({ ...message, body: Buffer.from(message.body) })}`
@@ -43,7 +48,7 @@ export async function find(tx: Tx, id: string): Promise<MessageRow | undefined> 
   return row
 }
 
-/** How many mails of one template an address was sent since then, whatever its spelling in upper or lower case. */
+/** How many messages of one template an address or number was sent since then, whatever its spelling in upper or lower case. */
 export async function countSince(tx: Tx, given: { recipient: string; template: string; since: Date }): Promise<number> {
   const [row] = await tx<{ sent: number }[]>`
     select count(*)::int as sent from messages
@@ -109,5 +114,18 @@ export async function provider(sql: Sql, environmentId: string): Promise<Provide
   const [row] = await sql<ProviderRow[]>`
     select default_from_address, smtp_host, smtp_port, smtp_user, smtp_pass from email_providers
     where environment_id = ${environmentId} and enabled`
+  return row
+}
+
+export async function hasPhoneProvider(tx: Tx): Promise<boolean> {
+  const found = await tx`select from phone_providers where not disabled`
+  return found.length > 0
+}
+
+/** Who sends an environment's text messages, if anybody does. */
+export async function phoneProvider(sql: Sql, environmentId: string): Promise<PhoneProvider | undefined> {
+  const [row] = await sql<PhoneProvider[]>`
+    select name, configuration, credentials from phone_providers
+    where environment_id = ${environmentId} and not disabled`
   return row
 }

@@ -10,11 +10,13 @@ import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { PgBoss } from 'pg-boss'
 import { environmentServer, installationServer, type MailServer } from './mail-server.ts'
 import { type MailSetting, openBody } from './outbox.ts'
+import { requestOf } from './sms/provider.ts'
 import * as store from './store.ts'
 
 const QUEUE = 'mail'
 const PARALLEL = 3
-const ATTEMPTS = 20
+/** A code that arrives after a quarter of an hour is worth nothing any more. */
+const ATTEMPTS = { mail: 20, sms: 4 }
 
 /** One minute, doubling up to six hours: 20 attempts are about three days, as long as mail servers try. */
 const again = (now: Date, attempts: number): Date => addSeconds(now, Math.min(60 * 2 ** (attempts - 1), 21_600))
@@ -76,17 +78,36 @@ async function deliverDue(deps: DeliveryDependencies, deliver: (message: store.M
     } catch (error) {
       const { code, responseCode, message: text } = error as Error & { code?: string; responseCode?: number }
       // 5xx is the server's last word on this message (RFC 5321 §4.2.1); a refused login is ours to repair.
-      const givenUp = message.attempts >= ATTEMPTS || ((responseCode ?? 0) >= 500 && code !== 'EAUTH')
+      const isFinal = message.channel === 'mail' ? (responseCode ?? 0) >= 500 && code !== 'EAUTH' : code === REFUSED
+      const givenUp = message.attempts >= ATTEMPTS[message.channel] || isFinal
       await across((sql) => store.markFailed(sql, message, { error: text.slice(0, 500), given_up: givenUp }))
       const { id, template, attempts } = message
-      logger.warn({ message: id, template, attempts, givenUp, code, responseCode }, 'mail could not be delivered')
+      logger.warn({ message: id, template, attempts, givenUp, code, responseCode }, 'a message could not be delivered')
       continue
     }
     await across((sql) => store.markDelivered(sql, message, clock.now()))
   }
 }
 
-function createSender({ database, secrets, setting, egress }: DeliveryDependencies) {
+/** A phone provider's last word on a message: the same request would be refused again. */
+const REFUSED = 'REFUSED'
+
+async function sendSms({ database, secrets, egress, clock }: DeliveryDependencies, message: store.MessageRow) {
+  const { environment_id, id, recipient } = message
+  const provider = await database.acrossEnvironments('find a phone provider', (sql) =>
+    store.phoneProvider(sql, environment_id),
+  )
+  if (!provider) throw new Error('no phone provider is set any more')
+  const { text } = openBody(secrets, environment_id, id, message.body)
+  const { url, ...request } = requestOf(secrets, environment_id, provider, { id, to: recipient, text }, clock.now())
+  const { status } = await egress.request(url, request)
+  if (status >= 200 && status < 300) return
+  const again = status >= 500 || status === 429 || status === 401 || status === 403
+  throw Object.assign(new Error(`the phone provider answered ${status}`), again ? {} : { code: REFUSED })
+}
+
+function createSender(deps: DeliveryDependencies) {
+  const { database, secrets, setting, egress } = deps
   const installation = setting.kind === 'smtp' ? installationServer(setting, PARALLEL) : undefined
   const own = { secrets, egress, from: installation?.from ?? 'no-reply@localhost' }
   const serverOf = async (environmentId: string): Promise<MailServer | undefined> => {
@@ -96,6 +117,7 @@ function createSender({ database, secrets, setting, egress }: DeliveryDependenci
   return {
     close: () => installation?.transport.close(),
     async deliver(message: store.MessageRow) {
+      if (message.channel === 'sms') return sendSms(deps, message)
       const server = await serverOf(message.environment_id)
       if (!server) throw new Error('no mail server is set any more')
       const { html, text } = openBody(secrets, message.environment_id, message.id, message.body)

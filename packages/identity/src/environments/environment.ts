@@ -11,6 +11,7 @@ import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { ConfigurationCache } from '../configuration-cache.ts'
 import type { BrandingSettings } from '../resources/branding/schema.ts'
 import type { Theme } from '../resources/branding/themes/schema.ts'
+import type { DeviceFlowSettings } from '../resources/tenant-settings/device-flow.ts'
 import * as store from './store.ts'
 
 export interface Environment {
@@ -18,8 +19,15 @@ export interface Environment {
   name: string
   origins: string[]
   settings: EnvironmentSettings
+  /** How its pages ask, where that is not as they do by themselves. */
+  prompts?: PromptSettings
   /** Read with the environment, since every page and mail needs it. */
   branding?: EnvironmentBranding
+}
+
+export interface PromptSettings {
+  /** The address on a page of its own, before the password. */
+  identifier_first?: boolean
 }
 
 export interface EnvironmentBranding {
@@ -38,11 +46,34 @@ export interface EnvironmentSettings {
   support_url?: string
   session_lifetime?: number
   idle_session_lifetime?: number
+  /** Of sessions whose cookie ends with the browser's window. */
+  ephemeral_session_lifetime?: number
+  idle_ephemeral_session_lifetime?: number
+  session_cookie?: { mode: 'persistent' | 'non-persistent' }
+  sessions?: { oidc_logout_prompt_enabled?: boolean }
+  oidc_logout?: { rp_logout_end_session_endpoint_discovery: boolean }
   default_redirection_uri?: string
   /** The API that a request without an audience means. */
   default_audience?: string
+  /** The database that the password grant asks; a connection's name. */
+  default_directory?: string
+  device_flow?: DeviceFlowSettings
   allow_organization_name_in_authentication_api?: boolean
+  /** Actions alone say when a second factor is asked for; the policies of the environment do not count. */
+  customize_mfa_in_postlogin_action?: boolean
   allowed_logout_urls?: string[]
+  /** Clients may push their authorization requests to /oauth/par. */
+  pushed_authorization_requests_supported?: boolean
+  /** The languages of its pages; the first is for whoever asks for none of them. */
+  enabled_locales?: string[]
+  flags?: EnvironmentFlags
+}
+
+export interface EnvironmentFlags {
+  /** Anybody may register a client at /oidc/register. */
+  enable_dynamic_client_registration?: boolean
+  /** Keys are published without `alg`, so that verifiers take them for PS256 and RS512 as well. */
+  remove_alg_from_jwks?: boolean
 }
 
 /** An environment as one request sees it: `origin` is where it was reached, `issuer` what tokens made now carry. */
@@ -56,6 +87,9 @@ export interface RequestEnvironment extends Environment {
 /** What people read. */
 export const friendlyName = ({ name, settings }: Pick<Environment, 'name' | 'settings'>): string =>
   settings.friendly_name ?? name
+
+export const enabledLocales = (environment: Pick<Environment, 'settings'> | undefined): string[] =>
+  environment?.settings.enabled_locales ?? ['en']
 
 /** The colour of an environment's buttons: a theme says it more precisely than the branding. */
 export const primaryColor = ({ branding }: Pick<Environment, 'branding'>): string | undefined =>

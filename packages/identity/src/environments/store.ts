@@ -15,7 +15,7 @@ export interface EnvironmentRow extends Environment {
 
 export async function get(tx: Tx, id: string): Promise<EnvironmentRow | undefined> {
   const [row] = await tx<EnvironmentRow[]>`
-    select e.id, e.name, e.origins, e.settings, (select domain from custom_domains where is_default) as default_domain,
+    select e.id, e.name, e.origins, e.settings, e.prompts, (select domain from custom_domains where is_default) as default_domain,
       jsonb_build_object(
         'settings', coalesce(b.settings, '{}'), 'page_template', b.page_template,
         'theme', (select t.theme from branding_themes t where t.environment_id = e.id order by t.created_at, t.id limit 1)

@@ -104,7 +104,7 @@ test('there are never two keys that sign, nor two that wait', async () => {
   }
 })
 
-test('N12 N13 GHSA-869p-cjfg-cm3x a verifier takes RS256 by the kid of its own set, and nothing a header proposes', async () => {
+test('N12 N13 GHSA-869p-cjfg-cm3x a verifier takes what we sign with, by the kid of its own set, and nothing else a header proposes', async () => {
   const [env, other] = [await identity.environment(), await identity.environment()]
   const [keyring, foreign] = [await keyringOf(env.id), await keyringOf(other.id)]
   const now = identity.clock.now()
@@ -123,7 +123,10 @@ test('N12 N13 GHSA-869p-cjfg-cm3x a verifier takes RS256 by the kid of its own s
   const refused: [string, string][] = [
     [`${encode({ alg: 'none', kid })}.${payload}.`, 'invalid_token'],
     [`${encode({ alg: 'HS256', kid })}.${payload}.${signature}`, 'invalid_token'],
-    [`${encode({ alg: 'RS512', kid })}.${payload}.${signature}`, 'invalid_token'],
+    [`${encode({ alg: 'RS384', kid })}.${payload}.${signature}`, 'invalid_token'],
+    [`${encode({ alg: 'ES256', kid })}.${payload}.${signature}`, 'invalid_token'],
+    // We sign with it where an API asks for it: then the signature is what must fit.
+    [`${encode({ alg: 'RS512', kid })}.${payload}.${signature}`, 'invalid_signature'],
     [`${encode({ alg: 'RS256' })}.${payload}.${signature}`, 'invalid_token'],
     [`${encode({ alg: 'RS256', kid, crit: ['x'], x: 1 })}.${payload}.${signature}`, 'invalid_token'],
     [`${encode({ alg: 'RS256', kid, typ: 'JWT' })}.${payload}.${signature}`, 'invalid_signature'],

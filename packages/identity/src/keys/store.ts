@@ -1,4 +1,5 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
+import type { Sql } from 'postgres'
 
 export interface KeyRow {
   kid: string
@@ -38,15 +39,49 @@ export async function find(tx: Tx, kid: string): Promise<PublicKeyRow | undefine
  * The next key signs, the one that signed is a previous one, and the given one waits. Rotations at once come one after
  * the other: each locks the keys first.
  *
- * @returns the key that signs now
+ * @param onlyIfSince rotates only a key that has signed since then or longer; without it, whichever signs
+ * @returns the key that signs now, or undefined when the one that signs is younger than asked for
  */
-export async function rotate(tx: Tx, environmentId: string, fresh: KeyRow, now: Date): Promise<PublicKeyRow> {
+export async function rotate(
+  tx: Tx,
+  environmentId: string,
+  fresh: KeyRow,
+  now: Date,
+  onlyIfSince?: Date,
+): Promise<PublicKeyRow | undefined> {
   await tx`select from environments where id = ${environmentId} for update`
-  await tx`update signing_keys set state = 'previous', current_until = ${now} where state = 'current'`
+  // Whoever waited for the lock came with an older time than the key that has begun to sign meanwhile.
+  const retired = await tx`
+    update signing_keys set state = 'previous', current_until = greatest(${now}, current_since)
+    where state = 'current' ${onlyIfSince ? tx`and current_since <= ${onlyIfSince}` : tx``} returning kid`
+  if (retired.length === 0) return undefined
   const [current] = await tx<PublicKeyRow[]>`
     update signing_keys set state = 'current', current_since = ${now} where state = 'next' returning ${shownColumns(tx)}`
   await insert(tx, environmentId, fresh)
-  return current!
+  return current
+}
+
+/** Environments whose key has signed long enough, and whose next key has been published long enough. */
+export const environmentsDue = async (sql: Sql, signingSince: Date, publishedSince: Date): Promise<string[]> =>
+  (
+    await sql<{ environment_id: string }[]>`
+      select c.environment_id from signing_keys c
+      join signing_keys n on n.environment_id = c.environment_id and n.state = 'next'
+      where c.state = 'current' and c.current_since <= ${signingSince} and n.created_at <= ${publishedSince}`
+  ).map((row) => row.environment_id)
+
+export const environmentsWithOldKeys = async (sql: Sql, signedUntil: Date): Promise<string[]> =>
+  (
+    await sql<{ environment_id: string }[]>`
+      select distinct environment_id from signing_keys where state = 'previous' and current_until <= ${signedUntil}`
+  ).map((row) => row.environment_id)
+
+/** Ends keys whose last token is over, as a revocation would. @returns how many */
+export async function retire(tx: Tx, signedUntil: Date, now: Date): Promise<number> {
+  const { count } = await tx`
+    update signing_keys set state = 'revoked', revoked_at = ${now}, private_key = ''
+    where state = 'previous' and current_until <= ${signedUntil}`
+  return count
 }
 
 /** A previous key verifies nothing from now on, and its private half is destroyed. @returns undefined for any other key */

@@ -1,11 +1,13 @@
 /**
- * Two cookies. `session` is the browser's sign-in; `browser` binds login transactions to one browser. Over TLS both are
- * `__Host-` cookies, which no sibling subdomain can set. The session's is SameSite=None there, because silent
- * authentication runs in a frame on the application's site; the other one is Lax, so that no cross-site POST carries it.
+ * Four cookies. `session` is the browser's sign-in; `browser` binds login transactions to one browser; `remembered` stands
+ * in for a second factor that was passed in it; `cross-origin` binds the ticket that a page of an application was given.
+ * Over TLS all are `__Host-` cookies, which no sibling subdomain can set. All but one are SameSite=None there, because
+ * silent authentication runs in a frame on the application's site, and tickets are given to its pages; the browser's is
+ * Lax, so that no cross-site POST carries it.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-export type CookieName = 'session' | 'browser'
+export type CookieName = 'session' | 'browser' | 'remembered' | 'cross-origin'
 
 const fullName = (request: FastifyRequest, name: CookieName): string =>
   isSecure(request) ? `__Host-tenantry-${name}` : `tenantry-${name}`
@@ -29,13 +31,15 @@ export function setCookie(
   reply: FastifyReply,
   name: CookieName,
   value: string,
-  maxAgeSeconds: number,
+  /** Without one it ends with the browser's window. */
+  maxAgeSeconds: number | undefined,
 ): void {
-  const sameSite = isSecure(request) && name === 'session' ? 'None' : 'Lax'
+  const sameSite = isSecure(request) && name !== 'browser' ? 'None' : 'Lax'
   const secure = isSecure(request) ? '; Secure' : ''
+  const age = maxAgeSeconds === undefined ? '' : `; Max-Age=${maxAgeSeconds}`
   reply.header(
     'set-cookie',
-    `${fullName(request, name)}=${value}; Path=/; HttpOnly; SameSite=${sameSite}${secure}; Max-Age=${maxAgeSeconds}`,
+    `${fullName(request, name)}=${value}; Path=/; HttpOnly; SameSite=${sameSite}${secure}${age}`,
   )
 }
 

@@ -55,8 +55,8 @@ test('who has no account chooses a password and is a verified member with the ro
   const browser = openBrowser(world.env)
   const { page, verifier } = await open(ticket_id, browser)
   assert.equal(page.status, 200)
-  assert.match(page.text, /<h1>Join <bdi>acme<\/bdi><\/h1>/)
-  assert.match(page.text, /<bdi>Ina<\/bdi> invited you to work in Stockroom as <strong><bdi>Administrator<\/bdi>/)
+  assert.match(page.text, /<h1>Join acme<\/h1>/)
+  assert.match(page.text, /Ina invited you to work in Stockroom as Administrator\. /)
   assert.match(page.text, /value="Bob@Example.test" readonly/)
   assert.match(page.text, /Create a password/)
 
@@ -192,7 +192,7 @@ test('N01 CVE-2026-1529 N115 used, expired, revoked, forged and foreign invitati
   const visit = async (ticket: string, parameters: Record<string, string> = {}) => {
     const answer = await browser.visit(world.authorize({ organization: acme, invitation: ticket, ...parameters }).path)
     unusable(answer)
-    return answer.text.replace(/<dd>[^<]*<\/dd>/g, '')
+    return answer.text.replace(/<dd[^>]*>[^<]*<\/dd>/g, '')
   }
   const used = await invite('used@example.test')
   const { page } = await open(used.ticket_id, browser)
@@ -258,10 +258,14 @@ test('N111 of 20 acceptances at once, in one window or many, exactly one makes t
       return browser.submit(page, { password: NEW_PASSWORD })
     }),
   )
-  const joined = answers.filter(({ status }) => status === 303)
+  const joined = answers.filter(({ status, headers }) => status === 303 && /[?&]code=/.test(String(headers.location)))
   assert.equal(joined.length, 1)
   assert.equal('code' in toldClient(joined[0]!), true)
-  for (const answer of answers.filter(({ status }) => status !== 303)) assert.equal(answer.status, 400)
+  // One that came between the acceptance and the end of its sign-in is led on to where nobody is signed in.
+  for (const answer of answers.filter((other) => other !== joined[0])) {
+    const ledOn = answer.status === 303 && String(answer.headers.location).startsWith('/u/login?')
+    assert.ok(ledOn || answer.status === 400, String(answer.status))
+  }
   assert.deepEqual(await members(), ['bob@example.test'])
   assert.equal((await user('bob@example.test')).length, 1)
   unusable(await openBrowser(world.env).visit((await open(ticket_id, openBrowser(world.env))).path))
@@ -273,7 +277,7 @@ test('N113 roles that were deleted meanwhile are not given; what else the invita
   assert.equal((await env.manage('DELETE', `/roles/${world.admin}`)).status, 200)
   const browser = openBrowser(env)
   const { page, verifier } = await open(ticket_id, browser)
-  assert.match(page.text, /as <strong><bdi>Reader<\/bdi>/)
+  assert.match(page.text, /as Reader\. /)
   const access = await tokens(await browser.submit(page, { password: NEW_PASSWORD }), verifier)
   assert.deepEqual([access.org_id, access.permissions], [acme, ['read:item']])
 })

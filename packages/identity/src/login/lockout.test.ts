@@ -36,6 +36,7 @@ const lockout = () =>
       cache: createConfigurationCache({ onChange: () => {} }),
     }),
     tenantLog: { add: () => {} },
+    notices: { accountBlocked: () => {}, addressThrottled: () => {} },
   })
 
 const tooMany = (answer: Answer) => {
@@ -169,7 +170,9 @@ test('clearing a count locks rows in the order in which tries are counted: neith
   let cleared: Promise<unknown> | undefined
   await database.inEnvironment(env.id, async (tx) => {
     await tx`select from login_failures where bucket = ${first} for update`
-    cleared = database.once(env.id, (other) => store.forgetTries(other, [first, second], last, 1000))
+    cleared = database.once(env.id, (other) =>
+      store.forgetTries(other, { cleared: [first, second], returned: last, rate: 1000 }),
+    )
     for (let tries = 0; tries < 200; tries++) {
       const waiting = await tx`select from pg_locks where not granted and pid <> pg_backend_pid() and database =
         (select oid from pg_database where datname = current_database())`

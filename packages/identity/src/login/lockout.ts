@@ -8,19 +8,43 @@
  */
 
 import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
-import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Database, Tx } from '@tenantry/kernel/database/database.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { TenantLog } from '../logs/tenant-log.ts'
 import { accountLimits, type Counter, createCounters } from '../resources/attack-protection/counters.ts'
-import type { AttackProtection, ReadAttackProtection } from '../resources/attack-protection/settings.ts'
+import type { Notices } from '../resources/attack-protection/notices.ts'
+import type { AttackProtection, ReadAttackProtection, Stage } from '../resources/attack-protection/settings.ts'
 import * as store from './store.ts'
 
 const WINDOW_SECONDS = 15 * 60
+/** Of an address ten at once, then one a minute; of an environment 500, then one every two seconds. */
+const MESSAGES = { max_attempts: 10, rate: 60_000 }
+const ALL_MESSAGES = { max_attempts: 500, rate: 2000 }
+/** Twenty codes at once, then one a minute. */
+const DEVICE_CODES = { max_attempts: 20, rate: 60_000 }
+/** Ten clients at once, then one in five minutes. */
+export const REGISTRATIONS = { max_attempts: 10, rate: 300_000 }
 
 export interface Lockout {
   /** Counts a try. @returns false when it must not be evaluated. */
   admit(environmentId: string, account: string, ip: string): Promise<boolean>
-  succeeded(environmentId: string, account: string, ip: string): Promise<void>
+  /** What a right password makes forgotten, for `store.recordPasswordLogin`. */
+  triesOf(environmentId: string, account: string, ip: string): Promise<store.Tries>
+  /** Counts a sign-up. @returns false when it must not be evaluated. */
+  admitSignUp(environmentId: string, ip: string): Promise<boolean>
+  /** Counts a message that somebody wants to be sent, to whomever (N106); this limit is nobody's to turn off. */
+  admitMessage(environmentId: string, ip: string): Promise<boolean>
+  /**
+   * Counts text messages of the environment, whatever they are for and whoever asks: each one costs money, and premium
+   * numbers pay whoever has them sent to (N106). The limit is read first, and a message is counted where it is written, so
+   * that none is counted which is not sent.
+   */
+  textMessages(environmentId: string, ip: string | undefined): Promise<(tx: Tx) => Promise<boolean>>
+  /** Counts a code that somebody types for a device; this limit is nobody's to turn off. */
+  admitDeviceCode(environmentId: string, ip: string): Promise<boolean>
+  foundDeviceCode(environmentId: string, ip: string): Promise<void>
+  /** Counts a client that somebody registers; nobody's to turn off either. */
+  admitRegistration(environmentId: string, ip: string): Promise<boolean>
 }
 
 export interface LockoutDependencies {
@@ -29,10 +53,23 @@ export interface LockoutDependencies {
   clock: Clock
   attackProtection: ReadAttackProtection
   tenantLog: Pick<TenantLog, 'add'>
+  notices: Pick<Notices, 'accountBlocked' | 'addressThrottled'>
 }
 
 export function createLockout(deps: LockoutDependencies): Lockout {
   const counters = createCounters(deps.secrets)
+
+  /** One of a stock. @returns false when nothing is left of it */
+  const take = (environmentId: string, ip: string, counter: Counter, stock: Stage) =>
+    deps.database.inEnvironment(environmentId, (tx) => takeIn(tx, environmentId, ip, counter, stock))
+
+  async function takeIn(tx: Tx, environmentId: string, ip: string | undefined, counter: Counter, stock: Stage) {
+    const now = deps.clock.now()
+    const [row] = await store.countTry(tx, environmentId, [counter], now, now, stock)
+    if (row?.failures === 1) deps.tenantLog.add(environmentId, { type: 'limit_mu', ip: ip ?? null })
+    return (row?.failures ?? 0) === 0
+  }
+
   return {
     async admit(environmentId, account, ip) {
       const protection = await deps.attackProtection(environmentId)
@@ -50,22 +87,60 @@ export function createLockout(deps: LockoutDependencies): Lockout {
       const begun = (shield: Judgement['shield']) => tries.some((each) => each.shield === shield && each.begins)
       // Once for a block, at the first try that it meets.
       const entry = { ip, user_name: account }
-      if (begun('account')) deps.tenantLog.add(environmentId, { type: 'limit_wc', ...entry })
-      if (begun('address')) deps.tenantLog.add(environmentId, { type: 'limit_mu', ...entry })
+      if (begun('account')) {
+        deps.tenantLog.add(environmentId, { type: 'limit_wc', ...entry })
+        deps.notices.accountBlocked(environmentId, account)
+      }
+      if (begun('address')) {
+        deps.tenantLog.add(environmentId, { type: 'limit_mu', ...entry })
+        deps.notices.addressThrottled(environmentId, ip)
+      }
       return !tries.some(({ refused }) => refused)
     },
-    async succeeded(environmentId, account, ip) {
+    async admitSignUp(environmentId, ip) {
       const { ipThrottling } = await deps.attackProtection(environmentId)
-      const counted = counters.of(account, ip)
-      const { rate } = ipThrottling.settings.stage['pre-login']
-      await deps.database.once(environmentId, (tx) =>
-        store.forgetTries(
+      if (!ipThrottling.counts(ip)) return true
+      const now = deps.clock.now()
+      const [row] = await deps.database.once(environmentId, (tx) =>
+        store.countTry(
           tx,
-          [counted.account_at_address.bucket, counted.account.bucket],
-          counted.address.bucket,
-          rate,
+          environmentId,
+          [counters.signUps(ip)],
+          now,
+          now,
+          ipThrottling.settings.stage['pre-user-registration'],
         ),
       )
+      const refused = row?.failures ?? 0
+      if (refused === 1) {
+        deps.tenantLog.add(environmentId, { type: 'limit_mu', ip })
+        deps.notices.addressThrottled(environmentId, ip)
+      }
+      return refused === 0 || !ipThrottling.blocks
+    },
+    admitDeviceCode: (environmentId, ip) => take(environmentId, ip, counters.deviceCodes(ip), DEVICE_CODES),
+    admitRegistration: (environmentId, ip) => take(environmentId, ip, counters.registrations(ip), REGISTRATIONS),
+    async admitMessage(environmentId, ip) {
+      return (
+        (await take(environmentId, ip, counters.messages(ip), MESSAGES)) &&
+        take(environmentId, ip, counters.allMessages(), ALL_MESSAGES)
+      )
+    },
+    async textMessages(environmentId, ip) {
+      const { textMessages } = await deps.attackProtection(environmentId)
+      return (tx) => takeIn(tx, environmentId, ip, counters.textMessages(), textMessages)
+    },
+    async foundDeviceCode(environmentId, ip) {
+      const { bucket } = counters.deviceCodes(ip)
+      await deps.database.once(environmentId, (tx) =>
+        store.forgetTries(tx, { cleared: [], returned: bucket, rate: DEVICE_CODES.rate }),
+      )
+    },
+    async triesOf(environmentId, account, ip) {
+      const { ipThrottling } = await deps.attackProtection(environmentId)
+      const { account: own, account_at_address: atAddress, address } = counters.of(account, ip)
+      const { rate } = ipThrottling.settings.stage['pre-login']
+      return { cleared: [atAddress.bucket, own.bucket], returned: address.bucket, rate }
     },
   }
 }

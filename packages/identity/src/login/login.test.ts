@@ -141,7 +141,7 @@ test('N102 two tabs of one browser each finish their own sign-in', async () => {
   const [one, two] = [world.authorize({ organization: acme }), world.authorize({ organization: globex })]
   const first = await browser.follow(await browser.visit(one.path))
   const second = await browser.follow(await browser.visit(two.path))
-  assert.match(second.text, /signing in at <bdi>globex<\/bdi>/)
+  assert.match(second.text, /signing in at globex/)
   const atAcme = toldClient(await browser.submit(first, right))
   // The second tab finds the browser signed in: its page leads on without a password.
   const { state } = fieldsOf(second)
@@ -157,12 +157,12 @@ test('a person may change the organization that the prompt asked for, and not on
   const { state } = fieldsOf(prompt)
   const wrong = await browser.submit(prompt, { organizationName: 'no such "one"' })
   assert.equal(wrong.status, 400)
-  assert.match(wrong.text, /We can’t continue with “<bdi>no such &#34;one&#34;<\/bdi>”/)
+  assert.match(wrong.text, /We can’t continue with “no such &#34;one&#34;”/)
   await browser.submit(prompt, { organizationName: 'globex' })
   const back = await browser.visit(`/u/organization?state=${state}`)
   assert.equal(back.status, 200)
   const login = await browser.follow(await browser.submit(back, { organizationName: ' ACME ' }))
-  assert.match(login.text, /signing in at <bdi>acme<\/bdi>/)
+  assert.match(login.text, /signing in at acme/)
   assert.equal('code' in toldClient(await browser.submit(login, right)), true)
 
   const named = fieldsOf(await open({ prompt: 'login' }))
@@ -171,7 +171,7 @@ test('a person may change the organization that the prompt asked for, and not on
   const form = { ...named, organizationName: 'globex' }
   const posted = await browser.visit('/u/organization', { form, headers: { origin: world.env.origin } })
   assert.equal(posted.headers.location, `/u/login?state=${named.state}`)
-  assert.match((await browser.visit(`/u/login?state=${named.state}`)).text, /signing in at <bdi>acme<\/bdi>/)
+  assert.match((await browser.visit(`/u/login?state=${named.state}`)).text, /signing in at acme/)
 })
 
 test('N84 a sign-in takes a new session identifier: a planted one is worth nothing, the old one is dead', async () => {

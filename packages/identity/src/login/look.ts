@@ -11,6 +11,8 @@ import type { Theme } from '../resources/branding/themes/schema.ts'
 export interface PageLook {
   /** The application's name, as its client is called. */
   application: string
+  /** Whose page it is: the organization, or who runs the environment. */
+  company: string
   logo?: string | undefined
   favicon?: string | undefined
   /** A square tile of initials stands in for a logo. */
@@ -32,6 +34,7 @@ export function environmentLook(environment: Environment | undefined): PageLook 
   const theme = environment?.branding?.theme ?? undefined
   return {
     application,
+    company: application,
     initials: initials(application),
     logo: theme?.widget.logo_url || settings?.logo_url || environment?.settings.picture_url,
     favicon: settings?.favicon_url,
@@ -55,6 +58,7 @@ export function lookOf(
   return {
     ...base,
     application: client.name,
+    company: organization?.display_name ?? base.company,
     initials: initials(organization?.display_name ?? client.name),
     logo: branding?.logo_url ?? client.logo_uri ?? base.logo,
     pageBackground: branding?.colors?.page_background ?? base.pageBackground,
@@ -94,6 +98,25 @@ const backgroundStyle = (background: string): string =>
 const RADIUS = { sharp: () => '0', rounded: (pixels: number) => `${pixels}px`, pill: () => '999px' }
 const ALIGNED = { left: 'start', center: 'center', right: 'end', none: 'start' }
 
+/** Of the reference size, never too small to read; the reference grows with what the reader has set. */
+const fontStyle = (selector: string, { bold, size }: { bold: boolean; size: number }): string =>
+  `${selector}{font-size:max(${size / 100}rem,12px);font-weight:${bold ? 700 : 400}}`
+
+function fontStyles({ fonts }: Theme): string {
+  const reference =
+    fonts.reference_text_size === 16 ? '' : `:root{font-size:${(fonts.reference_text_size / 16) * 100}%}`
+  return (
+    reference +
+    fontStyle('.card', fonts.body_text) +
+    fontStyle('h1', fonts.title) +
+    fontStyle('.head p', fonts.subtitle) +
+    fontStyle('.field>label', fonts.input_labels) +
+    fontStyle('.btn,.btn.primary', fonts.buttons_text) +
+    fontStyle('.foot,.help,.rules,.note', fonts.body_text) +
+    `.card a:not(.btn){font-weight:${fonts.links.bold ? 700 : 400}}`
+  )
+}
+
 function themeStyle(theme: Theme | undefined): string {
   if (!theme) return ''
   const { borders, widget } = theme
@@ -101,6 +124,9 @@ function themeStyle(theme: Theme | undefined): string {
   const inner = `${Math.min(2, borders.widget_corner_radius)}px`
   const height = `${widget.logo_height}px`
   return (
+    fontStyles(theme) +
+    `.btn{border-width:${borders.button_border_weight}px}.input{border-width:${borders.input_border_weight}px}` +
+    `.card,.roof{border-width:${borders.widget_border_weight}px}` +
     `.btn{border-radius:${RADIUS[borders.buttons_style](borders.button_border_radius)}}` +
     `.input{border-radius:${RADIUS[borders.inputs_style](borders.input_border_radius)}}` +
     `.roof{border-radius:${corner} ${corner} ${inner} ${inner}}.card{border-radius:${inner} ${inner} ${corner} ${corner}}` +

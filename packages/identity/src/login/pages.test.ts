@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { get } from 'node:http'
 import { after, before, test } from 'node:test'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { createWorld, openBrowser, PASSWORD, type World } from '../oauth/fixture.ts'
 import { type Answer, startIdentity, type TestIdentity } from '../testing.ts'
 
@@ -112,6 +115,29 @@ test('N25 redirects and pages of a sign-in are never kept by caches, our files f
   }
 })
 
+test('files come compressed as the browser accepts, whole all the same; a page is never compressed', async () => {
+  const world = await createWorld(identity)
+  const page = await world.env.request('/u/login?state=x', { headers: { 'accept-encoding': 'gzip, br' } })
+  assert.equal(page.headers['content-encoding'], undefined)
+  const address = /href="(\/u\/assets\/login\.css\?v=[0-9a-f]{12})"/.exec(page.text)![1]!
+  const plain = (await world.env.request(address)).text
+  for (const [accepted, encoding, decode] of [
+    ['gzip, deflate, br, zstd', 'br', brotliDecompressSync],
+    ['gzip;q=0.5, br;q=0', 'gzip', gunzipSync],
+    ['identity', undefined, (body: Buffer) => body],
+    ['gzip;q=0.0', undefined, (body: Buffer) => body],
+  ] as const) {
+    const headers = { host: new URL(world.env.origin).host, 'accept-encoding': accepted }
+    const [answer] = await once(get({ port: identity.port, path: address, headers }), 'response')
+    const body = Buffer.concat(await answer.toArray())
+    assert.equal(answer.headers['content-encoding'], encoding, accepted)
+    assert.equal(answer.headers.vary, 'accept-encoding')
+    assert.equal(Number(answer.headers['content-length']), body.length)
+    assert.equal(decode(body).toString(), plain)
+    assert.equal(body.length < plain.length / 2, encoding !== undefined)
+  }
+})
+
 test('N101 N97 names, hints and typed text are text: no markup, no template, wherever they are shown', async () => {
   const world = await createWorld(identity, { name: `App " onload='x' {{ 7 | times: 7 }}` })
   const acme = (
@@ -155,7 +181,7 @@ test('N101 N97 names, hints and typed text are text: no markup, no template, whe
     assert.doesNotMatch(page.text, /<img|onerror=alert\(2\)>|\s49\b/)
   }
   assert.match(login.text, /value="hint &#34;&gt;&lt;script&gt;alert\(&#39;1&#39;\)/)
-  assert.match(login.text, /<bdi>Acme &#34;&gt;&lt;script&gt;/)
+  assert.match(login.text, /at Acme &#34;&gt;&lt;script&gt;/)
 })
 
 test('N39 a logo and a colour change only themselves: the policy names one more origin, or none for an odd one', async () => {

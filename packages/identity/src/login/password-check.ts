@@ -3,44 +3,70 @@
  * rehashed when the parameters have moved on.
  */
 
-import { asker, type LogEntry } from '../logs/tenant-log.ts'
-import type { Connection } from '../oauth/configuration.ts'
+import type { Clock } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import { asker, type LogEntry, type TenantLog } from '../logs/tenant-log.ts'
+import type { Client, Connection } from '../oauth/configuration.ts'
+import type { RefuseLeaked } from '../resources/attack-protection/leaks.ts'
 import { comparableEmail } from '../resources/email-address.ts'
 import { hashPassword, needsRehash, verifyPassword } from '../upstream/database/password.ts'
 import { isTooLong } from '../upstream/database/policy.ts'
-import type { StepTools, Visit } from './login.ts'
+import type { Lockout } from './lockout.ts'
+import type { Visit } from './login.ts'
 import * as store from './store.ts'
 
 export type PasswordCheck =
   | { outcome: 'right'; userId: string; connectionId: string; proof: store.Proof }
-  | { outcome: 'wrong' | 'too_many' | 'blocked' }
+  | { outcome: 'wrong' | 'too_many' | 'blocked' | 'leaked' }
+
+export interface PasswordDependencies {
+  database: Database
+  clock: Clock
+  lockout: Lockout
+  refuseLeaked: RefuseLeaked
+  tenantLog: TenantLog
+}
+
+/** Who tries to sign in, where, and from which address: pages and the token endpoint alike. */
+export interface Attempt {
+  environmentId: string
+  client: Pick<Client, 'client_id' | 'name'>
+  organizationId: string | undefined
+  /** Tries are counted by its address. */
+  asker: ReturnType<typeof asker>
+}
+
+export const attemptOf = ({ request, client, transaction }: Visit): Attempt => ({
+  environmentId: request.environment.id,
+  client,
+  organizationId: transaction.organizationId,
+  asker: asker(request),
+})
 
 export async function checkPassword(
-  tools: StepTools,
-  { request, client, transaction }: Visit,
+  tools: PasswordDependencies,
+  { environmentId, client, organizationId, asker }: Attempt,
   connections: Connection[],
   identifier: string,
   password: string,
 ): Promise<PasswordCheck> {
-  const environmentId = request.environment.id
   // What is counted is what is looked up: PostgreSQL alone would take İ for i, and each spelling had tries of its own.
   const account = comparableEmail(identifier.trim())
-  if (!(await tools.lockout.admit(environmentId, account, request.ip))) return { outcome: 'too_many' }
+  if (!(await tools.lockout.admit(environmentId, account, asker.ip))) return { outcome: 'too_many' }
   const [person] = await tools.database.once(environmentId, (tx) =>
     store.findCredentials(tx, account, realmsOf(connections)),
   )
+  const about = {
+    ...asker,
+    client_id: client.client_id,
+    client_name: client.name,
+    user_id: person?.user_id ?? null,
+    user_name: account,
+    connection_id: person?.connection_id ?? null,
+    organization_id: organizationId ?? null,
+  }
   const failed = (type: LogEntry['type'], description?: string) =>
-    tools.tenantLog.add(environmentId, {
-      type,
-      ...asker(request),
-      ...(description ? { description } : {}),
-      client_id: client.client_id,
-      client_name: client.name,
-      user_id: person?.user_id ?? null,
-      user_name: account,
-      connection_id: person?.connection_id ?? null,
-      organization_id: transaction.organizationId ?? null,
-    })
+    tools.tenantLog.add(environmentId, { type, ...about, ...(description ? { description } : {}) })
   const tooLong = isTooLong(password)
   const fits = await verifyPassword(person?.password_hash ?? undefined, tooLong ? '' : password)
   if (!person || !fits || tooLong) {
@@ -51,25 +77,35 @@ export async function checkPassword(
     failed('f', 'The user is blocked')
     return { outcome: 'blocked' }
   }
+  if (await tools.refuseLeaked(environmentId, 'login', password, about)) return { outcome: 'leaked' }
 
-  const now = tools.clock.now()
-  const rehashed = needsRehash(person.password_hash!) ? await hashPassword(password) : undefined
-  let proof: store.Proof = person
-  await tools.database.inEnvironment(environmentId, async (tx) => {
-    await store.recordLogin(tx, person.user_id, now, request.ip)
-    if (!rehashed) return
-    const [replaced] = await store.replacePasswordHash(tx, person, rehashed)
-    // Another sign-in was quicker to hash the same password anew, or it was changed: the hash of now decides.
-    const current = replaced ? rehashed : (await store.currentHash(tx, person))[0]?.password_hash
-    proof = { ...person, password_hash: current ?? null }
-  })
-  const superseded = rehashed !== undefined && proof.password_hash !== rehashed
-  if (superseded && !(await verifyPassword(proof.password_hash ?? undefined, password))) {
+  const proof = needsRehash(person.password_hash!) ? await rehash(tools, environmentId, person, password) : person
+  if (!proof) {
     failed('fp')
     return { outcome: 'wrong' }
   }
-  await tools.lockout.succeeded(environmentId, account, request.ip)
+  const tries = await tools.lockout.triesOf(environmentId, account, asker.ip)
+  await tools.database.once(environmentId, (tx) =>
+    store.recordPasswordLogin(tx, person.user_id, tools.clock.now(), asker.ip, tries),
+  )
   return { outcome: 'right', userId: person.user_id, connectionId: person.connection_id, proof }
+}
+
+/** @returns what proves the person now, or undefined when the password was changed meanwhile */
+async function rehash(
+  { database }: Pick<PasswordDependencies, 'database'>,
+  environmentId: string,
+  person: store.Credentials,
+  password: string,
+): Promise<store.Proof | undefined> {
+  const hash = await hashPassword(password)
+  const current = await database.inEnvironment(environmentId, async (tx) => {
+    const [replaced] = await store.replacePasswordHash(tx, person, hash)
+    // Another sign-in was quicker to hash the same password anew, or it was changed: the hash of now decides.
+    return replaced ? hash : ((await store.currentHash(tx, person))[0]?.password_hash ?? null)
+  })
+  const isSame = current === hash || (await verifyPassword(current ?? undefined, password))
+  return isSame ? { ...person, password_hash: current } : undefined
 }
 
 /** Databases of our own, of which some know usernames. */
@@ -81,10 +117,13 @@ export function realmsOf(connections: Connection[]): store.Realms {
   }
 }
 
-/** Generic words: the same for an unknown address and a wrong password, also when it is the limit that speaks. */
-export const refusalText = (outcome: Exclude<PasswordCheck['outcome'], 'right'>): { status: number; text: string } =>
+export type Refusal = Exclude<PasswordCheck['outcome'], 'right'>
+
+/** The name of a text: the same for an unknown address and a wrong password, also when it is the limit that speaks. */
+export const refusalOf = (outcome: Refusal): { status: number; text: string } =>
   ({
-    wrong: { status: 400, text: 'Wrong email or password. Try again, or ask your administrator for help.' },
-    too_many: { status: 429, text: 'Too many tries. Wait 15 minutes, then try again.' },
-    blocked: { status: 403, text: 'This sign-in is blocked. Ask your administrator for help.' },
+    wrong: { status: 400, text: 'wrong-credentials' },
+    too_many: { status: 429, text: 'too-many-tries' },
+    blocked: { status: 403, text: 'user-blocked' },
+    leaked: { status: 403, text: 'password-leaked' },
   })[outcome]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createWorld, openBrowser, PASSWORD, toldClient, type World } from '../oauth/fixture.ts'
+import { bindPostLogin, createWorld, openBrowser, PASSWORD, payloadOf, toldClient } from '../oauth/fixture.ts'
 import { startIdentity, type TestIdentity } from '../testing.ts'
 
 let identity: TestIdentity
@@ -9,15 +9,6 @@ before(async () => {
   identity = await startIdentity()
 })
 after(() => identity.close())
-
-const bindAction = async (world: World, body: string) => {
-  const code = `exports.onExecutePostLogin = async (event, api) => {\n${body}\n}`
-  const supported_triggers = [{ id: 'post-login', version: 'v3' }]
-  const { id } = await world.make('/actions/actions', { name: 'an action', supported_triggers, code, deploy: true })
-  const bindings = [{ ref: { type: 'action_id', value: id } }]
-  const bound = await world.env.manage('PATCH', '/actions/triggers/post-login/bindings', { bindings })
-  assert.equal(bound.status, 200, bound.text)
-}
 
 test('what an Action sets and what an administrator sets at the same moment are both kept', async () => {
   const world = await createWorld(identity)
@@ -30,7 +21,7 @@ test('what an Action sets and what an administrator sets at the same moment are 
     app_metadata: { plan: 'basic', old: true },
     user_metadata: { theme: 'dark' },
   })
-  await bindAction(world, "api.user.setAppMetadata('seen', 1).user.setAppMetadata('old', null)")
+  await bindPostLogin(world, "api.user.setAppMetadata('seen', 1).user.setAppMetadata('old', null)")
 
   let silent: ReturnType<typeof browser.visit> | undefined
   await identity.database.inEnvironment(world.env.id, async (tx) => {
@@ -57,7 +48,7 @@ test('an Action sees of a person what Auth0 shows, and neither a hash nor where 
   const world = await createWorld(identity)
   const acme = await world.organization('acme')
   const anna = await world.person('anna@example.test', { organization: acme })
-  await bindAction(world, "api.user.setAppMetadata('seen', Object.keys(event.user).sort())")
+  await bindPostLogin(world, "api.user.setAppMetadata('seen', Object.keys(event.user).sort())")
   await world.signIn(openBrowser(world.env), anna, { organization: acme })
   const { app_metadata } = (await world.env.manage('GET', `/users/${encodeURIComponent(anna.user_id)}`)).json
   assert.deepEqual(app_metadata.seen, [
@@ -65,6 +56,7 @@ test('an Action sees of a person what Auth0 shows, and neither a hash nor where 
     'created_at',
     'email',
     'email_verified',
+    'enrolledFactors',
     'identities',
     'name',
     'nickname',
@@ -74,6 +66,35 @@ test('an Action sees of a person what Auth0 shows, and neither a hash nor where 
   ])
 })
 
+test('a token carries 100 kB of claims, counted as they end up in it; one that would carry more stops the sign-in', async () => {
+  const world = await createWorld(identity)
+  const acme = await world.organization('acme')
+  const anna = await world.person('anna@example.test', { organization: acme })
+  const browser = openBrowser(world.env)
+  await world.signIn(browser, anna, { organization: acme })
+  // The text of a claim has two quotes in JSON, and its name counts as well: each takes 50,000 bytes.
+  await bindPostLogin(
+    world,
+    `api.accessToken.setCustomClaim('urn:a', 'x'.repeat(49_993))`,
+    `api.accessToken.setCustomClaim('urn:b', 'y'.repeat(49_993))`,
+    `api.accessToken.setCustomClaim('urn:a', 'z'.repeat(49_993))
+    api.accessToken.setCustomClaim('urn:gone', null)
+    api.idToken.setCustomClaim('urn:other', 1)
+    if (event.transaction?.login_hint) api.accessToken.setCustomClaim('n', 1)`,
+  )
+  const { path, verifier } = world.authorize({ organization: acme, prompt: 'none' })
+  const { code } = toldClient(await browser.visit(path))
+  const exchanged = await world.exchange(code!, verifier)
+  assert.equal(exchanged.status, 200, exchanged.text)
+  const { access_token } = exchanged.json
+  const claims = payloadOf(access_token)
+  assert.deepEqual([claims['urn:a'], claims['urn:b']], ['z'.repeat(49_993), 'y'.repeat(49_993)])
+  assert.equal('urn:gone' in claims, false)
+  const more = world.authorize({ organization: acme, prompt: 'none', login_hint: anna.email })
+  const refused = toldClient(await browser.visit(more.path))
+  assert.deepEqual([refused.error, refused.code], ['access_denied', undefined])
+})
+
 test('an Action that fails stops the sign-in with a page, silent ones and refreshes with access_denied, and tells nothing of itself', async () => {
   const world = await createWorld(identity)
   const acme = await world.organization('acme')
@@ -81,7 +102,7 @@ test('an Action that fails stops the sign-in with a page, silent ones and refres
   const browser = openBrowser(world.env)
   const { code, verifier } = await world.signIn(browser, anna, { organization: acme })
   const { refresh_token } = (await world.exchange(code, verifier)).json
-  await bindAction(world, "throw new Error('the inside of an Action')")
+  await bindPostLogin(world, "throw new Error('the inside of an Action')")
   const said = /^The sign-in was stopped by an error\. Reference: [0-9a-f-]{36}$/
 
   const form = await browser.follow(await browser.visit(world.authorize({ organization: acme, prompt: 'login' }).path))

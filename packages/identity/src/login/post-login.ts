@@ -4,34 +4,46 @@
  */
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
-import { newId } from '@tenantry/kernel/id.ts'
-import { defineProblems } from '@tenantry/kernel/problem.ts'
-import type { Secrets } from '@tenantry/kernel/secrets.ts'
-import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
-import { applyPostLogin } from '../actions/post-login.ts'
-import type { ActionRunner } from '../actions/runner.ts'
-import type { ConfigurationCache } from '../configuration-cache.ts'
+import type { Problem } from '@tenantry/kernel/problem.ts'
+import type { FastifyRequest } from 'fastify'
+import { applyPostLogin, type FactorWish } from '../actions/post-login.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
 import type { LogEntry, TenantLog } from '../logs/tenant-log.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import type { Client, Connection } from '../oauth/configuration.ts'
-import type { ActionClaims, Grant, Subject } from '../oauth/grant-store.ts'
+import { type ActionClaims, type Grant, type Subject, seenByActions } from '../oauth/grant-store.ts'
 import { problems as oauthProblems } from '../oauth/problems.ts'
 import type { TokenRequest } from '../oauth/token/token.ts'
 import { noClaims } from '../oauth/tokens/issue.ts'
-import { execution } from '../resources/actions/executions/rules.ts'
-import * as executions from '../resources/actions/executions/store.ts'
-import { openActionSecrets } from '../resources/actions/rules.ts'
-import * as actions from '../resources/actions/store.ts'
+import type { AskedEnds } from '../oauth/tokens/refresh.ts'
+import { clientEvent, connectionEvent, presentMembers, requestEvent } from '../resources/actions/event.ts'
+import { requireSuccess, type Triggered } from '../resources/actions/triggered.ts'
+import { FACTORS } from '../resources/users/authentication-methods/rules.ts'
+import type { Demand } from './factors/demand.ts'
+import type { Factors } from './factors/factors.ts'
+import { createLifespans, type Held } from './lifespan-actions.ts'
+import type { Returned, SentAway } from './redirect-actions.ts'
 import type { Session } from './sessions.ts'
 import * as store from './store.ts'
+import { transactionEvent } from './transaction-event.ts'
 
-export const problems = defineProblems({
-  action_failed: { status: 403, title: 'The sign-in was stopped by an error. Reference: {correlationId}' },
-})
+/** What the Actions decided. */
+export interface Decided {
+  claims: ActionClaims
+  /** Second factors that they ask for. */
+  demands: Demand[]
+  /** What they vouch for: names in the list of methods with which the session was proven. */
+  methods: string[]
+  /** What ran, for the tenant log. */
+  executions: string[]
+  /** When the refresh token that is exchanged ends. */
+  ends: AskedEnds
+  /** One of them sends the person away, and the rest is decided when they return. */
+  sentAway?: SentAway
+}
 
 export interface PostLogin {
-  /** @throws Problem `access_denied` with the Action's reason, or `action_failed` */
+  /** @throws Problem `access_denied` with the Action's reason, `action_failed`, or `interaction_required` */
   atLogin(login: {
     request: FastifyRequest
     client: Client
@@ -39,157 +51,210 @@ export interface PostLogin {
     session: Session
     connection: Connection
     subject: Subject
+    fields?: Record<string, string> | undefined
+    /** The person is back from where an Action sent them. */
+    returned?: Returned | undefined
     /** The entry of this sign-in in the tenant log, which names the execution. */
     about: Partial<LogEntry>
-  }): Promise<ActionClaims>
-  atRefresh(request: TokenRequest, grant: Grant & Subject): Promise<ActionClaims>
+  }): Promise<Decided>
+  /** Somebody who signs in without a page. @throws also Problem `mfa_required` */
+  atDirectLogin(
+    request: TokenRequest,
+    login: { grant: Grant; subject: Subject; connection: Connection; protocol: string; actor?: object },
+  ): Promise<ActionClaims>
+  /** @throws also Problem `mfa_required` */
+  atRefresh(request: TokenRequest, grant: Grant & Subject): Promise<Pick<Decided, 'claims' | 'ends'>>
 }
 
 interface Dependencies {
   database: Database
-  cache: ConfigurationCache
-  secrets: Secrets
+  triggered: Triggered
+  factors: Factors
   clock: Clock
-  runner: ActionRunner
-  logger: FastifyBaseLogger
   tenantLog: TenantLog
 }
 
-export function createPostLogin({
-  database,
-  cache,
-  secrets,
-  clock,
-  runner,
-  logger,
-  tenantLog,
-}: Dependencies): PostLogin {
-  const deployed = async (environmentId: string) =>
-    (await cache.remember(environmentId, ['actions', 'post-login'], async () => {
-      const rows = await database.inEnvironment(environmentId, (tx) => actions.deployedFor(tx, 'post-login'))
-      return rows.map(({ secrets: sealed, ...action }) => ({
-        ...action,
-        secrets: openActionSecrets(secrets, environmentId, action.actionId, sealed),
-      }))
-    })) ?? []
+/** Groups of commands whose effect does not wait for the end of the sign-in. */
+const DONE_AT_ONCE = ['user', 'session', 'redirect']
 
-  /** Nobody waits for it: a sign-in is no slower, and does not fail, because of what is written down about it. */
-  function keep(environmentId: string, row: executions.ExecutionRow): void {
-    database
-      .once(environmentId, (tx) => executions.insert(tx, environmentId, row))
-      .catch((err: unknown) => logger.warn({ err, environment: environmentId }, 'an execution of Actions was not kept'))
-  }
+/** What of a run depends on how the person came. */
+interface Way extends Held {
+  /** There is a browser, whose request does not rule pages out. */
+  canRedirect?: boolean
+  /** What is said to one that sends the person away all the same. */
+  redirectRefused?: () => Problem
+  returned?: Returned | undefined
+}
+
+export function createPostLogin(deps: Dependencies): PostLogin {
+  const { database, triggered, factors } = deps
+  const lifespans = createLifespans(deps)
 
   async function run(
     environment: RequestEnvironment,
     subject: Subject,
     about: Partial<LogEntry>,
-    event: () => Record<string, unknown>,
-  ): Promise<ActionClaims> {
-    const bound = await deployed(environment.id)
-    if (bound.length === 0) return noClaims
-    const startedAt = clock.now()
-    const outcome = await runner.run({
-      trigger: 'post-login',
-      environmentId: environment.id,
-      actions: bound,
-      event: event(),
-    })
-    const executionId = outcome.ok ? newId.uuid() : outcome.correlationId
-    about.details = { actions: { executions: [executionId] } }
-    keep(environment.id, execution(executionId, 'post-login', outcome, { startedAt, endedAt: clock.now() }))
-    for (const { action, lines } of outcome.logs) {
-      if (lines.length > 0)
-        logger.info({ environment: environment.id, action, lines }, 'an Action wrote to its console')
-    }
-    if (!outcome.ok) {
-      const { action, reason, detail, correlationId } = outcome
-      logger.warn(
-        { environment: environment.id, action, reason, detail, correlationId },
-        'an Action failed; the sign-in was denied',
-      )
-      tenantLog.add(environment.id, {
-        type: 'actions_execution_failed',
-        hostname: new URL(environment.origin).host,
-        user_id: subject.user!.user_id,
-        details: { action, reason, detail, correlationId },
-      })
-      throw problems.action_failed({ facts: { correlationId }, internal: `${action}: ${reason}` })
-    }
-    const applied = applyPostLogin(outcome.commands)
+    event: () => { user: object },
+    { canRedirect = false, redirectRefused = oauthProblems.redirect_impossible, returned, ...held }: Way = {},
+  ): Promise<Decided> {
+    const { user_id } = subject.user!
+    const outcome = await triggered.run(
+      environment,
+      'post-login',
+      async () => {
+        const { user, ...rest } = event()
+        const seen = await lifespans.seen(environment, held)
+        const organizationId = subject.organization?.id ?? null
+        const [more] = await database.once(environment.id, (tx) => seenByActions(tx, user_id, organizationId))
+        const { identities, roles } = more!
+        const known = { ...user, identities, ...(await enrolledFactors(environment, subject)) }
+        return { ...rest, ...seen, user: known, authorization: { roles } }
+      },
+      { user_id },
+      { answers: { 'redirect.canRedirect': canRedirect }, resume: returned?.from },
+    )
+    if (!outcome) return { claims: noClaims, demands: [], methods: [], executions: [], ends: {} }
+    const executions = [...(returned?.from.executions ?? []), outcome.executionId]
+    about.details = { actions: { executions } }
+    const { commands: asked, sentAway } = requireSuccess(outcome)
+    const applied = applyPostLogin(asked)
     const { userMetadata, appMetadata } = applied
     if (userMetadata || appMetadata) {
-      const { user_id } = subject.user!
       await database.once(environment.id, (tx) =>
         store.writeMetadata(tx, user_id, userMetadata ?? {}, appMetadata ?? {}),
       )
     }
+    const changed = await lifespans.change({ environment, executionId: outcome.executionId, about }, held, asked)
     if (applied.denied !== undefined) throw oauthProblems.access_denied({ facts: { reason: applied.denied } })
-    return {
+    const claims = {
       id: applied.idTokenClaims,
       access: applied.accessTokenClaims,
       addScopes: applied.scopes.add,
       removeScopes: applied.scopes.remove,
+      ...(changed.metadata ? { refreshTokenMetadata: changed.metadata } : {}),
+    }
+    const { ends } = changed
+    const decided = { claims, demands: applied.factors.map(demandOf), methods: applied.methods, executions, ends }
+    if (!sentAway) return decided
+    if (!canRedirect) throw redirectRefused()
+    // Some is done by now, and must not be done again over what happens elsewhere meanwhile.
+    const commands = asked.filter(({ type }) => !DONE_AT_ONCE.includes(type.split('.')[0]!))
+    return { ...decided, sentAway: { ...sentAway, commands } }
+  }
+
+  /** The second factors that a person has, as Actions know them. */
+  async function enrolledFactors(environment: RequestEnvironment, subject: Subject) {
+    const { user_id, email, email_verified, name } = subject.user!
+    const user = { user_id, email, email_verified, name }
+    const found = await factors.enrolled({ environment, user, product: '', about: {} })
+    const types = [...new Set(found.map(({ factor }) => factor))]
+    return {
+      enrolledFactors: types.map((type) => (type === 'sms' ? { type: 'phone', method: 'sms' } : { type })),
+      ...(types.some((type) => type !== 'email') ? { multifactor: ['guardian'] } : {}),
     }
   }
 
+  /** Where there is no page to ask on, whoever has proven less than is demanded is refused. */
+  async function withoutPage(grant: Pick<Grant, 'amr'>, decided: Promise<Decided>): Promise<Decided> {
+    const made = await decided
+    if (made.demands.length > 0 && !grant.amr.includes('mfa')) throw oauthProblems.mfa_required()
+    return made
+  }
+
   return {
-    atLogin: ({ request, client, asked, session, connection, subject, about }) =>
-      run(request.environment, subject, about, () => ({
-        ...commonEvent(request.environment, client, subject, asked.audience),
-        connection: {
-          id: connection.id,
-          name: connection.name,
-          strategy: connection.strategy,
-          metadata: connection.metadata,
+    atLogin: ({ request, client, asked, session, connection, subject, fields, returned, about }) =>
+      run(
+        request.environment,
+        subject,
+        about,
+        () => ({
+          ...commonEvent(client, subject, asked.audience),
+          connection: connectionEvent(connection),
+          authentication: { methods: methodsOf(session) },
+          request: requestEvent(request.environment, {
+            ip: request.ip,
+            method: request.method,
+            userAgent: request.headers['user-agent'],
+            query: returned?.query ?? {},
+            body: returned?.body ?? fields ?? {},
+          }),
+          transaction: transactionEvent(asked),
+        }),
+        {
+          canRedirect: !asked.prompt.includes('none'),
+          redirectRefused: oauthProblems.interaction_required,
+          returned,
+          sessionId: session.id,
         },
-        authentication: { methods: session.amr.map((name) => ({ name, timestamp: session.auth_time.toISOString() })) },
-        session: { id: session.id, ...(session.session_metadata ? { metadata: session.session_metadata } : {}) },
-        request: requestEvent(request.ip, request.headers['user-agent'], request.environment, request.method),
-        transaction: {
-          protocol: 'oidc-basic-profile',
-          requested_scopes: asked.scope,
-          redirect_uri: asked.redirect_uri,
-          response_type: ['code'],
-          response_mode: asked.response_mode,
-          prompt: asked.prompt,
-          ...(asked.state === undefined ? {} : { state: asked.state }),
-          ...(asked.login_hint === undefined ? {} : { login_hint: asked.login_hint }),
-          acr_values: [],
-          metadata: {},
-        },
-      })),
+      ),
+    atDirectLogin: async (request, { grant, subject, connection, protocol, actor }) => {
+      const { claims } = await withoutPage(
+        grant,
+        run(request.environment, subject, request.about, () => ({
+          ...commonEvent(request.client, subject, grant.audience ?? undefined),
+          connection: connectionEvent(connection),
+          authentication: { methods: methodsOf(grant) },
+          request: directRequest(request),
+          transaction: {
+            protocol,
+            requested_scopes: grant.scope,
+            acr_values: [],
+            metadata: {},
+            ...(actor ? { actor } : {}),
+          },
+        })),
+      )
+      return claims
+    },
     atRefresh: (request, grant) =>
-      run(request.environment, grant, request.about, () => ({
-        ...commonEvent(request.environment, request.client, grant, grant.audience ?? undefined),
-        ...(grant.session_id ? { session: { id: grant.session_id } } : {}),
-        authentication: { methods: grant.amr.map((name) => ({ name, timestamp: grant.auth_time.toISOString() })) },
-        request: requestEvent(request.browser.ip, request.browser.userAgent, request.environment, 'POST'),
-        transaction: { protocol: 'oauth2-refresh-token', requested_scopes: grant.scope, acr_values: [], metadata: {} },
-      })),
+      withoutPage(
+        grant,
+        run(
+          request.environment,
+          grant,
+          request.about,
+          () => ({
+            ...commonEvent(request.client, grant, grant.audience ?? undefined),
+            authentication: { methods: methodsOf(grant) },
+            request: directRequest(request),
+            transaction: {
+              protocol: 'oauth2-refresh-token',
+              requested_scopes: grant.scope,
+              acr_values: [],
+              metadata: {},
+            },
+          }),
+          { sessionId: grant.session_id, grantId: grant.id },
+        ),
+      ),
   }
 }
 
-function commonEvent(environment: RequestEnvironment, client: Client, subject: Subject, audience: string | undefined) {
+const directRequest = ({ environment, browser: { ip, userAgent } }: TokenRequest) =>
+  requestEvent(environment, { ip, userAgent, method: 'POST' })
+
+/** The first factor has the time of the sign-in, what was added since that of the second one. */
+const methodsOf = ({ amr, auth_time, mfa_at }: Pick<Grant, 'amr' | 'auth_time' | 'mfa_at'>) =>
+  amr.map((name, index) => ({ name, timestamp: (index > 0 && mfa_at ? mfa_at : auth_time).toISOString() }))
+
+/** Auth0's types of factors; a phone gets text messages. What is not known here is nobody's factor, and ignored. */
+function demandOf(wish: FactorWish): Demand {
+  if (wish.kind === 'mfa') return wish
+  const names = wish.types.map((type) => (type === 'phone' ? 'sms' : type))
+  return { kind: wish.kind, factors: FACTORS.filter((name) => names.includes(name)) }
+}
+
+function commonEvent(client: Client, subject: Subject, audience: string | undefined) {
   const { connection_id, blocked, logins_count, ...profile } = subject.user!
-  const user = Object.fromEntries(Object.entries(profile).filter(([, value]) => value !== null))
+  const policies = client.refresh_token?.policies
   return {
-    tenant: { id: environment.id },
-    client: { client_id: client.client_id, name: client.name, metadata: client.client_metadata },
-    user,
-    authorization: { roles: subject.roles },
+    client: {
+      ...clientEvent(client),
+      ...(policies ? { refresh_token: { policies } } : {}),
+    },
+    user: presentMembers(profile),
     stats: { logins_count },
     ...(subject.organization ? { organization: subject.organization } : {}),
     ...(audience === undefined ? {} : { resource_server: { identifier: audience } }),
   }
 }
-
-const requestEvent = (ip: string, userAgent: string | undefined, environment: RequestEnvironment, method: string) => ({
-  ip,
-  method,
-  hostname: new URL(environment.origin).hostname,
-  ...(userAgent ? { user_agent: userAgent.slice(0, 400) } : {}),
-  query: {},
-  body: {},
-  geoip: {},
-})

@@ -36,6 +36,8 @@ async function checked() {
       last_seen: now,
       idle_expires_at: now,
       expires_at: now,
+      is_persistent: true,
+      idle_seconds: 60,
     }
     return identity.database.once(env.id, (tx) => replaceSession(tx, env.id, session, undefined, given))
   }
@@ -96,6 +98,8 @@ test('an identity that was unlinked since the check signs nobody in to the user 
           last_seen: now,
           idle_expires_at: now,
           expires_at: now,
+          is_persistent: true,
+          idle_seconds: 60,
         },
         undefined,
         linked,

@@ -10,13 +10,23 @@ import * as store from './store.ts'
 
 export type Session = Pick<
   store.SessionRow,
-  'id' | 'user_id' | 'connection_id' | 'email' | 'auth_time' | 'amr' | 'session_metadata'
+  'id' | 'user_id' | 'connection_id' | 'email' | 'auth_time' | 'amr' | 'mfa_at' | 'session_metadata'
 >
 
-const HOUR = 3600
-/** Auth0's defaults: 168 hours in all, 72 without use. Minutes are kept as parts of an hour. */
-const lifetime = (settings: EnvironmentSettings) => Math.round((settings.session_lifetime ?? 168) * HOUR)
-const idleLifetime = (settings: EnvironmentSettings) => Math.round((settings.idle_session_lifetime ?? 72) * HOUR)
+/** Seconds; Auth0's defaults. Kept in hours, minutes as parts of one. */
+function limits(settings: EnvironmentSettings, isPersistent: boolean): { whole: number; idle: number } {
+  const [whole, idle] = isPersistent
+    ? [settings.session_lifetime ?? 168, settings.idle_session_lifetime ?? 72]
+    : [settings.ephemeral_session_lifetime ?? 72, settings.idle_ephemeral_session_lifetime ?? 24]
+  return { whole: Math.round(whole * 3600), idle: Math.round(idle * 3600) }
+}
+
+/** When it ends by the settings of now. They can shorten a session that is under way, and not lengthen it. */
+function ends(session: store.SessionRow, settings: EnvironmentSettings) {
+  const { whole, idle } = limits(settings, session.is_persistent)
+  const idleSeconds = Math.min(session.idle_seconds ?? idle, idle)
+  return { expiresAt: addSeconds(session.created_at, whole), idleSeconds }
+}
 
 const userAgentOf = (request: FastifyRequest): string | null => request.headers['user-agent']?.slice(0, 400) ?? null
 
@@ -31,6 +41,11 @@ export interface Sessions {
     reply: FastifyReply,
     person: { userId: string; connectionId: string; amr: string[]; proof?: store.Proof | undefined },
   ): Promise<Session | undefined>
+  /**
+   * A second factor was passed: the same session goes on under a new identifier (CWE-384). Undefined when it was ended
+   * meanwhile.
+   */
+  raise(request: FastifyRequest, reply: FastifyReply, session: Session, factor: string): Promise<Session | undefined>
   end(request: FastifyRequest, reply: FastifyReply): Promise<void>
 }
 
@@ -42,12 +57,19 @@ export function createSessions({ database, clock }: { database: Database; clock:
       const { id, settings } = request.environment
       const now = clock.now()
       const [session] = await database.once(id, (tx) => store.readSession(tx, hashHandle(handle), now))
+      if (!session) return undefined
+      const { expiresAt, idleSeconds } = ends(session, settings)
+      if (expiresAt <= now || addSeconds(session.last_seen, idleSeconds) <= now) {
+        await database.once(id, (tx) => store.deleteSession(tx, hashHandle(handle), 'session-expired'))
+        return undefined
+      }
       // Use extends the idle lifetime; once a minute is enough to know it.
-      if (session && now.getTime() - session.last_seen.getTime() > 60_000) {
+      if (now.getTime() - session.last_seen.getTime() > 60_000) {
         await database.once(id, (tx) =>
           store.touchSession(tx, session.id, {
             now,
-            idleExpiresAt: addSeconds(now, idleLifetime(settings)),
+            idleExpiresAt: addSeconds(now, idleSeconds),
+            expiresAt,
             ip: request.ip,
             userAgent: userAgentOf(request),
           }),
@@ -61,6 +83,8 @@ export function createSessions({ database, clock }: { database: Database; clock:
       const now = clock.now()
       const handle = randomHandle()
       const old = readCookie(request, 'session')
+      const isPersistent = settings.session_cookie?.mode !== 'non-persistent'
+      const { whole, idle } = limits(settings, isPersistent)
       const row: store.NewSession = {
         id: newId.session(),
         handle_hash: hashHandle(handle),
@@ -72,14 +96,16 @@ export function createSessions({ database, clock }: { database: Database; clock:
         user_agent: userAgentOf(request),
         created_at: now,
         last_seen: now,
-        idle_expires_at: addSeconds(now, idleLifetime(settings)),
-        expires_at: addSeconds(now, lifetime(settings)),
+        idle_expires_at: addSeconds(now, Math.min(idle, whole)),
+        expires_at: addSeconds(now, whole),
+        is_persistent: isPersistent,
+        idle_seconds: idle,
       }
       const [started] = await database.once(environmentId, (tx) =>
         store.replaceSession(tx, environmentId, row, old ? hashHandle(old) : undefined, proof),
       )
       if (!started) return undefined
-      setCookie(request, reply, 'session', handle, lifetime(settings))
+      setCookie(request, reply, 'session', handle, isPersistent ? whole : undefined)
       return {
         id: row.id,
         user_id: userId,
@@ -87,13 +113,35 @@ export function createSessions({ database, clock }: { database: Database; clock:
         email: null,
         auth_time: now,
         amr,
+        mfa_at: null,
         session_metadata: null,
       }
     },
 
+    async raise(request, reply, session, factor) {
+      const environmentId = request.environment.id
+      const old = readCookie(request, 'session')
+      if (!old) return undefined
+      const handle = randomHandle()
+      const now = clock.now()
+      const amr = [...new Set([...session.amr, factor, 'mfa'])]
+      const [raised] = await database.once(environmentId, (tx) =>
+        store.raiseSession(
+          tx,
+          { id: session.id, handleHash: hashHandle(old) },
+          { handleHash: hashHandle(handle), amr, now },
+        ),
+      )
+      if (!raised) return undefined
+      const left = Math.round((raised.expires_at.getTime() - now.getTime()) / 1000)
+      setCookie(request, reply, 'session', handle, raised.is_persistent ? left : undefined)
+      return { ...session, amr, mfa_at: now }
+    },
+
     async end(request, reply) {
       const handle = readCookie(request, 'session')
-      if (handle) await database.once(request.environment.id, (tx) => store.deleteSession(tx, hashHandle(handle)))
+      if (handle)
+        await database.once(request.environment.id, (tx) => store.deleteSession(tx, hashHandle(handle), 'rp-logout'))
       clearCookie(request, reply, 'session')
     },
   }

@@ -47,7 +47,7 @@ test('a link has the published address and an empty fragment, and opening it pro
   for (let opened = 0; opened < 3; opened++) {
     const page = await browser.visit(path)
     assert.equal(page.status, 200)
-    assert.match(page.text, /<bdi>anna@example\.test<\/bdi>/)
+    assert.match(page.text, /Is anna@example\.test your address\?/)
   }
   assert.equal((await world.env.request(path, { method: 'HEAD' })).status, 200)
   assert.equal((await userOf(world, anna)).email_verified, false)
@@ -80,8 +80,8 @@ test('a result_url gets Auth0’s parameters beside its own, with the address on
     assert.equal(target.origin + target.pathname, 'https://app.example.test/done')
     assert.deepEqual(Object.fromEntries(target.searchParams), {
       from: 'mail',
-      supportSignUp: 'false',
-      supportForgotPassword: 'false',
+      supportSignUp: 'true',
+      supportForgotPassword: 'true',
       ...(includeEmailInRedirect ? { email } : {}),
       success: 'true',
       code: 'success',

@@ -10,21 +10,32 @@ import type { Database } from '@tenantry/kernel/database/database.ts'
 import { parseQuery } from '@tenantry/kernel/http/body.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
-import { hashHandle } from '@tenantry/kernel/secrets.ts'
+import { hashHandle, type Secrets } from '@tenantry/kernel/secrets.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Outbox } from '../delivery/outbox.ts'
 import { asker, type TenantLog } from '../logs/tenant-log.ts'
 import type { Configuration } from '../oauth/configuration.ts'
 import { readParameters } from '../oauth/parameters.ts'
+import { createCounters } from '../resources/attack-protection/counters.ts'
+import type { RefuseLeaked } from '../resources/attack-protection/leaks.ts'
 import * as connections from '../resources/connections/store.ts'
 import { sendWelcome } from '../resources/tickets/mail.ts'
 import * as store from '../resources/tickets/store.ts'
+import * as blocks from '../resources/user-blocks/store.ts'
+import type { AccountActions } from '../resources/users/account-actions.ts'
+import { refusalOfPassword } from '../resources/users/passwords/rules.ts'
+import * as passwords from '../resources/users/passwords/store.ts'
+import { identityOf } from '../resources/users/rules.ts'
 import * as users from '../resources/users/store.ts'
-import { hashPassword } from '../upstream/database/password.ts'
-import { checkPassword, passwordRules } from '../upstream/database/policy.ts'
+import { hashPassword, verifyPassword } from '../upstream/database/password.ts'
+import { demandsOf, passwordLimits, passwordRules } from '../upstream/database/policy.ts'
+import { readCookie } from './cookies.ts'
 import { environmentLook, lookOf } from './look.ts'
 import { sendPage } from './pages.ts'
+import type { Sessions } from './sessions.ts'
+import { recordLogin } from './store.ts'
 import { problems as transactionProblems } from './transactions.ts'
+import { dropPasskeys } from './webauthn/store.ts'
 
 export interface TicketDependencies {
   database: Database
@@ -32,6 +43,10 @@ export interface TicketDependencies {
   clock: Clock
   outbox: Outbox
   tenantLog: TenantLog
+  sessions: Sessions
+  secrets: Secrets
+  refuseLeaked: RefuseLeaked
+  accountActions: AccountActions
 }
 
 export const problems = defineProblems({
@@ -47,6 +62,8 @@ interface Opened {
   user: users.UserWithConnection
 }
 
+type Done = 'email-verification-result' | 'reset-password-success'
+
 const VERIFIED = 'Your email was verified. You can continue using the application.'
 const CHANGED = 'You can now log in to the application with the new password.'
 
@@ -56,9 +73,10 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
   app.get('/u/email-verification', async (request, reply) =>
     showVerification(await open(request, reply, 'email_verification', queryTicket(request))),
   )
-  app.post('/u/email-verification', { bodyLimit: 16 * 1024 }, async (request, reply) =>
-    verify(await open(request, reply, 'email_verification', formOf(request).ticket)),
-  )
+  app.post('/u/email-verification', { bodyLimit: 16 * 1024 }, async (request, reply) => {
+    const form = formOf(request)
+    return verify(await open(request, reply, 'email_verification', form.ticket), form)
+  })
   app.get('/u/reset-verify', async (request, reply) =>
     showPassword(await open(request, reply, 'password_change', queryTicket(request))),
   )
@@ -66,6 +84,13 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     const form = formOf(request)
     return changePassword(await open(request, reply, 'password_change', form.ticket), form)
   })
+
+  app.get('/u/unblock', async (request, reply) =>
+    show(await open(request, reply, 'unblock', queryTicket(request)), 'unblock', {}),
+  )
+  app.post('/u/unblock', { bodyLimit: 16 * 1024 }, async (request, reply) =>
+    unblock(await open(request, reply, 'unblock', formOf(request).ticket)),
+  )
 
   /** @throws Problem `ticket_unusable` */
   async function open(
@@ -86,20 +111,29 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
   function refused(request: FastifyRequest, kind: store.TicketKind, user?: users.UserWithConnection) {
     const type = kind === 'email_verification' ? 'fv' : 'fcp'
     // Of whom nothing is known, nothing is told: anybody could fill the log.
-    if (user) {
+    if (user && kind !== 'unblock') {
       const description = 'The link was used already, has run out, or was made for another address.'
       tenantLog.add(request.environment.id, { type, description, ...who(user), ...asker(request) })
     }
     return problems.ticket_unusable()
   }
 
-  function showVerification(opened: Opened) {
-    return show(opened, 'email-verification', { email: opened.ticket.email })
+  function showVerification(opened: Opened, values: { wrong_password?: boolean } = {}, status = 200) {
+    const { email } = opened.ticket
+    return show(opened, 'email-verification', { email, asks_password: asksPassword(opened), ...values }, status)
   }
 
-  async function verify(opened: Opened) {
+  async function verify(opened: Opened, form: Readonly<Record<string, string>>) {
     const { request, ticket, handle } = opened
     const { environment } = request
+    const { password_hash: chosen } = ticket
+    if (
+      chosen !== null &&
+      asksPassword(opened) &&
+      !(await verifyPassword(chosen, (form.password ?? '').slice(0, 1024)))
+    ) {
+      return showVerification(opened, { wrong_password: true }, 400)
+    }
     const now = clock.now()
     const client = await clientOf(opened)
     const done = await database.inEnvironment(environment.id, async (tx) => {
@@ -107,47 +141,86 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
       const user = await users.get(tx, ticket.user_id)
       const email = ticket.email!
       const proven = await store.verifyEmail(tx, ticket.user_id, email, now)
+      const settled = chosen !== null && (await store.settleSignUp(tx, ticket.user_id, chosen, now))
+      if (settled) await recordLogin(tx, ticket.user_id, now, request.ip)
       if (proven) await sendWelcome(deps, tx, { environment, user: { ...user, email }, client })
-      return user
+      return { ...user, settled }
     })
     if (!done) throw refused(request, 'email_verification', opened.user)
     tenantLog.add(environment.id, { type: 'sv', ...who(done), ...asker(request) })
-    return leave(opened, VERIFIED, {
-      title: 'Your address is confirmed',
-      text: 'Thank you. You can close this page.',
+    if (!done.settled) return leave(opened, VERIFIED, 'email-verification-result')
+    await deps.sessions.start(request, opened.reply, {
+      userId: done.user_id,
+      connectionId: done.connection_id,
+      amr: ['pwd'],
+      proof: { ...identityOf(done.user_id), password_hash: chosen },
     })
+    return leave(opened, VERIFIED, 'email-verification-result', { signed_up: true })
   }
 
   async function showPassword(opened: Opened, refusal?: string, status = 200) {
     const { options } = await connectionOf(opened)
-    const values = { email: opened.ticket.email, refused: refusal, password_rules: passwordRules(options) }
-    return show(opened, 'reset-verify', values, status)
+    const rules = { password_rules: passwordRules(options), ...passwordLimits(options) }
+    return show(opened, 'reset-verify', { email: opened.ticket.email, refused: refusal, ...rules }, status)
   }
 
   async function changePassword(opened: Opened, form: Readonly<Record<string, string>>) {
     const { request, ticket, handle, user } = opened
     const { environment } = request
     const password = form.password ?? ''
-    const violation = checkPassword((await connectionOf(opened)).options, password, user)
-    const refusal = violation?.text ?? (password === form.confirm ? undefined : DIFFERENT)
+    const connection = await connectionOf(opened)
+    const { options } = connection
+    const asked = {
+      environmentId: environment.id,
+      options,
+      plain: password,
+      person: user,
+      userId: user.user_id,
+      about: { ...who(user), ...asker(request) },
+    }
+    const violation = await refusalOfPassword(deps, asked)
+    const refusal = violation?.name ?? (password === form.confirm ? undefined : 'password-mismatch')
     if (refusal) return showPassword(opened, refusal, 400)
     // Hashing takes as long as many queries: no transaction is held open for it.
     const hash = await hashPassword(password)
     const now = clock.now()
     const done = await database.inEnvironment(environment.id, async (tx) => {
       if (!(await store.redeem(tx, hashHandle(handle), 'password_change', now))) return false
+      await passwords.remember(tx, environment.id, ticket.user_id, demandsOf(options).history, now)
       await store.setPassword(tx, ticket.user_id, hash, now)
-      if (ticket.mark_email_as_verified && ticket.email) await store.verifyEmail(tx, ticket.user_id, ticket.email, now)
+      const isProven =
+        ticket.mark_email_as_verified &&
+        ticket.email !== null &&
+        (await store.verifyEmail(tx, ticket.user_id, ticket.email, now))
+      // Whoever signed up with an address that is not theirs may have left a passkey, which would outlive the new password.
+      if (isProven) await dropPasskeys(tx, ticket.user_id)
       // Whoever knew the old one is out, and no other link sets it back.
-      await users.endAccess(tx, ticket.user_id, now)
+      await users.endAccess(tx, ticket.user_id, now, 'password-changed')
       return true
     })
     if (!done) throw refused(request, 'password_change', user)
     tenantLog.add(environment.id, { type: 'scp', ...who(user), ...asker(request) })
-    return leave(opened, CHANGED, {
-      title: 'Your password is changed',
-      text: 'You’re signed out everywhere. Sign in again with the new password.',
+    const occasion = { environment, asker: asker(request), connection }
+    deps.accountActions.afterPasswordChange(occasion, { ...user, last_password_reset: now })
+    return leave(opened, CHANGED, 'reset-password-success')
+  }
+
+  /** Whatever names this account, linked identities too, may be tried again, from everywhere. */
+  async function unblock(opened: Opened) {
+    const { request, ticket, handle, user } = opened
+    const counters = createCounters(deps.secrets)
+    const done = await database.inEnvironment(request.environment.id, async (tx) => {
+      if (!(await store.redeem(tx, hashHandle(handle), 'unblock', clock.now()))) return false
+      const names = await blocks.identifiersOf(tx, ticket.user_id)
+      await blocks.clearAccounts(
+        tx,
+        names.map(({ identifier }) => counters.account(identifier)),
+      )
+      return true
     })
+    if (!done) throw refused(request, 'unblock', user)
+    tenantLog.add(request.environment.id, { type: 'ublkdu', ...who(user), ...asker(request) })
+    return show(opened, 'unblock-success', {})
   }
 
   const connectionOf = ({ request, user }: Opened) =>
@@ -161,7 +234,7 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
 
   async function show(
     opened: Opened,
-    page: 'email-verification' | 'reset-verify' | 'ticket-done',
+    page: 'email-verification' | 'reset-verify' | 'unblock' | 'unblock-success' | Done,
     values: Record<string, unknown>,
     status = 200,
   ) {
@@ -177,14 +250,14 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
   }
 
   /** To the address that the ticket names, told in Auth0's words what happened; without one, a page. */
-  async function leave(opened: Opened, message: string, page: { title: string; text: string }) {
+  async function leave(opened: Opened, message: string, page: Done, values: { signed_up?: boolean } = {}) {
     const { reply, ticket } = opened
     if (ticket.result_url) {
       const target = new URL(ticket.result_url)
+      const { options } = await connectionOf(opened)
       const told = {
-        // There is no page here on which people sign up, or ask for a new password.
-        supportSignUp: 'false',
-        supportForgotPassword: 'false',
+        supportSignUp: String(options.disable_signup === false),
+        supportForgotPassword: String(options.disable_self_service_change_password !== true),
         ...(ticket.include_email_in_redirect && ticket.email ? { email: ticket.email } : {}),
         success: 'true',
         code: 'success',
@@ -195,11 +268,19 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     }
     const client = await clientOf(opened)
     const organization = await organizationOf(opened)
-    return show(opened, 'ticket-done', { ...page, continueTo: loginRoute(client?.initiate_login_uri, organization) })
+    return show(opened, page, { ...values, continueTo: loginRoute(client?.initiate_login_uri, organization) })
   }
 }
 
-const DIFFERENT = 'The two passwords differ. Type the same one twice.'
+/**
+ * A sign-up is confirmed by whoever chose its password: in the browser in which they did, or with it. The owner of an
+ * address with which a stranger signed up would otherwise let that stranger in.
+ */
+function asksPassword({ request, ticket }: Opened): boolean {
+  if (ticket.password_hash === null || ticket.browser_hash === null) return false
+  const browser = readCookie(request, 'browser')
+  return browser === undefined || !hashHandle(browser).equals(ticket.browser_hash)
+}
 
 const queryTicket = (request: FastifyRequest): string | undefined => parseQuery(request.raw.url ?? '').ticket
 

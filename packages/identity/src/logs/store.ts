@@ -38,12 +38,13 @@ export const append = (tx: Tx, environmentId: string, rows: readonly (Partial<Lo
       client_name text, ip text, user_agent text, hostname text, user_id text, user_name text, strategy text,
       strategy_type text, audience text, scope text, organization_id text, organization_name text, details jsonb)),
   counted as (
-    insert into daily_stats as d (environment_id, date, logins, signups, updated_at)
+    insert into daily_stats as d (environment_id, date, logins, signups, leaked_passwords, updated_at)
     select ${environmentId}, (e.date at time zone 'UTC')::date, count(*) filter (where e.type = 's'),
-      count(*) filter (where e.type = 'ss'), max(e.date)
-    from entries e where e.type in ('s', 'ss') group by 2
+      count(*) filter (where e.type = 'ss'), count(*) filter (where e.type like '%pwd_leak'), max(e.date)
+    from entries e where e.type in ('s', 'ss', 'pwd_leak', 'signup_pwd_leak', 'reset_pwd_leak') group by 2
     on conflict (environment_id, date) do update set logins = d.logins + excluded.logins,
-      signups = d.signups + excluded.signups, updated_at = excluded.updated_at)
+      signups = d.signups + excluded.signups, leaked_passwords = d.leaked_passwords + excluded.leaked_passwords,
+      updated_at = excluded.updated_at)
   insert into logs (environment_id, position, date, type, description, connection, connection_id, client_id, client_name,
     ip, user_agent, hostname, user_id, user_name, strategy, strategy_type, audience, scope, organization_id,
     organization_name, details)

@@ -31,6 +31,7 @@ export interface TenantLog {
 }
 
 const GATHER_MS = 100
+const RETRY_MS = 1000
 const BATCH = 500
 /** With the database away entries wait; past this many the oldest are given up. */
 const MAXIMUM_WAITING = 20_000
@@ -38,7 +39,8 @@ const MAXIMUM_WAITING = 20_000
 type NewRow = Partial<store.LogRow> & { date: string }
 
 interface Queue {
-  waiting: { row: NewRow; stored: () => void }[]
+  /** `stored` is for those that somebody waits for. */
+  waiting: { row: NewRow; stored?: () => void }[]
   timer: NodeJS.Timeout | undefined
   writing: Promise<void> | undefined
 }
@@ -53,19 +55,19 @@ export function createTenantLog(deps: { database: Database; clock: Clock; logger
     return queue
   }
 
-  const enqueue = (environmentId: string, entry: LogEntry, stored: () => void): Queue => {
+  const enqueue = (environmentId: string, entry: LogEntry, stored?: () => void): Queue => {
     const queue = queueOf(environmentId)
-    queue.waiting.push({ row: rowOf(entry, deps.clock.now()), stored })
+    queue.waiting.push({ row: rowOf(entry, deps.clock.now()), ...(stored ? { stored } : {}) })
     return queue
   }
 
   function write(environmentId: string, queue: Queue): Promise<void> {
     clearTimeout(queue.timer)
     queue.timer = undefined
-    queue.writing ??= drain(environmentId, queue).finally(() => {
+    queue.writing ??= drain(environmentId, queue).then((pause) => {
       queue.writing = undefined
       if (queue.waiting.length === 0) queues.delete(environmentId)
-      else if (!closed) later(environmentId, queue, 1000)
+      else if (!closed) later(environmentId, queue, pause)
     })
     return queue.writing
   }
@@ -74,7 +76,9 @@ export function createTenantLog(deps: { database: Database; clock: Clock; logger
     queue.timer ??= setTimeout(() => void write(environmentId, queue), milliseconds)
   }
 
-  async function drain(environmentId: string, queue: Queue): Promise<void> {
+  /** What came meanwhile is gathered again, unless it fills a batch or somebody waits for it. @returns the pause until then */
+  async function drain(environmentId: string, queue: Queue): Promise<number> {
+    const isUrgent = () => queue.waiting.length >= BATCH || closed || queue.waiting.some(({ stored }) => stored)
     while (queue.waiting.length > 0) {
       const batch = queue.waiting.splice(0, BATCH)
       try {
@@ -91,16 +95,18 @@ export function createTenantLog(deps: { database: Database; clock: Clock; logger
         const again = (err as { code?: string }).code === 'temporarily_unavailable' && !closed
         const kept = again ? batch.slice(Math.max(0, batch.length + queue.waiting.length - MAXIMUM_WAITING)) : []
         queue.waiting.unshift(...kept)
-        for (const { stored } of batch) stored()
-        return
+        for (const { stored } of batch) stored?.()
+        return RETRY_MS
       }
-      for (const { stored } of batch) stored()
+      for (const { stored } of batch) stored?.()
+      if (!isUrgent()) break
     }
+    return GATHER_MS
   }
 
   return {
     add(environmentId, entry) {
-      const queue = enqueue(environmentId, entry, () => {})
+      const queue = enqueue(environmentId, entry)
       if (!queue.writing) later(environmentId, queue, GATHER_MS)
     },
     record(environmentId, entry) {

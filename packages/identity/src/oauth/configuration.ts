@@ -8,7 +8,10 @@ import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { ConfigurationCache } from '../configuration-cache.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
 import { openSecret } from '../resources/clients/store.ts'
+import { isSelfRegistered } from '../resources/clients/third-party.ts'
 import { canonicalAudience } from '../resources/management-api.ts'
+import { ACCOUNT_CLIENT_ID } from './account-client.ts'
+import { mfaApi, mfaAudience } from './mfa/mfa-api.ts'
 import * as store from './store.ts'
 
 /** A key that a client signs its assertions with. */
@@ -16,10 +19,11 @@ export interface AssertionKey extends Omit<store.AssertionKeyRow, 'public_key'> 
   key: KeyObject
 }
 
-export interface Client extends Omit<store.ClientRow, 'client_secret' | 'assertion_keys'> {
+export interface Client extends Omit<store.ClientRow, 'client_secret' | 'assertion_keys' | 'request_keys'> {
   /** In clear, in memory only; undefined for public clients. */
   secret: string | undefined
   assertionKeys: AssertionKey[]
+  requestKeys: AssertionKey[]
 }
 
 export type { ClientGrant, Connection, OrganizationConfiguration, ResourceServer } from './store.ts'
@@ -28,17 +32,30 @@ export interface Configuration {
   client(environmentId: string, clientId: string): Promise<Client | undefined>
   /** Any alias of the Management API finds it. */
   resourceServer(environment: RequestEnvironment, audience: string): Promise<store.ResourceServer | undefined>
+  /** The same, as far as it is open to a client: one that registered itself needs a grant for people. */
+  apiFor(
+    environment: RequestEnvironment,
+    client: { client_id: string },
+    audience: string,
+  ): Promise<store.ResourceServer | undefined>
   clientGrant(
     environment: RequestEnvironment,
     clientId: string,
     audience: string,
+    /** What the client may do on its own, or for people. */
+    subjectType?: 'client' | 'user',
   ): Promise<store.ClientGrant | undefined>
   organization(environmentId: string, idOrName: string): Promise<store.OrganizationConfiguration | undefined>
+  /** The organization that has verified an e-mail domain and wants to be found by it. */
+  organizationOfDomain(environmentId: string, domain: string): Promise<store.OrganizationConfiguration | undefined>
   /** Connections that may sign people in: of the client and, if one is named, of the organization. */
   connections(environmentId: string, clientId: string, organizationId: string | undefined): Promise<store.Connection[]>
   /** Whether any client of the environment lists this browser origin. */
   isBrowserOrigin(environmentId: string, origin: string): Promise<boolean>
 }
+
+const keysOf = (rows: store.AssertionKeyRow[] | null): AssertionKey[] =>
+  (rows ?? []).map(({ public_key, ...key }) => ({ ...key, key: createPublicKey(public_key) }))
 
 export function createConfiguration(deps: {
   database: Database
@@ -49,41 +66,61 @@ export function createConfiguration(deps: {
   const remember = <T>(environmentId: string, key: string[], load: () => Promise<T | undefined>) =>
     cache.remember(environmentId, key, load)
 
+  const organization: Configuration['organization'] = (environmentId, idOrName) =>
+    remember(
+      environmentId,
+      ['organization', idOrName],
+      async () => (await database.once(environmentId, (tx) => store.organization(tx, idOrName)))[0],
+    )
+
+  const resourceServer: Configuration['resourceServer'] = async (environment, audience) =>
+    (audience === mfaAudience(environment) ? mfaApi(environment) : undefined) ??
+    remember(environment.id, ['resource-server', audience], async () => {
+      const identifier = canonicalAudience(environment, audience)
+      return (await database.once(environment.id, (tx) => store.resourceServer(tx, identifier)))[0]
+    })
+
+  const clientGrant: Configuration['clientGrant'] = (environment, clientId, audience, type = 'client') =>
+    remember(environment.id, ['client-grant', type, clientId, audience], async () => {
+      const identifier = canonicalAudience(environment, audience)
+      return (await database.once(environment.id, (tx) => store.clientGrant(tx, clientId, identifier, type)))[0]
+    })
+
   return {
     client: (environmentId, clientId) =>
       remember(environmentId, ['client', clientId], async () => {
         const [row] = await database.once(environmentId, (tx) => store.client(tx, clientId))
         if (!row) return undefined
-        const { client_secret: sealed, assertion_keys: keys, ...rest } = row
-        const assertionKeys = (keys ?? []).map(({ public_key, ...key }) => ({
-          ...key,
-          key: createPublicKey(public_key),
-        }))
+        const { client_secret: sealed, assertion_keys, request_keys, ...rest } = row
         return {
           ...rest,
-          assertionKeys,
+          assertionKeys: keysOf(assertion_keys),
+          requestKeys: keysOf(request_keys),
           secret: sealed ? openSecret(secrets, environmentId, clientId, sealed) : undefined,
         }
       }),
-    resourceServer: (environment, audience) =>
-      remember(environment.id, ['resource-server', audience], async () => {
-        const identifier = canonicalAudience(environment, audience)
-        return (await database.once(environment.id, (tx) => store.resourceServer(tx, identifier)))[0]
-      }),
-    clientGrant: (environment, clientId, audience) =>
-      remember(environment.id, ['client-grant', clientId, audience], async () => {
-        const identifier = canonicalAudience(environment, audience)
-        return (await database.once(environment.id, (tx) => store.clientGrant(tx, clientId, identifier)))[0]
-      }),
-    organization: (environmentId, idOrName) =>
-      remember(
+    resourceServer,
+    apiFor: async (environment, client, audience) => {
+      const api = await resourceServer(environment, audience)
+      if (!api || !isSelfRegistered(client)) return api
+      const grant = await clientGrant(environment, client.client_id, audience, 'user')
+      return grant && { ...api, ...(grant.allow_all_scopes ? {} : { granted: grant.scope }) }
+    },
+    clientGrant,
+    organization,
+    organizationOfDomain: async (environmentId, domain) => {
+      const found = await remember(
         environmentId,
-        ['organization', idOrName],
-        async () => (await database.once(environmentId, (tx) => store.organization(tx, idOrName)))[0],
-      ),
+        ['domain', domain],
+        async () => (await database.once(environmentId, (tx) => store.organizationOfDomain(tx, domain)))[0],
+      )
+      return found && organization(environmentId, found.organization_id)
+    },
     connections: async (environmentId, clientId, organizationId) =>
       (await remember(environmentId, ['connections', clientId, organizationId ?? ''], () =>
-        database.once(environmentId, (tx) => store.connections(tx, clientId, organizationId)),
+        database.once(environmentId, (tx) =>
+          store.connections(tx, clientId === ACCOUNT_CLIENT_ID ? undefined : clientId, organizationId),
+        ),
       )) ?? [],
     isBrowserOrigin: async (environmentId, origin) => {
       const origins = await remember(

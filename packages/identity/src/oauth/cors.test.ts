@@ -28,7 +28,7 @@ test('N79 an origin that a client lists may read answers, refusals too, but neve
       })
       assert.equal(preflight.status, 204)
       assert.equal(preflight.headers['access-control-allow-methods'], 'GET, POST')
-      assert.equal(preflight.headers['access-control-allow-headers'], 'authorization, content-type, auth0-client')
+      assert.equal(preflight.headers['access-control-allow-headers'], 'authorization, content-type, auth0-client, dpop')
     }
   }
 })

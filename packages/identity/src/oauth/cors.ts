@@ -1,5 +1,6 @@
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { Configuration } from './configuration.ts'
+import { CO_AUTHENTICATE } from './cross-origin/cross-origin.ts'
 
 const PUBLIC = new Set([
   '/.well-known/openid-configuration',
@@ -9,7 +10,8 @@ const PUBLIC = new Set([
 
 /**
  * Cross-origin reading. Public documents are for everybody; everything else only for origins that a client of this
- * environment lists. No credentials: tokens travel in bodies and headers, and the session cookie must not.
+ * environment lists. No credentials: tokens travel in bodies and headers, and the session cookie must not. One endpoint
+ * sets a cookie, and reads none.
  */
 export function cors(app: Api, configuration: Configuration): void {
   app.addHook('onRequest', async (request, reply) => {
@@ -20,14 +22,31 @@ export function cors(app: Api, configuration: Configuration): void {
       reply.header('vary', 'Origin')
       if (origin && (await configuration.isBrowserOrigin(request.environment.id, origin))) {
         reply.header('access-control-allow-origin', origin)
+        if (request.routeOptions.url === CO_AUTHENTICATE) reply.header('access-control-allow-credentials', 'true')
       }
     }
   })
-  for (const path of ['/oauth/token', '/oauth/revoke', '/userinfo', '/dbconnections/change_password']) {
+  for (const path of [
+    '/oauth/token',
+    '/oauth/device/code',
+    '/mfa/authenticators',
+    '/mfa/authenticators/:id',
+    '/mfa/challenge',
+    '/mfa/associate',
+    '/passwordless/start',
+    '/passwordless/verify',
+    '/passkey/challenge',
+    '/passkey/register',
+    CO_AUTHENTICATE,
+    '/oauth/revoke',
+    '/userinfo',
+    '/dbconnections/change_password',
+    '/dbconnections/signup',
+  ]) {
     app.options(path, async (_request, reply) =>
       reply
-        .header('access-control-allow-methods', 'GET, POST')
-        .header('access-control-allow-headers', 'authorization, content-type, auth0-client')
+        .header('access-control-allow-methods', path.includes('/authenticators') ? 'GET, DELETE' : 'GET, POST')
+        .header('access-control-allow-headers', 'authorization, content-type, auth0-client, dpop')
         .header('access-control-max-age', '600')
         .code(204)
         .send(),

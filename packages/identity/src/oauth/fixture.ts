@@ -223,11 +223,36 @@ export async function createWorld(
   return world
 }
 
-/** What an answer tells the client at its redirect URI. */
+/** Deploys Actions and binds them to a trigger in this order, instead of those before. */
+export async function bindActions(
+  { make, env }: Pick<World, 'make' | 'env'>,
+  trigger: string,
+  ...codes: string[]
+): Promise<void> {
+  const bindings: object[] = []
+  for (const code of codes) {
+    const name = `${trigger} ${randomBytes(6).toString('hex')}`
+    const { id } = await make('/actions/actions', { name, supported_triggers: [{ id: trigger }], code, deploy: true })
+    bindings.push({ ref: { type: 'action_id', value: id } })
+  }
+  const bound = await env.manage('PATCH', `/actions/triggers/${trigger}/bindings`, { bindings })
+  assert.equal(bound.status, 200, bound.text)
+}
+
+/** The same for bodies of handlers that run at a sign-in. */
+export const bindPostLogin = (world: Pick<World, 'make' | 'env'>, ...bodies: string[]): Promise<void> =>
+  bindActions(
+    world,
+    'post-login',
+    ...bodies.map((body) => `exports.onExecutePostLogin = async (event, api) => {\n${body}\n}`),
+  )
+
+/** What an answer tells the client at its redirect URI, in the query or the fragment. */
 export function toldClient(answer: Answer): Record<string, string> {
   const target = new URL(answer.headers.location ?? `page:${answer.status}`)
-  assert.equal(target.origin + target.pathname, REDIRECT, `${answer.status} ${answer.text.slice(0, 200)}`)
-  return Object.fromEntries(target.searchParams)
+  const page = /<main[\s\S]*/.exec(answer.text)?.[0] ?? answer.text
+  assert.equal(target.origin + target.pathname, REDIRECT, `${answer.status} ${page.slice(0, 1500)}`)
+  return Object.fromEntries(target.hash ? new URLSearchParams(target.hash.slice(1)) : target.searchParams)
 }
 
 /** A token's payload, unverified: for looking at what was minted. */

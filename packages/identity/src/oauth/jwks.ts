@@ -6,7 +6,11 @@ export const jwks =
   ({ keyrings }: { keyrings: Keyrings }) =>
   async (app: Api) => {
     app.get('/.well-known/jwks.json', async (request, reply) => {
-      const { jwks: keys } = await keyrings(request.environment.id)
-      return reply.header('cache-control', 'public, max-age=300, stale-while-revalidate=600').send(keys)
+      const { id, settings } = request.environment
+      const { jwks: published } = await keyrings(id)
+      const keys = settings.flags?.remove_alg_from_jwks
+        ? published.keys.map(({ alg: _, ...key }) => key)
+        : published.keys
+      return reply.header('cache-control', 'public, max-age=300, stale-while-revalidate=600').send({ keys })
     })
   }

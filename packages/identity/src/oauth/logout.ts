@@ -4,14 +4,12 @@
  * look-alike host never is (GHSA-v959-qxv6-6f8p).
  */
 
-import { createHmac } from 'node:crypto'
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import { parseQuery } from '@tenantry/kernel/http/body.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { sameSecret } from '@tenantry/kernel/secrets.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { decodeJwt, errors, jwtVerify } from 'jose'
 import type { Keyrings } from '../keys/keyring.ts'
 import { readCookie } from '../login/cookies.ts'
 import { environmentLook } from '../login/look.ts'
@@ -19,6 +17,7 @@ import { sendPage } from '../login/pages.ts'
 import type { Session, Sessions } from '../login/sessions.ts'
 import { asker, type TenantLog } from '../logs/tenant-log.ts'
 import type { Configuration } from './configuration.ts'
+import { readIdTokenHint } from './id-token-hint.ts'
 import { readParameters } from './parameters.ts'
 import { problems } from './problems.ts'
 
@@ -51,7 +50,7 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
   app.post('/oidc/logout', async (request, reply) => oidc(request, reply, readParameters(request.body)))
 
   async function oidc(request: FastifyRequest, reply: FastifyReply, parameters: Parameters) {
-    const hint = await readHint(deps, request, parameters.id_token_hint)
+    const hint = await readHint(deps, request, parameters)
     const clientId = parameters.client_id ?? hint?.clientId
     if (hint && parameters.client_id !== undefined && parameters.client_id !== hint.clientId) {
       throw refuse('The client_id is not the one that the id_token_hint was issued to.')
@@ -61,7 +60,8 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
       throw refuse('The post_logout_redirect_uri is not in the list of allowed logout URLs.')
     }
     const session = await deps.sessions.read(request)
-    const asks = session !== undefined && session.id !== (hint?.sid ?? parameters.logout_hint)
+    const mayAsk = request.environment.settings.sessions?.oidc_logout_prompt_enabled ?? true
+    const asks = mayAsk && session !== undefined && session.id !== (hint?.sid ?? parameters.logout_hint)
     const confirmation = confirmationOf(deps, request)
     // Without a hint that names this sign-in anybody's page could sign people out, so the person is asked.
     const confirmed =
@@ -111,6 +111,7 @@ function leave(reply: FastifyReply, target: string | undefined, state?: string):
 const askToConfirm = (reply: FastifyReply, parameters: Record<string, string>, redirectUri: string | undefined) =>
   sendPage(reply, 'logout', {
     look: environmentLook(reply.request.environment),
+    uiLocales: parameters.ui_locales,
     redirectUri,
     values: { fields: Object.entries(parameters).map(([name, value]) => ({ name, value })) },
   })
@@ -118,27 +119,15 @@ const askToConfirm = (reply: FastifyReply, parameters: Record<string, string>, r
 /** Bound to the sign-in it would end. */
 function confirmationOf({ secrets }: Dependencies, request: FastifyRequest): string | undefined {
   const handle = readCookie(request, 'session')
-  return handle && createHmac('sha256', secrets.deriveKey('logout-csrf')).update(handle).digest('base64url')
+  return handle && secrets.authenticate('logout-csrf', handle).toString('base64url')
 }
 
-/** An ID token of ours, also an expired one (RP-Initiated Logout §2); anything else is refused. */
-async function readHint({ keyrings }: Dependencies, request: FastifyRequest, token: string | undefined) {
-  if (token === undefined) return undefined
-  const keyring = await keyrings(request.environment.id)
-  try {
-    await jwtVerify(
-      token,
-      (header) => {
-        const key = keyring.byKid.get(header.kid ?? '')
-        if (!key) throw new errors.JWKSNoMatchingKey()
-        return key.publicKey
-      },
-      { algorithms: ['RS256'], issuer: request.environment.issuer, currentDate: new Date(0) },
-    )
-  } catch (cause) {
-    throw problems.invalid_request({ facts: { reason: 'The id_token_hint is not an ID token of this issuer.' }, cause })
-  }
-  const { aud, sid } = decodeJwt(token)
-  if (typeof aud !== 'string') throw refuse('The id_token_hint is not an ID token of this issuer.')
-  return { clientId: aud, sid: typeof sid === 'string' ? sid : undefined }
+async function readHint(
+  { keyrings, configuration }: Dependencies,
+  { environment }: FastifyRequest,
+  { id_token_hint: hint, client_id: clientId }: Parameters,
+) {
+  if (hint === undefined) return undefined
+  const client = clientId === undefined ? undefined : await configuration.client(environment.id, clientId)
+  return readIdTokenHint(await keyrings(environment.id), environment, client, hint)
 }

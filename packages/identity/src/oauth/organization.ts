@@ -1,5 +1,5 @@
 import type { RequestEnvironment } from '../environments/environment.ts'
-import type { Configuration, OrganizationConfiguration } from './configuration.ts'
+import type { Client, Configuration, OrganizationConfiguration } from './configuration.ts'
 import { problems } from './problems.ts'
 
 const ORGANIZATION_ID = /^org_[A-Za-z0-9]{16}$/
@@ -12,7 +12,7 @@ export const invalidOrganization = (asked: string) => refuse(`parameter organiza
 /**
  * The organization that a request names: by id, or by name where the environment takes names. The texts are Auth0's.
  *
- * @throws Problem `invalid_request`
+ * @throws Problem `invalid_request`, `organization_suspended`
  */
 export async function namedOrganization(
   configuration: Configuration,
@@ -25,5 +25,25 @@ export async function namedOrganization(
   }
   const found = await configuration.organization(environment.id, isId ? asked : asked.toLowerCase())
   if (!found) throw invalidOrganization(asked)
+  if (found.is_suspended) throw problems.organization_suspended({ facts: { organization: found.organization_id } })
   return found
+}
+
+/**
+ * The organization of a request that leads to no page on which one could be chosen.
+ *
+ * @throws Problem `invalid_request` by the client's rules; the texts are Auth0's
+ */
+export async function organizationWithoutPages(
+  configuration: Configuration,
+  environment: RequestEnvironment,
+  client: Pick<Client, 'organization_usage'>,
+  asked: string | undefined,
+): Promise<OrganizationConfiguration | undefined> {
+  if (asked === undefined) {
+    if (client.organization_usage === 'require') throw refuse('parameter organization is required for this client')
+    return undefined
+  }
+  if (client.organization_usage === 'deny') throw refuse('parameter organization is not allowed for this client')
+  return namedOrganization(configuration, environment, asked)
 }

@@ -6,15 +6,20 @@ const refuse = (reason: string) => problems.invalid_request({ facts: { reason } 
  * Form and JSON bodies in one shape. SDKs of auth0 2.x and 3.x send JSON, later ones forms; members that are no text
  * (an array where a text is due: parameter pollution) are refused.
  *
+ * @param objects members that may be objects; they are given back as JSON
  * @throws Problem `invalid_request`
  */
-export function readParameters(body: unknown): Readonly<Record<string, string>> {
+export function readParameters(body: unknown, objects: readonly string[] = []): Readonly<Record<string, string>> {
   if (body === null || typeof body !== 'object' || Array.isArray(body)) {
     throw refuse('Send the parameters as a form or as a JSON object.')
   }
   const record: Record<string, string> = Object.create(null)
   for (const [name, value] of Object.entries(body)) {
     if (value === null || value === undefined) continue
+    if (objects.includes(name) && typeof value === 'object') {
+      record[name] = JSON.stringify(value)
+      continue
+    }
     if (typeof value !== 'string') throw refuse(`The parameter ${name.slice(0, 60)} must be a text.`)
     record[name] = value
   }

@@ -5,12 +5,14 @@
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
-import { defineProblems } from '@tenantry/kernel/problem.ts'
+import { defineProblems, Problem } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
+import type { FastifyRequest } from 'fastify'
 import { type JWTPayload, jwtDecrypt } from 'jose'
 import type { RequestEnvironment } from '../environments/environment.ts'
-import { verifyJwt } from '../keys/jwt.ts'
+import { requireBinding, verifyJwt } from '../keys/jwt.ts'
 import type { Keyrings } from '../keys/keyring.ts'
+import { provenKey } from './dpop.ts'
 import { subject } from './grant-store.ts'
 import { problems } from './problems.ts'
 import { userinfoKey } from './tokens/issue.ts'
@@ -30,20 +32,46 @@ export const userinfo = (deps: Dependencies) => async (app: Api) => {
     method: ['GET', 'POST'],
     url: '/userinfo',
     handler: async (request, reply) => {
-      const token = /^Bearer ([^\s]+)$/i.exec(request.headers.authorization ?? '')?.[1]
-      if (!token) throw missing.missing_token()
-      const claims = await readToken(deps, request.environment, token)
+      const [, scheme, token] = /^(Bearer|DPoP) ([^\s]+)$/i.exec(request.headers.authorization ?? '') ?? []
+      if (!scheme || !token) throw missing.missing_token()
+      const isBound = scheme.toLowerCase() === 'dpop'
+      const key = isBound ? await keyFor(deps, request, token) : undefined
+      const claims = await readToken(deps, request.environment, token, key)
       const scope = typeof claims.scope === 'string' ? claims.scope.split(' ') : []
-      const [person] = await deps.database.once(request.environment.id, (tx) => subject(tx, claims.sub!, null, null))
-      // A removed or blocked person ends here at once, whatever the token's remaining life.
-      if (!person?.user || person.user.blocked || !scope.includes('openid')) throw problems.invalid_token()
-      return reply.header('cache-control', 'no-store').send({ sub: claims.sub, ...profileClaims(person.user, scope) })
+      const organization = typeof claims.org_id === 'string' ? claims.org_id : null
+      const [person] = await deps.database.once(request.environment.id, (tx) =>
+        subject(tx, claims.sub!, organization, null),
+      )
+      // Who was removed or blocked ends here at once, a suspended organization too, whatever the token's remaining life.
+      const isOut = !person?.user || person.user.blocked || !person.is_member || person.is_suspended
+      if (isOut || !scope.includes('openid')) throw problems.invalid_token()
+      return reply.header('cache-control', 'no-store').send({ sub: claims.sub, ...profileClaims(person.user!, scope) })
     },
   })
 }
 
-async function readToken(deps: Dependencies, environment: RequestEnvironment, token: string): Promise<JWTPayload> {
+/** The same proof as at the token endpoint, and made for this token; here its refusal is one of the token. */
+async function keyFor(deps: Dependencies, request: FastifyRequest, accessToken: string): Promise<string> {
+  const { environment, method, headers } = request
+  try {
+    const proof = { method, path: '/userinfo', header: headers.dpop, accessToken }
+    const key = await provenKey(deps, environment, proof)
+    if (key === undefined) throw problems.invalid_dpop_proof({ facts: { reason: 'A DPoP proof is required.' } })
+    return key
+  } catch (cause) {
+    if (!(cause instanceof Problem) || cause.code !== 'invalid_dpop_proof') throw cause
+    throw problems.refused_dpop_proof({ facts: { reason: cause.message }, cause })
+  }
+}
+
+async function readToken(
+  deps: Dependencies,
+  environment: RequestEnvironment,
+  token: string,
+  key: string | undefined,
+): Promise<JWTPayload> {
   const expected = {
+    provenKey: key,
     issuers: [environment.issuer],
     audiences: [`${environment.issuer}userinfo`],
     now: deps.clock.now(),
@@ -57,6 +85,7 @@ async function readToken(deps: Dependencies, environment: RequestEnvironment, to
       keyManagementAlgorithms: ['dir'],
       contentEncryptionAlgorithms: ['A256GCM'],
     })
+    requireBinding(payload, key)
     return payload
   } catch (cause) {
     throw problems.invalid_token({ cause })

@@ -37,6 +37,7 @@ const VERBS: Record<string, string> = {
   organization_templates: 'read',
   organizations: 'create read update delete',
   organizations_summary: 'read',
+  phone_providers: 'create read update delete',
   prompts: 'read update',
   refresh_tokens: 'read update delete',
   resource_servers: 'create read update delete',

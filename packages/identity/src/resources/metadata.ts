@@ -18,7 +18,24 @@ export const textsUpTo = (maxProperties: number) => map<string>(TEXT, maxPropert
 export const textChangesUpTo = (maxProperties: number) =>
   map<string | null>({ anyOf: [TEXT, { type: 'null' }] }, maxProperties)
 
-export const Texts = textsUpTo(25)
+export const MOST_TEXTS = 25
+
+export const Texts = textsUpTo(MOST_TEXTS)
+
+/**
+ * What becomes of stored texts: those to set, with null those to take away, after all are gone if `evicts` says so.
+ *
+ * @returns undefined when there would be more than the API takes
+ */
+export function changedTexts(
+  present: Record<string, string> | null,
+  { evicts, set }: { evicts: boolean; set: Record<string, string | null> },
+): { texts: Record<string, string> | null } | undefined {
+  const next = Object.entries({ ...(evicts ? {} : present), ...set }).filter(
+    (entry): entry is [string, string] => entry[1] !== null,
+  )
+  return next.length > MOST_TEXTS ? undefined : { texts: keptTexts(Object.fromEntries(next)) }
+}
 
 /** What is stored of a given map: an empty one is none. */
 export const keptTexts = (given: Record<string, string> | null): Record<string, string> | null =>

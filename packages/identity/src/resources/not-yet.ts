@@ -6,7 +6,7 @@ import type { Api } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
 import { problems, refusals } from './management-api.ts'
 
-const FACTORS = 'Multi-factor authentication is not supported yet.'
+const RISKS = 'Assessments of risk are not supported yet.'
 const FEDERATION = 'Connections to outside identity providers are not supported yet.'
 const SCIM = 'SCIM provisioning is not supported yet.'
 const CIMD = 'Clients that describe themselves by a metadata document are not supported yet.'
@@ -23,56 +23,7 @@ type Operation = [
 ]
 
 export const OPERATIONS: readonly Operation[] = [
-  ['POST', '/users/:id/authentication-methods', 'createAuthenticationMethod', 'create:authentication_methods', FACTORS],
-  [
-    'PUT',
-    '/users/:id/authentication-methods',
-    'replaceAuthenticationMethods',
-    'update:authentication_methods',
-    FACTORS,
-  ],
-  [
-    'DELETE',
-    '/users/:id/authentication-methods',
-    'deleteAuthenticationMethods',
-    'delete:authentication_methods',
-    FACTORS,
-  ],
-  [
-    'GET',
-    '/users/:id/authentication-methods/:method',
-    'getAuthenticationMethod',
-    'read:authentication_methods',
-    FACTORS,
-  ],
-  [
-    'PATCH',
-    '/users/:id/authentication-methods/:method',
-    'updateAuthenticationMethod',
-    'update:authentication_methods',
-    FACTORS,
-  ],
-  [
-    'DELETE',
-    '/users/:id/authentication-methods/:method',
-    'deleteAuthenticationMethod',
-    'delete:authentication_methods',
-    FACTORS,
-  ],
-  ['DELETE', '/users/:id/authenticators', 'deleteAuthenticators', 'delete:users', FACTORS],
-  ['POST', '/users/:id/recovery-code-regeneration', 'regenerateRecoveryCode', 'update:users', FACTORS],
-  [
-    'POST',
-    '/users/:id/multifactor/actions/invalidate-remember-browser',
-    'forgetRememberedBrowsers',
-    'update:users',
-    FACTORS,
-  ],
-  ['DELETE', '/users/:id/multifactor/:provider', 'deleteMultifactorProvider', 'update:users', FACTORS],
-  ['POST', '/users/:id/risk-assessments/clear', 'clearRiskAssessments', 'update:users', FACTORS],
-  ['POST', '/guardian/enrollments/ticket', 'createEnrollmentTicket', 'create:guardian_enrollment_tickets', FACTORS],
-  ['GET', '/guardian/enrollments/:id', 'getEnrollment', 'read:guardian_enrollments', FACTORS],
-  ['DELETE', '/guardian/enrollments/:id', 'deleteEnrollment', 'delete:guardian_enrollments', FACTORS],
+  ['POST', '/users/:id/risk-assessments/clear', 'clearRiskAssessments', 'update:users', RISKS],
   ['POST', '/clients/cimd/preview', 'previewClientMetadata', 'create:clients', CIMD],
   ['POST', '/clients/cimd/register', 'registerClientMetadata', 'create:clients', CIMD],
   ['GET', '/connections/:id/keys', 'listConnectionKeys', 'read:connections_keys', FEDERATION],

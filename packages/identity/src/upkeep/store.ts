@@ -16,6 +16,12 @@ async function removeAll(sql: Sql, table: string, condition: PendingQuery<Row[]>
 export const removeTransactions = (sql: Sql, before: Date) =>
   removeAll(sql, 'login_transactions', sql`expires_at <= ${before}`)
 
+export const removeChallenges = (sql: Sql, before: Date) =>
+  removeAll(sql, 'webauthn_challenges', sql`expires_at <= ${before}`)
+
+export const removePostponements = (sql: Sql, before: Date) =>
+  removeAll(sql, 'passkey_postponements', sql`until <= ${before}`)
+
 export const removeCodes = (sql: Sql, before: Date) => removeAll(sql, 'codes', sql`expires_at <= ${before}`)
 
 /**
@@ -43,19 +49,60 @@ export const removeGrants = (sql: Sql, before: Date) =>
           select from refresh_tokens t where t.environment_id = grants.environment_id and t.grant_id = grants.id))`,
   )
 
+export const removePasswordlessCodes = (sql: Sql, before: Date) =>
+  removeAll(sql, 'passwordless_codes', sql`expires_at <= ${before}`)
+
+export const removeLoginTickets = (sql: Sql, before: Date) =>
+  removeAll(sql, 'login_tickets', sql`expires_at <= ${before}`)
+
+export const removeMfaTokens = (sql: Sql, before: Date) => removeAll(sql, 'mfa_tokens', sql`expires_at <= ${before}`)
+
+export const removeDeviceCodes = (sql: Sql, before: Date) =>
+  removeAll(sql, 'device_codes', sql`expires_at <= ${before}`)
+
 export const removeSessions = (sql: Sql, before: Date) =>
-  removeAll(sql, 'sessions', sql`expires_at <= ${before} or idle_expires_at <= ${before}`)
+  removeAll(
+    sql,
+    'sessions',
+    // The setting holds for the statement: a trigger of the table tells the applications why.
+    sql`(expires_at <= ${before} or idle_expires_at <= ${before})
+      and set_config('tenantry.sign_out', 'session-expired', true) is not null`,
+  )
 
 export const removeTickets = (sql: Sql, before: Date) => removeAll(sql, 'tickets', sql`expires_at <= ${before}`)
 
 export const removeFailures = (sql: Sql, before: Date) =>
   removeAll(sql, 'login_failures', sql`window_ends_at <= ${before}`)
 
+export const removeFactorChallenges = (sql: Sql, before: Date) =>
+  removeAll(sql, 'factor_challenges', sql`expires_at <= ${before}`)
+
+export const removeFactorTries = (sql: Sql, before: Date) =>
+  removeAll(sql, 'factor_tries', sql`window_ends_at <= ${before}`)
+
+export const removeRememberedBrowsers = (sql: Sql, before: Date) =>
+  removeAll(sql, 'remembered_browsers', sql`expires_at <= ${before}`)
+
+export const removeEnrolmentTickets = (sql: Sql, before: Date) =>
+  removeAll(sql, 'enrolment_tickets', sql`expires_at <= ${before}`)
+
+/** Enrolments that nobody finished, and recovery codes that nobody kept. */
+export const removeBegunMethods = (sql: Sql, before: Date) =>
+  removeAll(sql, 'authentication_methods', sql`not confirmed and created_at <= ${before}`)
+
+export const removeDeletedOrganizations = (sql: Sql, before: Date) =>
+  removeAll(sql, 'deleted_organizations', sql`deleted_at <= ${before}`)
+
 export const removeLogs = (sql: Sql, before: Date) => removeAll(sql, 'logs', sql`date <= ${before}`)
 
 /** Until then a second use is still recognised. */
 export const removeAssertions = (sql: Sql, before: Date) =>
   removeAll(sql, 'client_assertions', sql`expires_at <= ${before}`)
+
+export const removePushedRequests = (sql: Sql, before: Date) =>
+  removeAll(sql, 'pushed_requests', sql`expires_at <= ${before}`)
+
+export const removeProofs = (sql: Sql, before: Date) => removeAll(sql, 'dpop_proofs', sql`expires_at <= ${before}`)
 
 export const removeExecutions = (sql: Sql, before: Date) =>
   removeAll(sql, 'action_executions', sql`created_at <= ${before}`)

@@ -158,6 +158,14 @@ test('what has expired is removed, and what still means something stays', async 
       await tx`insert into job_files ${tx({ environment_id, job_id: id, sequence: 0, bytes: bytes('x') })}`
     }
   })
+  await database.inEnvironment(environment_id, async (tx) => {
+    for (const [organization_id, deleted_at] of [
+      ['no token is left', inDays(-31.1)],
+      ['tokens are out', inDays(-30.5)],
+    ] as const) {
+      await tx`insert into deleted_organizations ${tx({ environment_id, organization_id, deleted_at })}`
+    }
+  })
   const removed = await tidy({ database, clock: systemClock })
   assert.ok(removed.messages! >= 2)
   const left = async (table: string, column: string) =>
@@ -172,5 +180,6 @@ test('what has expired is removed, and what still means something stays', async 
   assert.deepEqual(await left('messages', 'id'), ['delivered', 'given up', 'in a mailbox', 'waiting'])
   assert.deepEqual(await left('grants', 'id'), ['g', 'new', 'revoked'])
   assert.deepEqual(await left('jobs', 'id'), ['finished', 'finished a day ago', 'running', 'upload'])
+  assert.deepEqual(await left('deleted_organizations', 'organization_id'), ['tokens are out'])
   assert.deepEqual(await left('job_files', 'job_id'), ['finished', 'running', 'upload'])
 })

@@ -1,14 +1,15 @@
 import type { GuestPayload } from './messages.ts'
+import type { SessionTokens } from './session-tokens.ts'
 
 /**
- * The only code of ours that runs INSIDE a customer's isolate. It is passed as text (`Function.prototype.toString`), so
+ * The code of ours that runs INSIDE a customer's isolate, with `sessionTokens`. It is passed as text (`Function.prototype.toString`), so
  * it may use nothing from this module's scope. It takes strings and returns strings: no host object ever enters the
  * guest's world, which is the precondition of the known escapes of the engine (GHSA-864f-rcv7-6rh4).
  *
  * The action shares this realm and may break every prototype in it. What that can change is its own output, which the
  * server distrusts anyway; intrinsics are captured so that ordinary monkey patching does not break honest recording.
  */
-export function guest(): (operation: string, argument: string) => string {
+export function guest(sessionTokens: () => SessionTokens): (operation: string, argument: string) => string {
   const { parse, stringify } = JSON
   const { construct, apply, defineProperty, deleteProperty } = Reflect
   const TypeErrorHere = TypeError
@@ -42,7 +43,9 @@ export function guest(): (operation: string, argument: string) => string {
   defineProperty(world, 'ArrayBuffer', { value: Guarded, writable: true, configurable: true })
   deleteProperty(buffers, 'resize')
 
+  const tokens = sessionTokens()
   let payload: GuestPayload | undefined
+  let payloadText = ''
   let state: 'idle' | 'pending' | 'done' | 'failed' = 'idle'
   let failure = ''
   let commands = ''
@@ -114,9 +117,16 @@ export function guest(): (operation: string, argument: string) => string {
       api[group] ??= {}
       ;(api[group] as Record<string, unknown>)[name] = value
     }
+    const isAbsent = (path: string): boolean => {
+      const [group] = apply(split, path, ['.']) as string[]
+      for (let index = 0; index < facts.absent.length; index++)
+        if (facts.absent[index] === group || facts.absent[index] === path) return true
+      return false
+    }
     for (const path of keysOf(facts.methods)) {
       const names = facts.methods[path]!
       place(path, (...args: unknown[]): unknown => {
+        if (isAbsent(path)) throw new ErrorHere(`api.${path}: there is none in this transaction`)
         const command: Record<string, unknown> = { type: path }
         for (let index = 0; index < names.length; index++) command[names[index]!] = args[index]
         const json = jsonText(`api.${path}`, command)
@@ -126,12 +136,63 @@ export function guest(): (operation: string, argument: string) => string {
       })
     }
     for (const path of keysOf(facts.answers)) place(path, () => facts.answers[path])
+    if (facts.methods['transaction.addTargetScope']) placeTargetScopes(facts.event, api.transaction)
+    if (facts.continuation !== undefined) placeRedirect(facts.continuation, api.redirect as Record<string, unknown>)
     for (const path of facts.unavailable) {
       place(path, () => {
         throw new ErrorHere(`api.${path} is not available yet`)
       })
     }
     return api
+  }
+
+  /** The event holds the scopes as the action has left them, also while it goes on. */
+  const placeTargetScopes = (event: Record<string, unknown>, transaction: unknown): void => {
+    const methods = transaction as Record<string, (...args: unknown[]) => unknown>
+    const changing = (name: string, next: (scopes: string[], argument: unknown) => string[]): void => {
+      const record = methods[name]!
+      methods[name] = (argument: unknown): unknown => {
+        const answer = apply(record, undefined, [argument])
+        const seen = event.transaction as { target_scopes?: string[] } | undefined
+        if (seen?.target_scopes) seen.target_scopes = next(seen.target_scopes, argument)
+        return answer
+      }
+    }
+    const without = (scopes: string[], unwanted: unknown): string[] => {
+      const kept: string[] = []
+      for (let index = 0; index < scopes.length; index++)
+        if (scopes[index] !== unwanted) kept[kept.length] = scopes[index]!
+      return kept
+    }
+    const joined = (scopes: string[], scope: unknown): string[] => {
+      for (let index = 0; index < scopes.length; index++) if (scopes[index] === scope) return scopes
+      const more = without(scopes, scope)
+      more[more.length] = scope as string
+      return more
+    }
+    changing('addTargetScope', joined)
+    changing('removeTargetScope', without)
+    changing('clearTargetScopes', () => [])
+    changing('setTargetScopes', (_, asked) => {
+      let scopes: string[] = []
+      for (let index = 0; index < (asked as string[]).length; index++)
+        scopes = joined(scopes, (asked as string[])[index])
+      return scopes
+    })
+  }
+
+  /** Whoever is sent away must find the way back: without a handler for that, the author is told at his own line. */
+  const placeRedirect = (continuation: string, redirect: Record<string, unknown>): void => {
+    const record = redirect.sendUserTo as (...args: unknown[]) => unknown
+    redirect.sendUserTo = (...args: unknown[]): unknown => {
+      if (typeof (module.exports as Record<string, unknown>)[continuation] !== 'function')
+        throw new ErrorHere(`api.redirect.sendUserTo: the action exports no function ${continuation}`)
+      return apply(record, undefined, args)
+    }
+    // The event is read anew: the action may have changed its own.
+    const event = () => (parse(payloadText) as GuestPayload).event
+    redirect.encodeToken = (options: unknown) => tokens.encode(options, event())
+    redirect.validateToken = (options: unknown) => tokens.validate(options, event())
   }
 
   const provide = (name: string, value: unknown): void => {
@@ -224,6 +285,7 @@ export function guest(): (operation: string, argument: string) => string {
   return (operation, argument) => {
     switch (operation) {
       case 'prepare':
+        payloadText = argument
         payload = parse(argument) as GuestPayload
         prepare()
         return ''

@@ -1,8 +1,9 @@
 import ivm from 'isolated-vm'
 import { guest } from './guest.ts'
+import { sessionTokens } from './session-tokens.ts'
 
 /** Strict, so that no function of ours shows itself or its arguments to the guest through `caller`. */
-const PRELUDE = `'use strict';(${guest.toString()})()`
+const PRELUDE = `'use strict';(${guest.toString()})(${sessionTokens.toString()})`
 const MAX_IDLE = 64
 
 /** A fresh V8 context with our side of the conversation: strings in, strings out. */

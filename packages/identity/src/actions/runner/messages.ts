@@ -39,10 +39,14 @@ export type FromRunner = { ready: true } | { started: number } | { reply: Runner
 /** What the guest finds in its payload. */
 export interface GuestPayload {
   handler: string
+  /** The handler for whoever comes back, where the trigger can send people away: none is sent away without it. */
+  continuation?: string | undefined
   /** Recording methods of the trigger's `api`, with the names their arguments get in a command. */
   methods: Record<string, readonly string[]>
-  /** Methods that answer a fixed value. */
+  /** Methods with an answer that is known before the run. */
   answers: Record<string, boolean>
+  /** Methods and groups of methods for which there is nothing to change in this run: they throw. */
+  absent: readonly string[]
   /** Documented methods that this server cannot honour: they throw, so that the login fails closed. */
   unavailable: readonly string[]
   event: Record<string, unknown>

@@ -1,42 +1,62 @@
-/** Address and password, on one page as Auth0's. */
-import type { Step } from '../login.ts'
-import { checkPassword, refusalText } from '../password-check.ts'
+/** Address and password, on one page as Auth0's, or a passkey, which needs neither. */
+import type { FastifyReply } from 'fastify'
+import type { Step, StepTools, Visit } from '../login.ts'
+import { asksAfter } from '../organization-behavior.ts'
+import { attemptOf, checkPassword, refusalOf } from '../password-check.ts'
+import { asksIdentifierFirst, loginHint, needsSignIn, usableConnections, waysOn } from '../station.ts'
+import { passkeyValues, signInWithPasskey } from './passkey-sign-in.ts'
 
 export const credentials: Step = {
   name: 'login',
-  isDue: (visit) => visit.session === undefined && visit.transaction.invitationId === undefined,
+  silently: 'login_required',
+  station: 'sign-in',
+  isDue: needsSignIn,
+  isOffered: (visit) => !asksIdentifierFirst(visit),
 
-  show: (tools, visit) =>
-    tools.show(visit, 'login', {
-      username: visit.transaction.request.login_hint ?? '',
-      may_change_organization: mayChange(visit),
-    }),
+  // Whoever is asked which organization may be signed in as somebody else than they want to be.
+  mayReturn: (visit) => asksAfter(visit) && visit.transaction.organizationId === undefined,
+
+  show: (tools, visit) => render(tools, visit, { username: loginHint(visit) }),
 
   async submit(tools, visit, form) {
-    const { request, reply, client, transaction } = visit
+    if (form.passkey) {
+      const refusal = await signInWithPasskey(tools, visit, await usableConnections(tools, visit), form.passkey)
+      return refusal ? render(tools, visit, { refused: refusal.refused }, refusal.status) : visit.reply
+    }
     const username = (form.username ?? '').slice(0, 254)
-    const usable = await tools.configuration.connections(
-      request.environment.id,
-      client.client_id,
-      transaction.organizationId,
+    return enterWithPassword(tools, visit, username, form.password ?? '', (refused, status) =>
+      render(tools, visit, { username, refused }, status),
     )
-    const named = transaction.request.connection
-    const connections = named ? usable.filter(({ name }) => name === named) : usable
-    const checked = await checkPassword(tools, visit, connections, username, form.password ?? '')
-    if (checked.outcome !== 'right') {
-      const { status, text } = refusalText(checked.outcome)
-      if (status === 429) reply.header('retry-after', '900')
-      return tools.show(visit, 'login', { username, refused: text, may_change_organization: mayChange(visit) }, status)
-    }
-    const { userId, connectionId, proof } = checked
-    const session = await tools.sessions.start(request, reply, { userId, connectionId, amr: ['pwd'], proof })
-    if (!session) {
-      const { status, text } = refusalText('wrong')
-      return tools.show(visit, 'login', { username, refused: text, may_change_organization: mayChange(visit) }, status)
-    }
-    return tools.proceed({ ...visit, session })
   },
 }
 
-const mayChange = ({ client, transaction }: Parameters<Step['isDue']>[0]): boolean =>
-  client.organization_usage === 'require' && transaction.request.organization_id === undefined
+const render = async (tools: StepTools, visit: Visit, values: Record<string, unknown>, status = 200) =>
+  tools.show(
+    visit,
+    'login',
+    {
+      ...values,
+      ...(await waysOn(tools, visit)),
+      ...(await passkeyValues(tools, visit, await usableConnections(tools, visit))),
+    },
+    status,
+  )
+
+/** Signs in with what was typed, or shows the page again with what is wrong. */
+export async function enterWithPassword(
+  tools: StepTools,
+  visit: Visit,
+  identifier: string,
+  password: string,
+  again: (refused: string, status: number) => Promise<FastifyReply>,
+): Promise<FastifyReply> {
+  const connections = await usableConnections(tools, visit)
+  const checked = await checkPassword(tools, attemptOf(visit), connections, identifier, password)
+  if (checked.outcome === 'right') {
+    const { userId, connectionId, proof } = checked
+    if (await tools.signIn(visit, { userId, connectionId, amr: ['pwd'], proof })) return visit.reply
+  }
+  const { status, text } = refusalOf(checked.outcome === 'right' ? 'wrong' : checked.outcome)
+  if (status === 429) visit.reply.header('retry-after', '900')
+  return again(text, status)
+}

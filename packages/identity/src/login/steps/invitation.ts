@@ -13,14 +13,21 @@ import { problems as oauthProblems } from '../../oauth/problems.ts'
 import type { InvitationRow } from '../../resources/organizations/invitations/store.ts'
 import * as invitations from '../../resources/organizations/invitations/store.ts'
 import * as members from '../../resources/organizations/members/store.ts'
+import { refusalOfPassword } from '../../resources/users/passwords/rules.ts'
+import { identityOf } from '../../resources/users/rules.ts'
+import * as users from '../../resources/users/store.ts'
 import { hashPassword } from '../../upstream/database/password.ts'
-import { checkPassword as checkPolicy, passwordRules } from '../../upstream/database/policy.ts'
+import { passwordLimits, passwordRules } from '../../upstream/database/policy.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
-import { checkPassword, realmsOf, refusalText } from '../password-check.ts'
+import { languageOf } from '../pages.ts'
+import { passkeyConnections } from '../passkeys.ts'
+import { attemptOf, checkPassword, realmsOf, refusalOf } from '../password-check.ts'
 import * as store from '../store.ts'
+import { transactionEvent } from '../transaction-event.ts'
 
 export const invitation: Step = {
   name: 'invitation',
+  silently: 'interaction_required',
   isDue: (visit) => visit.transaction.invitationId !== undefined,
 
   async show(tools, visit) {
@@ -36,17 +43,23 @@ export const invitation: Step = {
 
     const password = form.password ?? ''
     if (invited.known === 'account') {
-      const checked = await checkPassword(tools, visit, invited.connections, email, password)
+      const checked = await checkPassword(tools, attemptOf(visit), invited.connections, email, password)
       if (checked.outcome !== 'right') {
-        const { status, text } = refusalText(checked.outcome)
+        const { status, text } = refusalOf(checked.outcome)
         if (status === 429) visit.reply.header('retry-after', '900')
         return render(tools, visit, invited, { refused: text }, status)
       }
       return accept(tools, visit, invited, checked)
     }
     const connection = invited.connections[0]!
-    const violation = checkPolicy(connection.options, password, { email, name: invited.organizationName })
-    if (violation) return render(tools, visit, invited, { refused: violation.text }, 400)
+    const violation = await refusalOfPassword(tools, {
+      environmentId: visit.request.environment.id,
+      options: connection.options,
+      plain: password,
+      person: { email, name: invited.organizationName },
+      about: { ...asker(visit.request), client_id: visit.client.client_id, user_name: email },
+    })
+    if (violation) return render(tools, visit, invited, { refused: violation.name }, 400)
     return accept(tools, visit, invited, { connection, passwordHash: await hashPassword(password) })
   },
 }
@@ -68,7 +81,7 @@ async function find(tools: StepTools, visit: Visit): Promise<Invited | undefined
   const databases = usable.filter(({ strategy }) => strategy === 'auth0')
   return tools.database.inEnvironment(environmentId, async (tx) => {
     const row = await invitations.findById(tx, transaction.invitationId!)
-    if (!row || !organization || row.expires_at <= tools.clock.now()) return undefined
+    if (!row || !organization || organization.is_suspended || row.expires_at <= tools.clock.now()) return undefined
     const connections = row.connection_id ? databases.filter(({ id }) => id === row.connection_id) : databases
     if (connections.length === 0) return undefined
     const [[account], roleNames] = await Promise.all([
@@ -87,12 +100,14 @@ const render = (tools: StepTools, visit: Visit, invited: Invited, values: Record
     'invitation',
     {
       ...values,
-      inviter: invited.row.inviter.name,
+      inviterName: invited.row.inviter.name,
       email: invited.row.invitee.email,
       roles: invited.roleNames.join(', '),
-      expires: shortDate(invited.row.expires_at),
+      expires: shortDate(invited.row.expires_at, languageOf(visit.request, visit.transaction.request.ui_locales)),
       known: invited.known,
+      passkeys: passkeyConnections(invited.connections).length > 0,
       password_rules: passwordRules(invited.connections[0]!.options),
+      ...passwordLimits(invited.connections[0]!.options),
     },
     status,
   )
@@ -117,6 +132,20 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
   const environmentId = request.environment.id
   const { organization_id: organizationId } = invited.row
   const stateHash = hashHandle(transaction.state)
+  const occasion =
+    'connection' in person
+      ? {
+          environment: request.environment,
+          asker: asker(request),
+          client: visit.client,
+          connection: person.connection,
+          transaction: transactionEvent(transaction.request),
+          body: transaction.progress.fields,
+        }
+      : undefined
+  const newcomer =
+    occasion && (await tools.accountActions.beforeRegistration(occasion, { ...invited.row, ...invited.row.invitee }))
+  if (newcomer?.denied) return render(tools, visit, invited, { refused: newcomer.denied.message }, 400)
   const accepted = await tools.database.inEnvironment(environmentId, async (tx) => {
     const redeemed = await invitations.redeem(tx, invited.row.id, tools.clock.now())
     if (!redeemed) return undefined
@@ -127,15 +156,17 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
       userId = `auth0|${newId.databaseUser()}`
       await invitations.createInvitee(tx, environmentId, userId, person.connection.id, redeemed, person.passwordHash)
       await store.recordLogin(tx, userId, tools.clock.now(), request.ip)
+      if (newcomer) await store.writeMetadata(tx, userId, newcomer.userMetadata, newcomer.appMetadata)
     }
     // Whoever opened the link reads that mailbox.
     await store.verifyEmail(tx, userId, redeemed.invitee.email)
     await members.add(tx, environmentId, organizationId, [userId])
     await invitations.grantRoles(tx, environmentId, redeemed, userId)
     await store.settleInvitation(tx, stateHash)
-    return { userId }
+    return { userId, made: newcomer ? await users.get(tx, userId) : undefined }
   })
   if (!accepted) return refuse(tools, visit)
+  if (occasion && accepted.made) tools.accountActions.afterRegistration(occasion, accepted.made)
   tools.tenantLog.add(environmentId, {
     type: 'si',
     ...asker(request),
@@ -154,7 +185,8 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
     userId: accepted.userId,
     connectionId,
     amr: ['pwd'],
-    proof: 'proof' in person ? person.proof : undefined,
+    proof:
+      'passwordHash' in person ? { ...identityOf(accepted.userId), password_hash: person.passwordHash } : person.proof,
   })
   return tools.proceed({ ...settled, session })
 }

@@ -135,8 +135,9 @@ test('refusals reach the client with its state and, N41, the issuer that gives t
   const iss = env.issuer
   const state = 'the-state'
   const rows: [Record<string, string>, string, string | RegExp][] = [
-    [{ response_type: 'token' }, 'unsupported_response_type', 'The response type token is not supported. Use code.'],
-    [{ response_type: 'code id_token' }, 'unsupported_response_type', /code id_token/],
+    [{ response_type: 'device' }, 'unsupported_response_type', 'Unsupported response type: device'],
+    [{ response_type: 'code code' }, 'unsupported_response_type', 'Unsupported response type: code code'],
+    [{ response_type: 'code  ' }, 'unsupported_response_type', /code/],
     [{ response_type: '' }, 'invalid_request', 'Missing required parameter: response_type'],
     [{ scope: 'openid "quoted"' }, 'invalid_scope', 'The scope holds characters that are not allowed.'],
     [{ scope: 'openid\tprofile' }, 'invalid_scope', 'The scope holds characters that are not allowed.'],
@@ -200,10 +201,10 @@ test('N24 CVE-2023-48228 a public client needs PKCE with S256; a confidential on
   assert.equal(toldClient(await world.env.request(asWeb(without(asked, 'code_challenge')))).error_description, required)
 })
 
-test('response_mode is query or web_message; another is an error page, since nobody can say how to answer', async () => {
+test('N66 an unknown response_mode is an error page, since nobody can say how to answer', async () => {
   const world = await createWorld(identity)
   isPage(await world.env.request(world.authorize({ response_mode: 'query' }).path), 'organization')
-  for (const response_mode of ['fragment', 'form_post', 'QUERY', '']) {
+  for (const response_mode of ['jwt', 'form_post.jwt', 'QUERY', '']) {
     isErrorPage(await world.env.request(world.authorize({ response_mode }).path))
   }
 })
@@ -344,7 +345,7 @@ test('N68 prompt=login asks for the password although somebody is signed in, and
   identity.clock.advance(100)
   const before = Math.floor(identity.clock.now().getTime() / 1000)
   isPage(await browser.visit(world.authorize({ organization: acme, prompt: 'login' }).path), 'login')
-  isPage(await browser.visit(world.authorize({ organization: acme, prompt: 'select_account' }).path), 'login')
+  isPage(await browser.visit(world.authorize({ organization: acme, prompt: 'select_account' }).path), 'login/accounts')
   const { code, verifier } = await world.signIn(browser, anna, { organization: acme, prompt: 'login' })
   const id = payloadOf((await world.exchange(code, verifier)).json.id_token)
   assert.ok(id.auth_time >= before, `${id.auth_time} ${before}`)

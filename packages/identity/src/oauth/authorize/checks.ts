@@ -8,18 +8,23 @@ import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
+import type { Keyrings } from '../../keys/keyring.ts'
+import { isSelfRegistered } from '../../resources/clients/third-party.ts'
 import * as invitations from '../../resources/organizations/invitations/store.ts'
 import type { Client, Configuration } from '../configuration.ts'
+import { needsProof } from '../dpop.ts'
+import { readIdTokenHint, refuseIdTokenHint } from '../id-token-hint.ts'
 import { namedOrganization } from '../organization.ts'
 import { problems } from '../problems.ts'
-import { parseScope } from '../tokens/scope.ts'
-import type { AuthorizationRequest } from './request.ts'
+import { parseScope, withinGrant } from '../tokens/scope.ts'
+import { type AuthorizationRequest, RESPONSE_MODES, RESPONSE_TYPES, type ResponseMode } from './request.ts'
 
 export type Parameters = Readonly<Record<string, string>>
 
 export interface CheckDependencies {
   database: Database
   configuration: Configuration
+  keyrings: Keyrings
   clock: Clock
 }
 
@@ -28,6 +33,8 @@ interface Context {
   environment: RequestEnvironment
   client: Client
   parameters: Parameters
+  /** The client told it behind the browser's back. */
+  isPushed: boolean
 }
 
 const refuse = (reason: string) => problems.invalid_request({ facts: { reason } })
@@ -54,20 +61,45 @@ type Check = (
   soFar: Partial<AuthorizationRequest>,
 ) => Partial<AuthorizationRequest> | Promise<Partial<AuthorizationRequest>>
 
+/** Tokens straight from here need the grant that the client is given for it: `implicit`, as at Auth0. */
 const responseType: Check = ({ client, parameters }) => {
-  const type = parameters.response_type
-  if (!type) throw refuse('Missing required parameter: response_type')
-  if (type !== 'code') throw problems.unsupported_response_type({ facts: { type: type.slice(0, 60) } })
-  if (!client.grant_types.includes('authorization_code'))
-    throw problems.unauthorized_client({ facts: { type: 'authorization_code' } })
+  const asked = parameters.response_type
+  if (!asked) throw refuse('Missing required parameter: response_type')
+  const names = asked.split(' ')
+  const response_type = RESPONSE_TYPES.filter((type) => names.includes(type))
+  if (names.length !== response_type.length) {
+    throw problems.unsupported_response_type({ facts: { type: asked.slice(0, 60) } })
+  }
+  const grants = [
+    ...(response_type.includes('code') ? ['authorization_code'] : []),
+    ...(carriesTokens(asked) ? ['implicit'] : []),
+  ]
+  for (const type of grants) {
+    if (!client.grant_types.includes(type)) throw problems.unauthorized_client({ facts: { type } })
+  }
+  // Queries end up in logs, histories and Referer headers (Multiple Response Types §3).
+  if (carriesTokens(asked) && parameters.response_mode === 'query') {
+    throw refuse('Parameter response_mode must not be query where tokens are answered.')
+  }
+  return { response_type }
+}
+
+/** A token from here could have been planted by anybody; the nonce ties it to the request (OIDC Core §3.2.2.1). */
+const idTokenFromHere: Check = ({ parameters }, { response_type }) => {
+  if (!response_type!.includes('id_token')) return {}
+  if (!parseScope(parameters.scope)?.includes('openid')) {
+    throw refuse('Parameter scope must hold openid where response_type holds id_token.')
+  }
+  if (!parameters.nonce) throw refuse('Missing required parameter: nonce')
   return {}
 }
 
 /** PKCE, S256 only (RFC 7636 §4.3, RFC 9700 §2.1.1). A public client without it is refused: CVE-2023-48228. */
-const pkce: Check = ({ client, parameters }) => {
+const pkce: Check = ({ client, parameters }, { response_type }) => {
+  if (!response_type!.includes('code')) return { code_challenge: undefined }
   const { code_challenge: challenge, code_challenge_method: method } = parameters
   if (challenge === undefined) {
-    if (method !== undefined || client.token_endpoint_auth_method === 'none') {
+    if (method !== undefined || client.token_endpoint_auth_method === 'none' || isSelfRegistered(client)) {
       throw refuse('Parameter code_challenge is required for this client (PKCE with S256).')
     }
     return { code_challenge: undefined }
@@ -77,32 +109,60 @@ const pkce: Check = ({ client, parameters }) => {
   return { code_challenge: challenge }
 }
 
-const scopeAndAudience: Check = async ({ deps, environment, parameters }) => {
+const scopeAndAudience: Check = async ({ deps, environment, client, parameters }) => {
   const scope = parseScope(parameters.scope)
   if (!scope) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
   // The default is what requests mean that name none. One that is gone, or is for machines, is not meant by anybody.
-  const audience = parameters.audience || (await defaultAudience(deps, environment))
-  const api = audience ? await deps.configuration.resourceServer(environment, audience) : undefined
+  const audience = parameters.audience || (await defaultAudience(deps, environment, client))
+  const api = audience ? await deps.configuration.apiFor(environment, client, audience) : undefined
   if (audience && !api)
     throw problems.access_denied({ facts: { reason: `Service not found: ${audience.slice(0, 200)}` } })
-  return { scope, audience, resource_server_identifier: api?.identifier }
+  return { scope: withinGrant(scope, api), audience, resource_server_identifier: api?.identifier }
 }
 
-async function defaultAudience(deps: CheckDependencies, environment: RequestEnvironment): Promise<string | undefined> {
+async function defaultAudience(
+  deps: CheckDependencies,
+  environment: RequestEnvironment,
+  client: Client,
+): Promise<string | undefined> {
   const audience = environment.settings.default_audience
-  const api = audience ? await deps.configuration.resourceServer(environment, audience) : undefined
+  const api = audience ? await deps.configuration.apiFor(environment, client, audience) : undefined
   return api && !api.is_system ? audience : undefined
 }
 
 const prompting: Check = ({ parameters }) => {
   const prompt = (parameters.prompt ?? '').split(' ').filter(Boolean)
-  const known = ['none', 'login', 'consent', 'select_account']
+  const known = ['none', 'login', 'consent', 'select_account', 'create']
   if (prompt.some((value) => !known.includes(value)) || (prompt.includes('none') && prompt.length > 1)) {
-    throw refuse('Parameter prompt must be none, or any of login, consent, select_account.')
+    throw refuse('Parameter prompt must be none, or any of login, consent, select_account, create.')
   }
   const maxAge = parameters.max_age
   if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) throw refuse('Parameter max_age must be a number of seconds.')
-  return { prompt, max_age: maxAge === undefined ? undefined : Number(maxAge) }
+  // Those that mean nothing here are a wish that nobody has to meet (OpenID Connect Core §3.1.2.1).
+  const acrValues = (parameters.acr_values ?? '').slice(0, 1000).split(' ').filter(Boolean)
+  return { prompt, max_age: maxAge === undefined ? undefined : Number(maxAge), acr_values: acrValues }
+}
+
+const pushed: Check = ({ client, isPushed }) => {
+  if (client.require_pushed_authorization_requests && !isPushed) {
+    throw refuse('This client must push its authorization requests: send them to /oauth/par first.')
+  }
+  return {}
+}
+
+/** RFC 9449 §10: only the holder of this key may exchange the code. Tokens from here are bound to nobody's. */
+const possession: Check = async ({ deps, environment, client, parameters }, soFar) => {
+  const jkt = parameters.dpop_jkt || undefined
+  if (jkt !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(jkt)) {
+    throw refuse('Parameter dpop_jkt must be a base64url SHA-256 thumbprint.')
+  }
+  const api = soFar.audience ? await deps.configuration.resourceServer(environment, soFar.audience) : undefined
+  if (soFar.response_type!.includes('token') && needsProof(client, api)) {
+    throw refuse(
+      'Access tokens must be bound to a key here, which tokens from this endpoint cannot be: ask for a code.',
+    )
+  }
+  return { dpop_jkt: jkt }
 }
 
 const unsupported: Check = ({ parameters }) => {
@@ -146,14 +206,32 @@ const invitation: Check = async ({ deps, environment, client, parameters }, soFa
 
 export const INVITATION_REFUSED = 'invitation not found or already used'
 
+/** A hint that nobody can verify names nobody: a silent request then has no answer (OIDC Core §3.1.2.2). */
+const idTokenHint: Check = async ({ deps, environment, client, parameters }, { prompt }) => {
+  const hint = parameters.id_token_hint
+  if (!hint) return { hinted_user_id: undefined }
+  try {
+    const { sub, clientId } = await readIdTokenHint(await deps.keyrings(environment.id), environment, client, hint)
+    if (clientId !== client.client_id) throw refuseIdTokenHint()
+    return { hinted_user_id: sub }
+  } catch (cause) {
+    if (prompt!.includes('none')) throw problems.login_required({ cause })
+    throw cause
+  }
+}
+
 const CHECKS: readonly Check[] = [
+  pushed,
   responseType,
+  idTokenFromHere,
   pkce,
   unsupported,
   scopeAndAudience,
+  possession,
   prompting,
   organization,
   invitation,
+  idTokenHint,
 ]
 
 /** @throws Problem, to be told to the client */
@@ -166,6 +244,8 @@ export async function checkRequest(context: Context, respond: ResponseChannel): 
     nonce: parameters.nonce,
     connection: parameters.connection,
     login_hint: parameters.login_hint?.slice(0, 254),
+    // Other hints name pages that are a product's own; the sign-in begins as ever then.
+    screen_hint: parameters.screen_hint === 'signup' ? ('signup' as const) : undefined,
     ui_locales: parameters.ui_locales?.slice(0, 100),
   }
   let request: Partial<AuthorizationRequest> = base
@@ -175,11 +255,20 @@ export async function checkRequest(context: Context, respond: ResponseChannel): 
 
 export type ResponseChannel = Pick<AuthorizationRequest, 'redirect_uri' | 'response_mode' | 'web_origin' | 'state'>
 
-/** How answers travel. Decided before the other checks, because their refusals travel the same way. */
+const carriesTokens = (responseType: string | undefined) => /\btoken\b|\bid_token\b/.test(responseType ?? '')
+
+/**
+ * How answers travel. Decided before the other checks, because their refusals travel the same way; where the mode asked
+ * for is itself refused, in the mode that would have been right.
+ */
 export function checkChannel(client: Client, parameters: Parameters): ResponseChannel {
   const redirectUri = parameters.redirect_uri!
-  const mode = parameters.response_mode ?? 'query'
-  if (mode !== 'query' && mode !== 'web_message') throw refuse('Parameter response_mode must be query or web_message.')
+  const asked = parameters.response_mode
+  if (asked !== undefined && !(RESPONSE_MODES as readonly string[]).includes(asked)) {
+    throw refuse(`Parameter response_mode must be one of ${RESPONSE_MODES.join(', ')}.`)
+  }
+  const usual = carriesTokens(parameters.response_type) ? 'fragment' : 'query'
+  const mode = asked === undefined || asked === 'query' ? usual : (asked as ResponseMode)
   const origin = mode === 'web_message' ? new URL(redirectUri).origin : undefined
   // N67: a message goes to an origin that the client lists, never to whoever embeds the page.
   // Characters that end a source list must not reach the page's policy, whoever listed them.

@@ -1,36 +1,69 @@
-/** Answers of the authorization endpoint: by redirect, or by a message to the page that embeds it. */
+/**
+ * Answers of the authorization endpoint, in the mode that was asked for (OAuth 2.0 Multiple Response Types §2.1): in the
+ * query or the fragment of the redirect URI, as a form that is posted there, or as a message to the page that embeds it.
+ */
 
 import { randomBytes } from 'node:crypto'
 import type { Problem } from '@tenantry/kernel/problem.ts'
 import type { FastifyReply } from 'fastify'
+import { environmentLook } from '../../login/look.ts'
+import { sendPage } from '../../login/pages.ts'
 import { toOAuthError } from '../problems.ts'
 import type { ResponseChannel } from './checks.ts'
 
-type Answer = { code: string } | { problem: Problem }
-
-/** RFC 9207: every answer says who gives it, errors too, so that answers of two issuers cannot be mixed up. */
-export function respond(reply: FastifyReply, channel: ResponseChannel, issuer: string, answer: Answer): FastifyReply {
-  reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
-  return channel.response_mode === 'web_message'
-    ? sendMessage(reply, channel.web_origin!, membersOf(channel, issuer, answer))
-    : // 303 after a POST: a 307 would post the password on to the client (RFC 9700 §4.12).
-      reply.redirect(answerAddress(channel, issuer, answer), reply.request.method === 'POST' ? 303 : 302)
+/** A code, tokens, or both: what a sign-in gives. */
+export interface Granted {
+  code?: string
+  access_token?: string
+  id_token?: string
+  token_type?: string
+  expires_in?: string
+  scope?: string
 }
 
-/** The redirect URI with the answer in its query. */
-export function answerAddress(channel: ResponseChannel, issuer: string, answer: Answer): string {
+type Answer = Granted | { problem: Problem }
+
+/** RFC 9207: every answer says who gives it, errors too, so that answers of two issuers cannot be mixed up. */
+export function respond(
+  reply: FastifyReply,
+  channel: ResponseChannel,
+  issuer: string,
+  answer: Answer,
+): FastifyReply | Promise<FastifyReply> {
+  const members = membersOf(channel, issuer, answer)
+  if (channel.response_mode === 'form_post') return sendForm(reply, channel.redirect_uri, members)
+  reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
+  return channel.response_mode === 'web_message'
+    ? sendMessage(reply, channel.web_origin!, members)
+    : // 303 after a POST: a 307 would post the password on to the client (RFC 9700 §4.12).
+      reply.redirect(addressOf(channel, members), reply.request.method === 'POST' ? 303 : 302)
+}
+
+/** Where a link on a page leads that tells the client of a refusal; nowhere for a client that expects a form. */
+export const refusalAddress = (channel: ResponseChannel, issuer: string, problem: Problem): string | undefined =>
+  channel.response_mode === 'form_post' ? undefined : addressOf(channel, membersOf(channel, issuer, { problem }))
+
+function addressOf(channel: ResponseChannel, members: Record<string, string>): string {
   const target = new URL(channel.redirect_uri)
-  for (const [name, value] of Object.entries(membersOf(channel, issuer, answer)))
-    target.searchParams.append(name, value)
+  if (channel.response_mode === 'fragment') target.hash = new URLSearchParams(members).toString()
+  else for (const [name, value] of Object.entries(members)) target.searchParams.append(name, value)
   return target.href
 }
 
 function membersOf(channel: ResponseChannel, issuer: string, answer: Answer): Record<string, string> {
-  const members: Record<string, string> = 'code' in answer ? { code: answer.code } : { ...toOAuthError(answer.problem) }
+  const members: Record<string, string> = 'problem' in answer ? { ...toOAuthError(answer.problem) } : { ...answer }
   if (channel.state !== undefined) members.state = channel.state
   members.iss = issuer
   return members
 }
+
+/** OAuth 2.0 Form Post Response Mode. Our script sends the form; without it a person presses its button. */
+const sendForm = (reply: FastifyReply, redirectUri: string, members: Record<string, string>): Promise<FastifyReply> =>
+  sendPage(reply, 'form-post', {
+    look: environmentLook(reply.request.environment),
+    redirectUri,
+    values: { target: redirectUri, fields: Object.entries(members).map(([name, value]) => ({ name, value })) },
+  })
 
 /**
  * The page posts to one origin, never to `*`, and only that origin may frame it (N67). What goes into the script is JSON

@@ -65,7 +65,8 @@ test('N67 refusals travel as messages too, and name the issuer', async () => {
     [{ organization: acme }, 'login_required'],
     [{}, 'interaction_required'],
     [{ organization: acme, audience: 'https://unknown.test' }, 'access_denied'],
-    [{ organization: acme, response_type: 'token' }, 'unsupported_response_type'],
+    [{ organization: acme, response_type: 'device' }, 'unsupported_response_type'],
+    [{ organization: acme, response_type: 'token' }, 'unauthorized_client'],
     [{ invitation: 'unknown', organization: acme }, 'invalid_request'],
   ]
   for (const [parameters, error] of cases) {

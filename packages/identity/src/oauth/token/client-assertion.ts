@@ -6,7 +6,7 @@
 import { constants, verify } from 'node:crypto'
 import { type Clock, epochSeconds } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
-import { decodeToken } from '@tenantry/kernel/jws.ts'
+import { type DecodedToken, decodeToken } from '@tenantry/kernel/jws.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import type { AssertionKey, Client } from '../configuration.ts'
@@ -36,12 +36,13 @@ export async function requireAssertion(
   client: Client,
   assertion: string,
 ): Promise<void> {
-  const { header, claims, signed, signature } = decode(assertion)
+  const decoded = decode(assertion)
   const now = clock.now()
   const seconds = epochSeconds(now)
-  const key = keyFor(client.assertionKeys, header, seconds)
-  if (!(await verifies(key, signed, signature))) throw refuse('the signature does not verify')
+  const flaw = await flawOfSignature(client.assertionKeys, decoded, seconds)
+  if (flaw) throw refuse(flaw)
 
+  const { claims } = decoded
   const { iss, sub, aud, exp, iat, nbf, jti } = claims
   if (iss !== client.client_id || sub !== client.client_id) throw refuse('iss and sub must be the client')
   if (aud !== environment.issuer && aud !== `${environment.issuer}oauth/token`) throw refuse('wrong audience')
@@ -66,14 +67,23 @@ function decode(assertion: string) {
   return decoded
 }
 
-/** Keys in the header (jwk, jku, x5u, x5c) are not looked at: the client's own are all there is. */
-function keyFor(keys: AssertionKey[], header: Readonly<Record<string, unknown>>, seconds: number): AssertionKey {
+/**
+ * Whether a JWT is signed with one of a client's keys, and with which: the key says the algorithm. Keys in the header
+ * (jwk, jku, x5u, x5c) are not looked at: the client's own are all there is.
+ *
+ * @returns what is wrong, or undefined
+ */
+export async function flawOfSignature(
+  keys: AssertionKey[],
+  { header, signed, signature }: DecodedToken,
+  seconds: number,
+): Promise<string | undefined> {
   const live = keys.filter(({ expires_at }) => expires_at === null || expires_at > seconds)
   const named = header.kid === undefined ? live : live.filter(({ kid }) => kid === header.kid)
   const fitting = named.filter(({ alg }) => alg === header.alg)
   // Without a kid the one key of that algorithm is meant; of two, the client must say which.
-  if (fitting.length !== 1) throw refuse('no live key of the client has this kid and algorithm')
-  return fitting[0]!
+  if (fitting.length !== 1) return 'no live key of the client has this kid and algorithm'
+  return (await verifies(fitting[0]!, signed, signature)) ? undefined : 'the signature does not verify'
 }
 
 const DIGESTS = { RS256: 'sha256', RS384: 'sha384', PS256: 'sha256' }

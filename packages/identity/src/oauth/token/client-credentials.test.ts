@@ -109,6 +109,45 @@ test('organizations of a grant: deny, allow and require, with association or for
   refused(await ask({ organization: acme }), 400, 'invalid_request', denied)
 })
 
+test('N71 a client that requires organizations gets no token outside of all, whatever its grant says', async () => {
+  const { world, client_id, grant, ask } = await settle({ scope: ['read:item'], organization_usage: 'allow' })
+  const acme = await world.organization('acme')
+  await world.make(`/organizations/${acme}/client-grants`, { grant_id: grant })
+  await world.env.manage('PATCH', `/clients/${client_id}`, { organization_usage: 'require' })
+  refused(await ask(), 400, 'invalid_request', 'parameter organization is required for this client')
+  assert.equal(payloadOf((await ask({ organization: acme })).json.access_token).org_id, acme)
+  await world.env.manage('PATCH', `/client-grants/${grant}`, { organization_usage: 'deny' })
+  const denied = 'parameter organization is not allowed for this client'
+  refused(await ask({ organization: acme }), 400, 'invalid_request', denied)
+  refused(await ask(), 400, 'invalid_request', 'parameter organization is required for this client')
+})
+
+test('N04 an organization that was deleted is nobody’s any more, also for machines', async () => {
+  const { world, grant, ask } = await settle({ scope: ['read:item'], organization_usage: 'allow' })
+  const acme = await world.organization('acme')
+  await world.make(`/organizations/${acme}/client-grants`, { grant_id: grant })
+  assert.equal((await ask({ organization: acme })).status, 200)
+  assert.equal((await world.env.manage('DELETE', `/organizations/${acme}`)).status, 204)
+  refused(await ask({ organization: acme }), 400, 'invalid_request', `parameter organization is invalid: ${acme}`)
+})
+
+test('a machine that names no organization means its default one, where its grant knows organizations', async () => {
+  const { world, client_id, grant, ask } = await settle({ scope: ['read:item'], organization_usage: 'require' })
+  const [acme, globex] = [await world.organization('acme'), await world.organization('globex')]
+  const set = (path: string, body: object) => world.env.manage('PATCH', path, body)
+  const at = `/clients/${client_id}`
+  await set(at, { default_organization: { organization_id: acme, flows: ['client_credentials'] } })
+  refused(await ask(), 400, 'invalid_request', `parameter organization is invalid: ${acme}`)
+  await set(`/client-grants/${grant}`, { allow_any_organization: true })
+  assert.equal(payloadOf((await ask()).json.access_token).org_id, acme)
+  assert.equal(payloadOf((await ask({ organization: globex })).json.access_token).org_id, globex)
+  await set(`/client-grants/${grant}`, { organization_usage: 'deny', allow_any_organization: false })
+  assert.equal(payloadOf((await ask()).json.access_token).org_id, undefined)
+  await set(`/client-grants/${grant}`, { organization_usage: 'require', allow_any_organization: true })
+  await set(at, { default_organization: null })
+  refused(await ask(), 400, 'invalid_request', 'parameter organization is required for this client')
+})
+
 test('each dialect of an API has its own header and claims', async () => {
   const { world, client_id, ask } = await settle({ scope: ['read:item'] })
   const apis = (await world.env.manage('GET', '/resource-servers')).json as { id: string; identifier: string }[]

@@ -64,7 +64,7 @@ test('a refresh token is exchanged for new tokens and its successor, which carri
     'token_type',
   ])
   assert.equal(answer.json.scope, 'openid profile email offline_access read:item')
-  assert.equal(answer.json.expires_in, 7200)
+  assert.equal(answer.json.expires_in, 86_400)
   const access = payloadOf(answer.json.access_token)
   assert.deepEqual(
     [access.sub, access.org_id, access.azp, access.gty],
@@ -141,7 +141,7 @@ test('N47 a refresh may narrow the scope, for that answer alone, and never widen
     [400, { error: 'invalid_scope', error_description: 'The grant does not cover: create:item' }],
   )
   const audience = await world.refresh(first.refresh_token, { audience: 'https://other.test' })
-  assert.deepEqual([audience.status, audience.json.error], [400, 'invalid_request'])
+  assert.deepEqual([audience.status, audience.json.error], [400, 'invalid_target'])
   dead(await world.refresh(first.refresh_token, { organization: globex }))
   dead(await world.refresh(first.refresh_token, { organization: '' }))
   const malformed = await world.refresh(first.refresh_token, { scope: 'openid "' })
@@ -335,4 +335,65 @@ test('tokens outlive the browser’s session: signing out there ends silent sign
   const silent = await browser.visit(world.authorize({ organization: acme, prompt: 'none' }).path)
   assert.equal(toldClient(silent).error, 'login_required')
   alive(await world.refresh(token))
+})
+
+const settingsOf = (world: World, client_id: string, refresh_token: object) =>
+  world.env.manage('PATCH', `/clients/${client_id}`, { refresh_token })
+
+test('a token of the other kind is replaced once when a client is told to rotate its tokens, and the old one ends with its family', async () => {
+  const { world } = await settle()
+  const { web, token, refresh } = await steady(world, 'cleo@example.test')
+  assert.equal('refresh_token' in (await refresh(token)).json, false)
+  const rotating = {
+    rotation_type: 'rotating',
+    expiration_type: 'expiring',
+    token_lifetime: 5 * DAY,
+    idle_token_lifetime: DAY,
+  }
+  assert.equal((await settingsOf(world, web.client_id, rotating)).status, 200)
+  const second = alive(await refresh(token))
+  assert.notEqual(second, token)
+  const third = alive(await refresh(second))
+  // What never ended before has an end now, counted from the change on; rotation does not move it.
+  identity.clock.advance(0.9 * DAY)
+  let last = alive(await refresh(third))
+  for (let days = 0; days < 4; days++) {
+    identity.clock.advance(0.9 * DAY)
+    last = alive(await refresh(last))
+  }
+  identity.clock.advance(0.9 * DAY)
+  dead(await refresh(last))
+  const again = await steady(world, 'dora@example.test')
+  await settingsOf(world, again.web.client_id, rotating)
+  const next = alive(await again.refresh(again.token))
+  dead(await again.refresh(again.token))
+  dead(await again.refresh(next))
+})
+
+test('a rotating token becomes one that stays when the client is told not to rotate', async () => {
+  const { world } = await settle()
+  const rotating = { rotation_type: 'rotating', expiration_type: 'expiring' }
+  const { web, token, refresh } = await steady(world, 'emil@example.test', { refresh_token: rotating })
+  await settingsOf(world, web.client_id, { rotation_type: 'non-rotating', expiration_type: 'expiring' })
+  const second = alive(await refresh(token))
+  for (let times = 0; times < 2; times++) {
+    const answer = await refresh(second)
+    assert.deepEqual([answer.status, 'refresh_token' in answer.json], [200, false], answer.text)
+  }
+  dead(await refresh(token))
+})
+
+test('how long a token may rest follows the client’s setting of now; when its family ends was fixed at its beginning', async () => {
+  const { world } = await settle()
+  const policy = { rotation_type: 'non-rotating', expiration_type: 'expiring', token_lifetime: 20 * DAY }
+  const rest = (days: number) => ({ refresh_token: { ...policy, idle_token_lifetime: days * DAY } })
+  const { web, token, refresh } = await steady(world, 'fred@example.test', rest(10))
+  identity.clock.advance(2 * DAY)
+  await settingsOf(world, web.client_id, rest(1).refresh_token)
+  dead(await refresh(token))
+  await settingsOf(world, web.client_id, { ...rest(15).refresh_token, token_lifetime: 100 * DAY })
+  identity.clock.advance(12 * DAY)
+  assert.equal((await refresh(token)).status, 200)
+  identity.clock.advance(7 * DAY)
+  dead(await refresh(token))
 })

@@ -3,16 +3,22 @@
  * the organization comes from the grant and from nowhere else, claims of Actions cannot touch reserved names, and the
  * dialect of the API decides the shape.
  */
+import { createHash } from 'node:crypto'
 import { epochSeconds } from '@tenantry/kernel/clock.ts'
 import { randomText } from '@tenantry/kernel/id.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { EncryptJWT } from 'jose'
-import { signJwt } from '../../keys/jwt.ts'
+import { signJwt, signWithSecret } from '../../keys/jwt.ts'
 import type { Keyring } from '../../keys/keyring.ts'
 import type { Client, ResourceServer } from '../configuration.ts'
+import { needsProof } from '../dpop.ts'
 import type { ActionClaims, Grant, Subject } from '../grant-store.ts'
+import { problems } from '../problems.ts'
+import { awsTags } from './aws-tags.ts'
+import { MULTI_FACTOR } from './multi-factor.ts'
 import { profileClaims } from './profile.ts'
-import { cutScope } from './scope.ts'
+import { cutScope, withinGrant } from './scope.ts'
+import { secretKey } from './secret-key.ts'
 
 export interface Mint {
   environmentId: string
@@ -25,12 +31,18 @@ export interface Mint {
   subject: Subject
   api: ResourceServer | undefined
   claims: ActionClaims
+  /** The key that the access token is bound to, by thumbprint (RFC 9449 §6). */
+  provenKey: string | undefined
   /** `gty` of Auth0's dialect; absent for the code flow. */
   grantType?: string
   nonce?: string | undefined
   withAuthTime?: boolean
   /** The environment's setting `allow_organization_name_in_authentication_api`: tokens then carry org_name as well. */
   withOrganizationName: boolean
+  /** Who acts for the person (RFC 8693 §4.1). */
+  actor?: { sub: string } | undefined
+  /** When an access token must be over at the latest. */
+  notAfter?: Date
 }
 
 export interface TokenAnswer {
@@ -39,18 +51,21 @@ export interface TokenAnswer {
   refresh_token?: string
   scope?: string
   expires_in: number
-  token_type: 'Bearer'
+  token_type: 'Bearer' | 'DPoP'
+  /** Of an exchange. */
+  issued_token_type?: string
+  /** The next one, when one was used up. */
+  recovery_code?: string
 }
 
 export const noClaims: ActionClaims = { id: {}, access: {}, addScopes: [], removeScopes: [] }
 
 /** Tokens for a person. The two signatures are made side by side on the thread pool. */
 export async function issue(mint: Mint): Promise<TokenAnswer> {
-  const { grant, subject, api, claims } = mint
-  const cut = cutScope(grant.scope, api, subject.permissions)
-  const scope = [...new Set([...cut, ...claims.addScopes])].filter((name) => !claims.removeScopes.includes(name))
+  requireProof(mint)
+  const scope = scopeOf(mint)
   const [access, id] = await Promise.all([
-    accessToken(mint, scope),
+    accessToken(mint, scope, mint.api?.token_lifetime),
     scope.includes('openid') ? idToken(mint, scope) : undefined,
   ])
   return {
@@ -58,15 +73,57 @@ export async function issue(mint: Mint): Promise<TokenAnswer> {
     ...(id ? { id_token: id } : {}),
     scope: scope.join(' '),
     expires_in: access.lifetime,
-    token_type: 'Bearer',
+    token_type: tokenType(mint),
   }
 }
 
-async function accessToken(mint: Mint, scope: string[]): Promise<{ token: string; lifetime: number }> {
+/** @throws Problem `invalid_dpop_proof` where tokens must be bound and the request proved no key */
+export function requireProof({ client, api, provenKey }: Pick<Mint, 'client' | 'api' | 'provenKey'>): void {
+  if (provenKey === undefined && needsProof(client, api)) {
+    throw problems.invalid_dpop_proof({ facts: { reason: 'A DPoP proof is required.' } })
+  }
+}
+
+const tokenType = ({ provenKey }: Pick<Mint, 'provenKey'>) => (provenKey === undefined ? 'Bearer' : 'DPoP')
+
+const confirmation = ({ provenKey }: Pick<Mint, 'provenKey'>) =>
+  provenKey === undefined ? {} : { cnf: { jkt: provenKey } }
+
+/**
+ * What the authorization endpoint itself answers, beside a code or instead of one: no refresh token, the API's lifetime
+ * for browsers, and an ID token that holds the hashes of what comes with it (OIDC Core §3.2.2.10, §3.3.2.11).
+ */
+export async function issueAtFront(
+  mint: Mint,
+  wanted: { accessToken: boolean; idToken: boolean; code: string | undefined },
+): Promise<Partial<TokenAnswer>> {
+  const scope = scopeOf(mint).filter((name) => name !== 'offline_access')
+  const access = wanted.accessToken ? await accessToken(mint, scope, mint.api?.token_lifetime_for_web) : undefined
+  const hashes = { at_hash: access?.token, c_hash: wanted.code }
+  return {
+    ...(access ? { access_token: access.token, expires_in: access.lifetime, token_type: 'Bearer' } : {}),
+    ...(access ? { scope: scope.join(' ') } : {}),
+    ...(wanted.idToken ? { id_token: await idToken(mint, scope, hashes) } : {}),
+  }
+}
+
+function scopeOf({ grant, subject, api, claims }: Mint): string[] {
+  const cut = cutScope(grant.scope, api, subject.permissions)
+  return [...new Set([...cut, ...claims.addScopes])].filter((name) => !claims.removeScopes.includes(name))
+}
+
+/** Of an opaque token, good at /userinfo alone. */
+const OPAQUE_LIFETIME = 86_400
+
+async function accessToken(
+  mint: Mint,
+  scope: string[],
+  usual = OPAQUE_LIFETIME,
+): Promise<{ token: string; lifetime: number }> {
   const { api, client, grant, subject, issuer, now, claims } = mint
   const userinfo = `${issuer}userinfo`
-  const lifetime = !api ? 86_400 : client.app_type === 'spa' ? api.token_lifetime_for_web : api.token_lifetime
   const issuedAt = epochSeconds(now)
+  const lifetime = mint.notAfter ? Math.min(usual, epochSeconds(mint.notAfter) - issuedAt) : usual
   const aud =
     grant.audience === null ? userinfo : scope.includes('openid') ? [grant.audience, userinfo] : grant.audience
   const base = { iss: issuer, sub: grant.user_id, aud, iat: issuedAt, exp: issuedAt + lifetime, scope: scope.join(' ') }
@@ -74,14 +131,18 @@ async function accessToken(mint: Mint, scope: string[]): Promise<{ token: string
     ...claims.access,
     ...base,
     ...dialect(api, client.client_id, mint.grantType),
+    ...confirmation(mint),
     ...organizationClaims(subject.organization, mint.withOrganizationName),
-    ...(api?.token_dialect.endsWith('_authz') ? { permissions: subject.permissions } : {}),
+    ...(mint.actor ? { act: mint.actor } : {}),
+    ...awsTags(grant.audience, subject.organization),
+    ...(api?.token_dialect.endsWith('_authz') ? { permissions: withinGrant(subject.permissions, api) } : {}),
   }
-  const token = api
-    ? await signJwt(mint.keyring.current, payload, api.token_dialect.startsWith('rfc9068') ? 'at+jwt' : 'JWT')
-    : await encryptForUserinfo(mint, payload)
+  const token = api ? await signForApi(mint.keyring, api, payload) : await encryptForUserinfo(mint, payload)
   return { token, lifetime }
 }
+
+const signForApi = (keyring: Keyring, api: ResourceServer, payload: Record<string, unknown>): Promise<string> =>
+  signJwt(keyring.current, payload, api.token_dialect.startsWith('rfc9068') ? 'at+jwt' : 'JWT', api.signing_alg)
 
 /** Members in which Auth0's own dialect and RFC 9068's differ. */
 const dialect = (api: ResourceServer | undefined, clientId: string, gty: string | undefined) =>
@@ -101,23 +162,45 @@ const encryptForUserinfo = (mint: Mint, payload: Record<string, unknown>): Promi
 export const userinfoKey = (secrets: Secrets, environmentId: string): Buffer =>
   secrets.deriveKey(`userinfo-token/${environmentId}`)
 
-function idToken(mint: Mint, scope: string[]): Promise<string> {
+async function idToken(mint: Mint, scope: string[], hashed: Record<string, string | undefined> = {}): Promise<string> {
   const { client, grant, subject, issuer, now, claims } = mint
+  const { alg = 'RS256', lifetime_in_seconds: lifetime = 36_000 } = client.jwt_configuration
   const issuedAt = epochSeconds(now)
-  return signJwt(mint.keyring.current, {
+  const hashes = Object.entries(hashed).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, leftHalf(value, alg)] as const],
+  )
+  const payload = {
     ...profileClaims(subject.user!, scope),
     ...claims.id,
     iss: issuer,
     sub: grant.user_id,
     aud: client.client_id,
     iat: issuedAt,
-    exp: issuedAt + (client.jwt_configuration.lifetime_in_seconds ?? 36_000),
+    exp: issuedAt + lifetime,
     ...(grant.session_id ? { sid: grant.session_id } : {}),
     ...(mint.withAuthTime ? { auth_time: epochSeconds(grant.auth_time) } : {}),
-    ...(grant.amr.includes('mfa') ? { amr: ['mfa'] } : {}),
+    ...factorClaims(grant.amr),
     ...(mint.nonce ? { nonce: mint.nonce } : {}),
+    ...Object.fromEntries(hashes),
     ...organizationClaims(subject.organization, mint.withOrganizationName),
-  })
+  }
+  return alg === 'HS256'
+    ? signWithSecret(secretKey(client), payload)
+    : signJwt(mint.keyring.current, payload, 'JWT', alg)
+}
+
+/** OIDC Core §3.1.3.6: the left half of the hash that the signature's algorithm uses. */
+function leftHalf(value: string, alg: string): string {
+  const digest = createHash(alg.endsWith('512') ? 'sha512' : 'sha256')
+    .update(value)
+    .digest()
+  return digest.subarray(0, digest.length / 2).toString('base64url')
+}
+
+/** RFC 8176 names `mfa`; a passkey is phishing-resistant, `phr`. Of a password alone Auth0 says nothing. */
+function factorClaims(methods: string[]): { acr?: string; amr?: string[] } {
+  const amr = [...(methods.includes('mfa') ? ['mfa'] : []), ...(methods.includes('passkey') ? ['phr'] : [])]
+  return { ...(amr.includes('mfa') ? { acr: MULTI_FACTOR } : {}), ...(amr.length > 0 ? { amr } : {}) }
 }
 
 /** A token for a machine: no person, no ID token, one signature. */
@@ -129,12 +212,17 @@ export async function issueForClient(mint: {
   audience: string
   api: ResourceServer
   scope: string[]
-  organization: { id: string; name: string } | null
+  /** Of Actions. */
+  claims?: Record<string, unknown> | undefined
+  organization: { id: string; name: string; metadata: Record<string, string> } | null
   withOrganizationName: boolean
+  provenKey: string | undefined
 }): Promise<TokenAnswer> {
+  requireProof(mint)
   const { client, api, issuer, now, scope, organization } = mint
   const issuedAt = epochSeconds(now)
   const payload = {
+    ...mint.claims,
     iss: issuer,
     sub: `${client.client_id}@clients`,
     aud: mint.audience,
@@ -142,14 +230,15 @@ export async function issueForClient(mint: {
     exp: issuedAt + api.token_lifetime,
     ...(scope.length > 0 ? { scope: scope.join(' ') } : {}),
     ...dialect(api, client.client_id, 'client-credentials'),
+    ...confirmation(mint),
     ...organizationClaims(organization, mint.withOrganizationName),
+    ...awsTags(mint.audience, organization),
     ...(api.token_dialect.endsWith('_authz') ? { permissions: scope } : {}),
   }
-  const typ = api.token_dialect.startsWith('rfc9068') ? 'at+jwt' : 'JWT'
   return {
-    access_token: await signJwt(mint.keyring.current, payload, typ),
+    access_token: await signForApi(mint.keyring, api, payload),
     ...(scope.length > 0 ? { scope: scope.join(' ') } : {}),
     expires_in: api.token_lifetime,
-    token_type: 'Bearer',
+    token_type: tokenType(mint),
   }
 }

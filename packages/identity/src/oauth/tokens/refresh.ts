@@ -3,7 +3,7 @@ import { addSeconds } from '@tenantry/kernel/clock.ts'
 import { newId, randomHandle } from '@tenantry/kernel/id.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import type { Client } from '../configuration.ts'
-import type { NewRefreshToken } from '../grant-store.ts'
+import type { ActionClaims, NewRefreshToken } from '../grant-store.ts'
 import type { RefreshTokenPolicy } from '../store.ts'
 
 const DAY = 86_400
@@ -23,6 +23,8 @@ export function refreshPolicy(client: Client): Required<RefreshTokenPolicy> {
   }
 }
 
+type TokenEnds = Pick<NewRefreshToken, 'idle_expires_at' | 'idle_limit' | 'expires_at'>
+
 export interface MadeRefreshToken {
   handle: string
   row: NewRefreshToken
@@ -34,13 +36,43 @@ export interface TokenCause {
   environment: { issuer: string }
   now: Date
   browser: { ip: string; userAgent: string | undefined }
+  provenKey: string | undefined
 }
 
-export const firstRefreshToken = (cause: TokenCause): MadeRefreshToken =>
-  make(cause, absoluteEnd(refreshPolicy(cause.client), cause.now))
+/** @param claims what Actions decided, which may include texts to keep beside it */
+export const firstRefreshToken = (cause: TokenCause, claims: ActionClaims): MadeRefreshToken => {
+  const policy = refreshPolicy(cause.client)
+  const ends = { expires_at: absoluteEnd(policy, cause.now), ...rest(policy, cause.now, undefined) }
+  return make(cause, ends, claims.refreshTokenMetadata ?? null)
+}
 
-/** A successor inherits the end of its family: rotation does not extend the absolute lifetime. */
-export const nextRefreshToken = (cause: TokenCause, expiresAt: Date | null): MadeRefreshToken => make(cause, expiresAt)
+/** What Actions said of how long a token lasts, and how long it may rest until the next use. */
+export interface AskedEnds {
+  expiresAt?: Date
+  idleExpiresAt?: Date
+}
+
+/** A successor inherits the end of its family: rotation does not extend the absolute lifetime, and Actions only shorten. */
+export const endsAfterUse = (
+  policy: Required<RefreshTokenPolicy>,
+  present: Date | null,
+  now: Date,
+  asked: AskedEnds,
+): TokenEnds => ({
+  // A family that began without an end gets one when the client is told to expire its tokens.
+  expires_at: earlier(present ?? absoluteEnd(policy, now), asked.expiresAt),
+  ...rest(policy, now, asked.idleExpiresAt),
+})
+
+export const nextRefreshToken = (cause: TokenCause, ends: TokenEnds): MadeRefreshToken => make(cause, ends, null)
+
+const rest = (policy: Required<RefreshTokenPolicy>, now: Date, asked: Date | undefined) => ({
+  idle_expires_at: earlier(idleEnd(policy, now), asked),
+  idle_limit: asked ?? null,
+})
+
+const earlier = (end: Date | null, asked: Date | undefined): Date | null =>
+  asked !== undefined && (end === null || asked < end) ? asked : end
 
 /** Who asks, as it is shown beside the token. */
 export const deviceOf = ({ browser }: Pick<TokenCause, 'browser'>) => ({
@@ -48,7 +80,7 @@ export const deviceOf = ({ browser }: Pick<TokenCause, 'browser'>) => ({
   user_agent: browser.userAgent?.slice(0, 400) ?? null,
 })
 
-function make(cause: TokenCause, expiresAt: Date | null): MadeRefreshToken {
+function make(cause: TokenCause, ends: TokenEnds, metadata: Record<string, string> | null): MadeRefreshToken {
   const { client, environment, now } = cause
   const policy = refreshPolicy(client)
   const handle = randomHandle()
@@ -60,8 +92,10 @@ function make(cause: TokenCause, expiresAt: Date | null): MadeRefreshToken {
       rotating: policy.rotation_type === 'rotating',
       issuer: environment.issuer,
       created_at: now,
-      idle_expires_at: idleEnd(policy, now),
-      expires_at: expiresAt,
+      ...ends,
+      metadata,
+      // A client that authenticates holds its tokens by that already (RFC 9449 §5).
+      dpop_jkt: client.token_endpoint_auth_method === 'none' ? (cause.provenKey ?? null) : null,
       ...deviceOf(cause),
     },
   }
@@ -72,7 +106,7 @@ export const idleEnd = (policy: Required<RefreshTokenPolicy>, now: Date): Date |
     ? null
     : addSeconds(now, policy.idle_token_lifetime)
 
-const absoluteEnd = (policy: Required<RefreshTokenPolicy>, now: Date): Date | null =>
+export const absoluteEnd = (policy: Required<RefreshTokenPolicy>, now: Date): Date | null =>
   policy.expiration_type === 'non-expiring' || policy.infinite_token_lifetime
     ? null
     : addSeconds(now, policy.token_lifetime)

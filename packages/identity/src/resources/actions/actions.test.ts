@@ -217,7 +217,7 @@ test('secrets: a list replaces the list, one without a value keeps the one it ha
 test('what would not be obeyed is refused: other triggers, dependencies, modules, unknown runtimes, too much code', async () => {
   const env = await identity.environment()
   const cases: [object, number][] = [
-    [{ supported_triggers: [{ id: 'credentials-exchange', version: 'v2' }] }, 501],
+    [{ supported_triggers: [{ id: 'send-phone-message', version: 'v2' }] }, 501],
     [{ supported_triggers: [{ id: 'post-login', version: 'v1' }] }, 501],
     [{ supported_triggers: [{ id: 'no-such-trigger' }] }, 400],
     [{ supported_triggers: [] }, 400],
@@ -368,9 +368,13 @@ test('the triggers are those that run here; bindings of others are not supported
     [
       ['post-login', 'v3', 'CURRENT'],
       ['post-login', 'v2', 'DEPRECATED'],
+      ['credentials-exchange', 'v2', 'CURRENT'],
+      ['pre-user-registration', 'v2', 'CURRENT'],
+      ['post-user-registration', 'v2', 'CURRENT'],
+      ['post-change-password', 'v2', 'CURRENT'],
     ],
   )
-  assert.equal((await env.manage('GET', '/actions/triggers/credentials-exchange/bindings')).status, 501)
+  assert.equal((await env.manage('GET', '/actions/triggers/send-phone-message/bindings')).status, 501)
   assert.equal((await env.manage('GET', '/actions/triggers/nonsense/bindings')).status, 400)
   const echoed = await env.manage('POST', '/actions/actions', body({ supported_triggers: [json.triggers[0]] }))
   assert.equal(echoed.status, 201)

@@ -1,5 +1,4 @@
 /** What failed sign-ins are counted by. Accounts and places are known by keyed hashes only. */
-import { createHmac } from 'node:crypto'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { network, plainAddress } from './networks.ts'
 import type { BruteForceProtection } from './settings.ts'
@@ -16,11 +15,21 @@ export interface Counters {
   /** The hash by which every counter of an account is found. */
   account(account: string): Buffer
   address(ip: string): Buffer
+  /** What is counted of messages that an address asks for, and of those of the whole environment. */
+  messages(ip: string): Counter
+  allMessages(): Counter
+  /** The same of text messages, whatever they are for. */
+  textMessages(): Counter
+  /** What is counted of sign-ups from an address. */
+  signUps(ip: string): Counter
+  /** What is counted of codes of devices that are typed at an address. */
+  deviceCodes(ip: string): Counter
+  /** What is counted of clients that are registered from an address. */
+  registrations(ip: string): Counter
 }
 
 export function createCounters(secrets: Secrets): Counters {
-  const key = secrets.deriveKey('login-failures')
-  const hash = (...parts: string[]) => createHmac('sha256', key).update(JSON.stringify(parts)).digest()
+  const hash = (...parts: string[]) => secrets.authenticate('login-failures', JSON.stringify(parts))
   const accountOf = (account: string) => hash('account', account.toLowerCase())
   const addressOf = (ip: string) => hash('address', network(ip))
   return {
@@ -35,6 +44,32 @@ export function createCounters(secrets: Secrets): Counters {
     },
     account: accountOf,
     address: addressOf,
+    messages: (ip) => ({
+      kind: 'address',
+      bucket: hash('messages', network(ip)),
+      account: null,
+      ip: plainAddress(ip),
+    }),
+    allMessages: () => ({ kind: 'address', bucket: hash('messages'), account: null, ip: null }),
+    textMessages: () => ({ kind: 'address', bucket: hash('text-messages'), account: null, ip: null }),
+    deviceCodes: (ip) => ({
+      kind: 'address',
+      bucket: hash('device-codes', network(ip)),
+      account: null,
+      ip: plainAddress(ip),
+    }),
+    registrations: (ip) => ({
+      kind: 'address',
+      bucket: hash('registrations', network(ip)),
+      account: null,
+      ip: plainAddress(ip),
+    }),
+    signUps: (ip) => ({
+      kind: 'address',
+      bucket: hash('sign-ups', network(ip)),
+      account: null,
+      ip: plainAddress(ip),
+    }),
   }
 }
 

@@ -39,15 +39,32 @@ export const SuspiciousIpThrottling = Exact({
 })
 export type SuspiciousIpThrottlingChange = Static<typeof SuspiciousIpThrottling>
 
+export const PhoneProviderProtection = Exact({
+  type: Type.Optional(OneOf('default', 'exponential')),
+  text_messages: Type.Optional(stage(100_000, 86_400_000)),
+})
+export type PhoneProviderProtectionChange = Static<typeof PhoneProviderProtection>
+
+const AtStage = Exact({
+  shields: Type.Optional(Type.Array(OneOf('block', 'admin_notification'), { maxItems: 2, uniqueItems: true })),
+})
+export const BreachedPasswordDetection = Exact({
+  enabled: Type.Optional(Type.Boolean()),
+  shields: Type.Optional(
+    Type.Array(OneOf('block', 'user_notification', 'admin_notification'), { maxItems: 3, uniqueItems: true }),
+  ),
+  admin_notification_frequency: Type.Optional(
+    Type.Array(OneOf('immediately', 'daily', 'weekly', 'monthly'), { maxItems: 4, uniqueItems: true }),
+  ),
+  method: Type.Optional(OneOf('standard', 'enhanced')),
+  stage: Type.Optional(
+    Exact({ 'pre-user-registration': Type.Optional(AtStage), 'pre-change-password': Type.Optional(AtStage) }),
+  ),
+})
+export type BreachedPasswordDetectionChange = Static<typeof BreachedPasswordDetection>
+
 /** Protections that do not exist here: what they answer, and by what each member may be set to. */
 export const ABSENT = {
-  'breached-password-detection': {
-    enabled: false,
-    shields: [],
-    admin_notification_frequency: [],
-    method: 'standard',
-    stage: { 'pre-user-registration': { shields: [] }, 'pre-change-password': { shields: [] } },
-  },
   'bot-detection': {
     bot_detection_level: 'medium',
     challenge_password_policy: 'never',
@@ -60,7 +77,6 @@ export const ABSENT = {
     auth_challenge: { fail_open: false },
     simple_captcha: {},
   },
-  'phone-provider-protection': { type: 'default' },
 } as const
 
 /** Members that Auth0 has and that no value of would change nothing: each one names a provider of challenges. */

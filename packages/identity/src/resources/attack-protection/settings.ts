@@ -25,12 +25,32 @@ export interface SuspiciousIpThrottling {
   stage: { 'pre-login': Stage; 'pre-user-registration': Stage; 'pre-custom-token-exchange': Stage }
 }
 
+export interface BreachedPasswordDetection {
+  enabled: boolean
+  /** At a sign-in. */
+  shields: string[]
+  admin_notification_frequency: string[]
+  method: string
+  stage: { 'pre-user-registration': { shields: string[] }; 'pre-change-password': { shields: string[] } }
+}
+
 export interface AttackProtectionSettings {
+  breached_password_detection: BreachedPasswordDetection
   brute_force_protection: BruteForceProtection
   suspicious_ip_throttling: SuspiciousIpThrottling
+  /** Of the whole environment: each one costs its owner money, whoever asked for it. */
+  text_messages: Stage
 }
 
 export const DEFAULTS: AttackProtectionSettings = {
+  text_messages: { max_attempts: 200, rate: 10_000 },
+  breached_password_detection: {
+    enabled: false,
+    shields: [],
+    admin_notification_frequency: [],
+    method: 'standard',
+    stage: { 'pre-user-registration': { shields: [] }, 'pre-change-password': { shields: [] } },
+  },
   brute_force_protection: {
     enabled: true,
     shields: ['block'],
@@ -52,8 +72,10 @@ export const DEFAULTS: AttackProtectionSettings = {
 
 /** What a row means: the defaults where nothing was set. */
 export const effective = (row: store.AttackProtectionRow | undefined): AttackProtectionSettings => ({
+  breached_password_detection: row?.breached_password_detection ?? DEFAULTS.breached_password_detection,
   brute_force_protection: row?.brute_force_protection ?? DEFAULTS.brute_force_protection,
   suspicious_ip_throttling: row?.suspicious_ip_throttling ?? DEFAULTS.suspicious_ip_throttling,
+  text_messages: row?.text_messages ?? DEFAULTS.text_messages,
 })
 
 /** One protection as the login obeys it. */
@@ -68,6 +90,8 @@ export interface Shield<Settings> {
 export interface AttackProtection {
   bruteForce: Shield<BruteForceProtection>
   ipThrottling: Shield<SuspiciousIpThrottling>
+  breachedPasswords: BreachedPasswordDetection
+  textMessages: Stage
 }
 
 export type ReadAttackProtection = (environmentId: string) => Promise<AttackProtection>
@@ -77,8 +101,13 @@ export const createAttackProtection =
   async (environmentId) =>
     (await cache.remember(environmentId, ['attack-protection'], async () => {
       const [row] = await database.once(environmentId, (tx) => store.read(tx))
-      const { brute_force_protection, suspicious_ip_throttling } = effective(row)
-      return { bruteForce: shield(brute_force_protection), ipThrottling: shield(suspicious_ip_throttling) }
+      const settings = effective(row)
+      return {
+        bruteForce: shield(settings.brute_force_protection),
+        ipThrottling: shield(settings.suspicious_ip_throttling),
+        breachedPasswords: settings.breached_password_detection,
+        textMessages: settings.text_messages,
+      }
     }))!
 
 function shield<Settings extends BruteForceProtection | SuspiciousIpThrottling>(settings: Settings): Shield<Settings> {

@@ -111,7 +111,7 @@ test('the first theme is the default one; it is read, replaced and deleted by it
   assert.equal((await env.manage('GET', `${themes}/default`)).json.displayName, 'Second')
 })
 
-test('a theme’s colours, corners, shadow and logo are on the pages; a label that cannot be read is replaced', async () => {
+test('a theme’s colours, borders, corners, shadow, fonts and logo are on the pages; a label that cannot be read is replaced', async () => {
   const world = await createWorld(identity)
   const theme = {
     ...THEME,
@@ -121,6 +121,15 @@ test('a theme’s colours, corners, shadow and logo are on the pages; a label th
       input_border_radius: 7,
       widget_corner_radius: 20,
       show_widget_shadow: false,
+      button_border_weight: 3,
+      input_border_weight: 2,
+      widget_border_weight: 4,
+    },
+    fonts: {
+      ...THEME.fonts,
+      reference_text_size: 18,
+      title: { bold: true, size: 200 },
+      body_text: { bold: false, size: 10 },
     },
     colors: {
       ...THEME.colors,
@@ -143,6 +152,10 @@ test('a theme’s colours, corners, shadow and logo are on the pages; a label th
     '.input{border-radius:7px}',
     '.card{border-radius:2px 2px 20px 20px}',
     '.card{box-shadow:none}',
+    ':root{font-size:112.5%}',
+    'h1{font-size:max(2rem,12px);font-weight:700}',
+    '.card{font-size:max(0.1rem,12px);font-weight:400}',
+    '.btn{border-width:3px}.input{border-width:2px}.card,.roof{border-width:4px}',
     '.head{text-align:center}',
     'justify-content:start;height:60px',
     '<img src="https://cdn.example.test/logo.svg"',
@@ -160,11 +173,10 @@ test('a theme’s colours, corners, shadow and logo are on the pages; a label th
 test('a member of a theme without effect is accepted at Auth0’s own value, and refused by name at another', async () => {
   const env = await identity.environment()
   for (const [part, member, value] of [
-    ['borders', 'button_border_weight', 3],
+    ['borders', 'input_border_weight', 0],
     ['colors', 'body_text', '#123456'],
     ['colors', 'widget_background', '#000000'],
     ['fonts', 'font_url', 'https://cdn.example.test/f.woff'],
-    ['fonts', 'title', { bold: true, size: 150 }],
     ['page_background', 'background_image_url', 'https://cdn.example.test/bg.png'],
     ['page_background', 'page_layout', 'left'],
     ['widget', 'social_buttons_layout', 'top'],

@@ -59,7 +59,8 @@ test('a client or an API that does not exist answers 404, and other kinds of gra
       .status
   assert.equal(await status({ client_id: 'nobody' }), 404)
   assert.equal(await status({ audience: 'urn:none' }), 404)
-  assert.equal(await status({ subject_type: 'user' }), 501)
+  assert.equal(await status({ subject_type: 'anonymous_user' }), 501)
+  assert.equal(await status({ subject_type: 'user', organization_usage: 'allow' }), 501)
   assert.equal((await env.manage('GET', '/client-grants')).json.length, 1)
 })
 

@@ -1,6 +1,6 @@
 import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
-import { refuseActive } from '../inert.ts'
+import { refuseActive, unsupported } from '../inert.ts'
 import type { ResourceServerRow } from '../resource-servers/store.ts'
 import { type CreateClientGrant, inert, type UpdateClientGrant } from './schema.ts'
 import type { ClientGrantRow } from './store.ts'
@@ -14,6 +14,9 @@ export const problems = defineProblems({
 /** @throws Problem `operation_not_supported`, `unknown_scope` */
 export function granted(asked: CreateClientGrant, api: ResourceServerRow, now: Date): ClientGrantRow {
   refuseActive(inert, asked)
+  const type = asked.subject_type ?? 'client'
+  if (type === 'anonymous_user') throw unsupported(`subject_type: ${type}`)
+  refuseOrganizations(type, asked)
   return {
     id: newId.clientGrant(),
     client_id: asked.client_id,
@@ -22,7 +25,7 @@ export function granted(asked: CreateClientGrant, api: ResourceServerRow, now: D
     allow_all_scopes: asked.allow_all_scopes ?? false,
     organization_usage: asked.organization_usage ?? 'deny',
     allow_any_organization: asked.allow_any_organization ?? false,
-    subject_type: 'client',
+    subject_type: type,
     created_at: now,
     updated_at: now,
   }
@@ -36,6 +39,7 @@ export function changed(
   now: Date,
 ): ClientGrantRow {
   refuseActive(inert, change)
+  refuseOrganizations(row.subject_type, change)
   return {
     ...row,
     scope: change.scope ? offered(change.scope, api) : row.scope,
@@ -44,6 +48,13 @@ export function changed(
     allow_any_organization: change.allow_any_organization ?? row.allow_any_organization,
     updated_at: now,
   }
+}
+
+/** A person's organization is in their token; no grant chooses it. */
+function refuseOrganizations(type: string, asked: UpdateClientGrant): void {
+  if (type !== 'user') return
+  if (asked.allow_any_organization) throw unsupported('allow_any_organization')
+  if (asked.organization_usage && asked.organization_usage !== 'deny') throw unsupported('organization_usage')
 }
 
 /** The scopes, each once, all of which the API has. */

@@ -5,9 +5,7 @@ import { inertMembers, only } from '../inert.ts'
 const OrganizationUsage = OneOf('deny', 'allow', 'require')
 const Scopes = Type.Array(Type.String({ minLength: 1, maxLength: 280 }), { maxItems: 1000 })
 
-/** Grants to clients acting on their own; grants that bound users' tokens (subject_type user) do not exist here. */
 export const inert = {
-  subject_type: only('client'),
   default_for: only(null),
   authorization_details_types: only([]),
 }
@@ -19,6 +17,8 @@ export const CreateClientGrant = Exact({
   allow_all_scopes: Type.Optional(Type.Boolean()),
   organization_usage: Type.Optional(OrganizationUsage),
   allow_any_organization: Type.Optional(Type.Boolean()),
+  /** What the client may do on its own (client), or for people whose tokens it exchanges (user). */
+  subject_type: Type.Optional(OneOf('client', 'user', 'anonymous_user')),
   ...inertMembers(inert),
 })
 export type CreateClientGrant = Static<typeof CreateClientGrant>

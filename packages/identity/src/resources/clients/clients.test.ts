@@ -54,6 +54,8 @@ test("a single page application starts with Auth0's defaults for public clients"
     cross_origin_authentication: false,
     custom_login_page_on: true,
     is_token_endpoint_ip_header_trusted: false,
+    require_pushed_authorization_requests: false,
+    require_proof_of_possession: false,
   })
   assert.deepEqual((await env.manage('GET', `/clients/${client_id}`)).json, client)
 })
@@ -64,7 +66,7 @@ test('other types of client start with what fits them', async () => {
     const { grant_types, token_endpoint_auth_method, refresh_token } = await create(env, app_type ? { app_type } : {})
     return [grant_types, token_endpoint_auth_method, refresh_token.rotation_type]
   }
-  const all = ['authorization_code', 'refresh_token', 'client_credentials']
+  const all = ['authorization_code', 'implicit', 'refresh_token', 'client_credentials']
   assert.deepEqual(await start('native'), [['authorization_code', 'refresh_token'], 'none', 'rotating'])
   assert.deepEqual(await start('regular_web'), [all, 'client_secret_post', 'non-rotating'])
   assert.deepEqual(await start('non_interactive'), [['client_credentials'], 'client_secret_post', 'non-rotating'])
@@ -206,28 +208,14 @@ test('settings at the value that changes nothing are tolerated, at any other ref
   const made = await create(env, { app_type: 'spa', ...exported })
   assert.equal(made.jwt_configuration.lifetime_in_seconds, 600)
   const active = [
-    { is_first_party: false },
     { oidc_conformant: false },
-    { sso_disabled: true },
-    { cross_origin_authentication: true },
     { custom_login_page_on: false },
-    { jwt_configuration: { alg: 'HS256' } },
+    { jwt_configuration: { scopes: { users: {} } } },
     { token_endpoint_auth_method: 'private_key_jwt' },
-    { grant_types: ['implicit'] },
-    { grant_types: ['password'] },
+    { grant_types: ['urn:openid:params:grant-type:ciba'] },
     { app_type: 'salesforce' },
-    { organization_require_behavior: 'post_login_prompt' },
-    { require_pushed_authorization_requests: true },
     { client_authentication_methods: { tls_client_auth: { credentials: [{ id: 'cred_x' }] } } },
     { addons: { samlp: {} } },
-    { oidc_logout: { backchannel_logout_urls: ['https://app.example.test/'] } },
-    {
-      refresh_token: {
-        rotation_type: 'rotating',
-        expiration_type: 'expiring',
-        policies: [{ audience: 'a', scope: [] }],
-      },
-    },
   ]
   for (const body of active) {
     const answer = await env.manage('PATCH', `/clients/${made.client_id}`, body)
@@ -237,6 +225,58 @@ test('settings at the value that changes nothing are tolerated, at any other ref
     assert.equal((await env.manage('POST', '/clients', { name: 'X', ...body })).status, 501, JSON.stringify(body))
   }
   assert.deepEqual((await env.manage('GET', `/clients/${made.client_id}`)).json, made)
+})
+
+test('which other APIs refresh tokens are good for is kept until it is taken away, whatever else changes', async () => {
+  const env = await identity.environment()
+  const policies = [
+    { audience: 'https://bills.example.test', scope: ['read:bill'] },
+    { audience: 'https://stock.example.test', scope: [] },
+  ]
+  const rotating = { rotation_type: 'rotating', expiration_type: 'expiring' }
+  const made = await create(env, { app_type: 'regular_web', refresh_token: { ...rotating, policies } })
+  assert.deepEqual(made.refresh_token.policies, policies)
+  const after = async (refresh_token: object | null) => {
+    const answer = await env.manage('PATCH', `/clients/${made.client_id}`, { refresh_token })
+    assert.equal(answer.status, 200, answer.text)
+    const { refresh_token: kept } = (await env.manage('GET', `/clients/${made.client_id}`)).json
+    assert.deepEqual(kept, answer.json.refresh_token)
+    return kept
+  }
+  const lasting = { rotation_type: 'non-rotating', expiration_type: 'non-expiring' }
+  assert.deepEqual((await after({ ...rotating, leeway: 5 })).policies, policies)
+  assert.deepEqual((await after(lasting)).policies, policies)
+  assert.deepEqual((await after({ ...lasting, policies: policies.slice(1) })).policies, policies.slice(1))
+  for (const none of [{ ...lasting, policies: [] }, { ...lasting, policies: null }, null]) {
+    await after({ ...lasting, policies })
+    assert.equal('policies' in (await after(none)), false, JSON.stringify(none))
+  }
+})
+
+test('refresh tokens are opened neither to the Management API, nor twice to one API, nor for a third party’s client', async () => {
+  const env = await identity.environment()
+  const refused = async (policies: object[], message: string, more: object = {}) => {
+    const refresh_token = { rotation_type: 'rotating', expiration_type: 'expiring', policies }
+    const body = { name: 'X', refresh_token, ...more }
+    const answer = await env.manage('POST', '/clients', body)
+    assert.deepEqual([answer.status, answer.json.message], [400, message])
+    const { client_id } = await create(env, { app_type: 'regular_web', ...more })
+    assert.equal((await env.manage('PATCH', `/clients/${client_id}`, { refresh_token })).status, 400)
+  }
+  const bills = { audience: 'https://bills.example.test', scope: ['read:bill'] }
+  const wrong = (reason: string) => `Payload validation error: ${reason}`
+  await refused(
+    [bills, { audience: `${env.origin}/api/v2/`, scope: ['read:users'] }],
+    wrong("'refresh_token.policies' cannot name the Management API."),
+  )
+  await refused([bills, { ...bills, scope: [] }], wrong(`'refresh_token.policies' names '${bills.audience}' twice.`))
+  const thirdParty = wrong("a client of a third party cannot have 'refresh_token.policies'.")
+  await refused([bills], thirdParty, { is_first_party: false })
+  const own = await create(env, {
+    refresh_token: { rotation_type: 'rotating', expiration_type: 'expiring', policies: [bills] },
+  })
+  const handedOver = await env.manage('PATCH', `/clients/${own.client_id}`, { is_first_party: false })
+  assert.deepEqual([handedOver.status, handedOver.json.message], [400, thirdParty])
 })
 
 test('combinations that would weaken a public client are refused', async () => {
@@ -343,4 +383,53 @@ test('clients are found by the organization of their grants, by checkpoint and a
     const answer = await env.manage('GET', `/clients?${query}`)
     assert.deepEqual([answer.status, answer.json.errorCode], [400, 'invalid_query_string'], query)
   }
+})
+
+test('how organizations are found, and the one that a machine means, are kept, shown and taken back', async () => {
+  const env = await identity.environment()
+  const { id } = (await env.manage('POST', '/organizations', { name: 'acme' })).json
+  const elsewhere = await identity.environment()
+  const foreign = (await elsewhere.manage('POST', '/organizations', { name: 'acme' })).json.id
+  const default_organization = { organization_id: id, flows: ['client_credentials'] }
+  const organization_discovery_methods = ['email', 'organization_name']
+  const made = await create(env, { organization_discovery_methods, default_organization })
+  assert.deepEqual(made.default_organization, default_organization)
+  assert.deepEqual(made.organization_discovery_methods, organization_discovery_methods)
+  const at = `/clients/${made.client_id}`
+  for (const [body, status] of [
+    [{ default_organization: { ...default_organization, organization_id: foreign } }, 400],
+    [{ default_organization: { ...default_organization, flows: ['implicit'] } }, 400],
+    [{ default_organization: { ...default_organization, flows: [] } }, 400],
+    [{ organization_discovery_methods: ['phone'] }, 400],
+  ] as const) {
+    assert.equal((await env.manage('PATCH', at, body)).status, status, JSON.stringify(body))
+  }
+  assert.deepEqual((await env.manage('GET', at)).json, made)
+  await env.manage('PATCH', at, { organization_discovery_methods: [] })
+  await env.manage('DELETE', `/organizations/${id}`)
+  const after = (await env.manage('GET', at)).json
+  assert.deepEqual([after.default_organization, after.organization_discovery_methods], [undefined, undefined])
+})
+
+test('who is told of sign-outs, and whether a client shares its sign-ins, are kept, shown and taken back', async () => {
+  const env = await identity.environment()
+  const oidc_logout = {
+    backchannel_logout_urls: ['https://app.example.test/backchannel'],
+    backchannel_logout_initiators: { mode: 'custom', selected_initiators: ['rp-logout', 'idp-logout'] },
+  }
+  const made = await create(env, { oidc_logout, sso_disabled: true })
+  assert.deepEqual([made.oidc_logout, made.sso_disabled], [oidc_logout, true])
+  const at = `/clients/${made.client_id}`
+  for (const bad of [
+    { backchannel_logout_urls: ['javascript:alert(1)'] },
+    { backchannel_logout_urls: ['https://app.example.test/*'] },
+    { backchannel_logout_urls: ['https://a.example.test/', 'https://b.example.test/'] },
+    { ...oidc_logout, backchannel_logout_initiators: { mode: 'some' } },
+    { ...oidc_logout, backchannel_logout_initiators: { mode: 'custom', selected_initiators: ['weather'] } },
+  ]) {
+    assert.equal((await env.manage('PATCH', at, { oidc_logout: bad })).status, 400, JSON.stringify(bad))
+  }
+  assert.deepEqual((await env.manage('GET', at)).json, made)
+  const after = await env.manage('PATCH', at, { oidc_backchannel_logout: { backchannel_logout_urls: [] } })
+  assert.equal(after.json.oidc_logout, undefined)
 })

@@ -10,7 +10,9 @@ import { refusals } from '../management-api.ts'
 import { answer, BothPagings, PageAnswer, pageOf } from '../paging.ts'
 import { FieldsQuery, pick, present } from '../wire.ts'
 import * as credentials from './credentials/store.ts'
-import { changed, problems, registered, searched, shown } from './rules.ts'
+import { searched } from './query.ts'
+import { refuseManagementPolicies } from './refresh-tokens.ts'
+import { changed, problems, registered, shown } from './rules.ts'
 import { Client, ClientFilter, ClientId, CreateClient, UpdateClient } from './schema.ts'
 import * as store from './store.ts'
 
@@ -76,6 +78,9 @@ export const clients: Slice<{ database: Database; secrets: Secrets; clock: Clock
         const { row, credentials: keys } = registered(request.body, clock.now(), (clientId, secret) =>
           store.sealSecret(secrets, id, clientId, secret),
         )
+        refuseManagementPolicies(request.environment, row)
+        const unknown = row.signed_request_object?.credentials[0]
+        if (unknown) throw problems.unknown_credential({ facts: { id: unknown.id } })
         await database.inEnvironment(id, async (tx) => {
           await store.insert(tx, id, row)
           for (const key of keys) await credentials.insert(tx, id, row.client_id, key)
@@ -119,8 +124,13 @@ export const clients: Slice<{ database: Database; secrets: Secrets; clock: Clock
       async (request) => {
         const row = await database.inEnvironment(request.environment.id, async (tx) => {
           const next = changed(await store.lock(tx, request.params.id), request.body, clock.now())
-          if (request.body.client_authentication_methods) {
-            const named = next.client_authentication_methods!.private_key_jwt.credentials
+          refuseManagementPolicies(request.environment, next)
+          const { client_authentication_methods: methods, signed_request_object: signed } = request.body
+          if (methods || signed) {
+            const named = [
+              ...(next.client_authentication_methods?.private_key_jwt.credentials ?? []),
+              ...(next.signed_request_object?.credentials ?? []),
+            ]
             const own = await credentials.list(tx, next.client_id)
             const unknown = named.find(({ id }) => !own.some((key) => key.id === id))
             if (unknown) throw problems.unknown_credential({ facts: { id: unknown.id } })

@@ -4,53 +4,53 @@ import { refuseActive, unsupported } from '../inert.ts'
 import { refuseAddress, refuseOrigin } from '../web-address.ts'
 import { credential } from './credentials/rules.ts'
 import type { CredentialRow } from './credentials/store.ts'
+import { refreshTokens, refuseLastingTokens } from './refresh-tokens.ts'
 import {
   type AuthenticationMethods,
   type CreateClient,
   inert,
   inertAuthenticationMethods,
   inertJwtConfiguration,
-  inertRefreshToken,
-  type RefreshTokenInput,
-  type RefreshTokenSettings,
+  type OidcLogout,
+  type SignedRequestObject,
   type UpdateClient,
 } from './schema.ts'
 import type { ClientRow } from './store.ts'
+import { flawOfThirdParty } from './third-party.ts'
 
 export const problems = defineProblems({
   inexistent_client: { status: 404, title: 'The client does not exist' },
   global_client: { status: 403, title: 'The global client is part of the system and stays as it is.' },
   invalid_body: { status: 400, title: 'Payload validation error: {reason}' },
+  unknown_default_organization: {
+    status: 400,
+    title: "Payload validation error: 'default_organization' names no organization of this environment.",
+  },
   unknown_credential: { status: 400, title: "Payload validation error: the client has no credential '{id}'." },
+  unknown_resource_server: {
+    status: 400,
+    title: "Payload validation error: 'resource_server_identifier' is not an API of this environment.",
+  },
   invalid_query_string: { status: 400, title: 'Query validation error: {reason}' },
 })
 const refuse = (reason: string) => problems.invalid_body({ facts: { reason } })
 
-const APP_TYPES = ['spa', 'native', 'regular_web', 'non_interactive']
+const APP_TYPES = ['spa', 'native', 'regular_web', 'non_interactive', 'resource_server']
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const AUTH_METHODS = ['none', 'client_secret_post', 'client_secret_basic']
-/** A picker after the login (post_login_prompt) does not exist. */
-const ORGANIZATION_PROMPTS = ['no_prompt', 'pre_login_prompt']
-const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials']
-
-/** RFC 9700 §2.2.2: nothing but rotation protects the refresh tokens of a client that cannot authenticate. */
-const EXPIRING: RefreshTokenSettings = {
-  rotation_type: 'rotating',
-  expiration_type: 'expiring',
-  leeway: 0,
-  token_lifetime: 2_592_000,
-  infinite_token_lifetime: false,
-  idle_token_lifetime: 1_296_000,
-  infinite_idle_token_lifetime: false,
-}
-const NON_EXPIRING: RefreshTokenSettings = {
-  rotation_type: 'non-rotating',
-  expiration_type: 'non-expiring',
-  leeway: 0,
-  token_lifetime: 31_557_600,
-  infinite_token_lifetime: true,
-  idle_token_lifetime: 2_592_000,
-  infinite_idle_token_lifetime: true,
-}
+const USUAL_GRANT_TYPES = ['authorization_code', 'implicit', 'refresh_token', 'client_credentials']
+const GRANT_TYPES = [
+  ...USUAL_GRANT_TYPES,
+  'password',
+  'http://auth0.com/oauth/grant-type/password-realm',
+  TOKEN_EXCHANGE,
+  'urn:ietf:params:oauth:grant-type:device_code',
+  'http://auth0.com/oauth/grant-type/passwordless/otp',
+  'http://auth0.com/oauth/grant-type/mfa-otp',
+  'http://auth0.com/oauth/grant-type/mfa-oob',
+  'http://auth0.com/oauth/grant-type/mfa-recovery-code',
+  'urn:okta:params:oauth:grant-type:webauthn',
+]
 
 function defaultsOf(appType: string | null) {
   switch (appType) {
@@ -59,8 +59,11 @@ function defaultsOf(appType: string | null) {
       return { grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'none' }
     case 'non_interactive':
       return { grant_types: ['client_credentials'], token_endpoint_auth_method: 'client_secret_post' }
+    case 'resource_server':
+      return { grant_types: ['client_credentials', TOKEN_EXCHANGE], token_endpoint_auth_method: 'client_secret_post' }
     default:
-      return { grant_types: [...GRANT_TYPES], token_endpoint_auth_method: 'client_secret_post' }
+      // With `implicit`: frameworks of web applications sign people in with an ID token that is posted to them.
+      return { grant_types: [...USUAL_GRANT_TYPES], token_endpoint_auth_method: 'client_secret_post' }
   }
 }
 
@@ -86,7 +89,19 @@ const unnamed = (id: string, now: Date): Omit<ClientRow, 'name' | 'grant_types' 
   refresh_token: null,
   organization_usage: 'deny',
   organization_require_behavior: 'no_prompt',
+  sso_disabled: false,
+  oidc_logout: null,
+  organization_discovery_methods: null,
+  default_organization_id: null,
+  require_pushed_authorization_requests: false,
+  par_request_expiry: null,
+  require_proof_of_possession: false,
+  cross_origin_authentication: false,
+  signed_request_object: null,
   client_metadata: {},
+  is_token_endpoint_ip_header_trusted: false,
+  token_exchange_types: [],
+  resource_server_identifier: null,
   created_at: now,
   updated_at: now,
 })
@@ -112,8 +127,8 @@ export function registered(
   asked: CreateClient,
   now: Date,
   seal: Seal,
+  id: string = newId.client(),
 ): { row: ClientRow; credentials: CredentialRow[] } {
-  const id = newId.client()
   const { client_authentication_methods: methods, ...change } = asked
   refuseActive(inertAuthenticationMethods, methods ?? {}, 'client_authentication_methods.')
   const credentials = (methods?.private_key_jwt?.credentials ?? []).map((key) => credential(key, now))
@@ -132,7 +147,7 @@ export function changed(row: ClientRow, change: UpdateClient, now: Date): Client
   refuseActive(inertJwtConfiguration, change.jwt_configuration ?? {}, 'jwt_configuration.')
   const app_type = known('app_type', APP_TYPES, change.app_type) ?? row.app_type
   const authentication = authenticating(row, change)
-  const usualTokens = authentication.token_endpoint_auth_method === 'none' ? EXPIRING : NON_EXPIRING
+  const isPublic = authentication.token_endpoint_auth_method === 'none'
   const next: ClientRow = {
     ...row,
     name: change.name ?? row.name,
@@ -146,21 +161,40 @@ export function changed(row: ClientRow, change: UpdateClient, now: Date): Client
     initiate_login_uri: text(change.initiate_login_uri, row.initiate_login_uri),
     grant_types: change.grant_types ?? row.grant_types,
     ...authentication,
-    jwt_configuration: {
-      alg: 'RS256',
-      lifetime_in_seconds: change.jwt_configuration?.lifetime_in_seconds ?? row.jwt_configuration.lifetime_in_seconds,
-    },
-    refresh_token: refreshTokens(usualTokens, row.refresh_token, change.refresh_token),
+    jwt_configuration: { ...row.jwt_configuration, ...obeyed(change.jwt_configuration ?? {}) },
+    refresh_token: refreshTokens(isPublic, row.refresh_token, change.refresh_token),
     organization_usage: change.organization_usage ?? row.organization_usage,
-    organization_require_behavior:
-      known('organization_require_behavior', ORGANIZATION_PROMPTS, change.organization_require_behavior) ??
-      row.organization_require_behavior,
+    organization_require_behavior: change.organization_require_behavior ?? row.organization_require_behavior,
+    sso_disabled: change.sso_disabled ?? row.sso_disabled,
+    oidc_logout: oidcLogout(change, row),
+    organization_discovery_methods: discoveryMethods(change.organization_discovery_methods, row),
+    default_organization_id: defaultOrganization(change.default_organization, row),
+    require_pushed_authorization_requests:
+      change.require_pushed_authorization_requests ?? row.require_pushed_authorization_requests,
+    par_request_expiry: change.par_request_expiry === undefined ? row.par_request_expiry : change.par_request_expiry,
+    require_proof_of_possession: change.require_proof_of_possession ?? row.require_proof_of_possession,
+    cross_origin_authentication: change.cross_origin_authentication ?? row.cross_origin_authentication,
+    signed_request_object: signedRequests(change.signed_request_object, row),
+    is_first_party: change.is_first_party ?? row.is_first_party,
     client_metadata: merged(row.client_metadata, change.client_metadata),
+    is_token_endpoint_ip_header_trusted:
+      change.is_token_endpoint_ip_header_trusted ?? row.is_token_endpoint_ip_header_trusted,
+    token_exchange_types: exchanges(change.token_exchange) ?? row.token_exchange_types,
+    resource_server_identifier: change.resource_server_identifier ?? row.resource_server_identifier,
     updated_at: now,
   }
+  const flaw = flawOfThirdParty(next)
+  if (flaw) throw refuse(flaw)
   refuseAddresses(next)
   refuseGrantTypes(next)
+  refuseSharedSecret(next)
   refuseLastingTokens(next)
+  if (next.resource_server_identifier !== null && next.app_type !== 'resource_server') {
+    throw refuse("'resource_server_identifier' needs 'app_type' resource_server.")
+  }
+  if (next.is_token_endpoint_ip_header_trusted && next.token_endpoint_auth_method === 'none') {
+    throw refuse("'is_token_endpoint_ip_header_trusted' needs a client that authenticates.")
+  }
   return next
 }
 
@@ -187,6 +221,39 @@ function authenticating(row: ClientRow, change: UpdateClient) {
   return { token_endpoint_auth_method: next, client_authentication_methods: null }
 }
 
+/** Empty means: nobody is told. */
+function oidcLogout({ oidc_logout, oidc_backchannel_logout }: UpdateClient, row: ClientRow): OidcLogout | null {
+  const asked = oidc_logout === undefined ? oidc_backchannel_logout : oidc_logout
+  if (asked === undefined) return row.oidc_logout
+  return asked?.backchannel_logout_urls?.length ? asked : null
+}
+
+/** An empty list is how Auth0's tools say: as it is without. */
+const discoveryMethods = (asked: string[] | null | undefined, row: ClientRow): string[] | null =>
+  asked === undefined ? row.organization_discovery_methods : asked?.length ? asked : null
+
+const defaultOrganization = (asked: UpdateClient['default_organization'], row: ClientRow): string | null =>
+  asked === undefined ? row.default_organization_id : (asked?.organization_id ?? null)
+
+/** Without keys nothing is signed, and nothing can be demanded. */
+function signedRequests(asked: UpdateClient['signed_request_object'], row: ClientRow): SignedRequestObject | null {
+  if (asked === undefined) return row.signed_request_object
+  const credentials = asked?.credentials ?? (asked ? row.signed_request_object?.credentials : undefined) ?? []
+  if (asked?.required && credentials.length === 0) {
+    throw refuse("'signed_request_object.required' needs 'credentials': keys that the client has already.")
+  }
+  const required = asked?.required ?? row.signed_request_object?.required ?? false
+  return credentials.length === 0 ? null : { required, credentials }
+}
+
+/** Exchanges that Actions decide (custom_authentication) do not exist. */
+function exchanges(asked: UpdateClient['token_exchange']): string[] | undefined {
+  if (asked === undefined) return undefined
+  const types = asked?.allow_any_profile_of_type ?? []
+  if (types.includes('custom_authentication')) throw unsupported('token_exchange: custom_authentication')
+  return [...new Set(types)]
+}
+
 /** '' unsets a text, as Auth0's tools send it. */
 const text = (asked: string | undefined, present: string | null): string | null =>
   asked === undefined ? present : asked === '' ? null : asked
@@ -203,35 +270,6 @@ function merged(present: Record<string, string>, change: Record<string, string |
   return Object.fromEntries(next)
 }
 
-/** @param usual what holds when nothing was ever asked */
-function refreshTokens(
-  usual: RefreshTokenSettings,
-  present: RefreshTokenSettings | null,
-  asked: RefreshTokenInput | null | undefined,
-): RefreshTokenSettings {
-  if (asked === undefined) return present ?? usual
-  if (asked === null) return usual
-  refuseActive(inertRefreshToken, asked, 'refresh_token.')
-  const { policies: _, ...given } = asked
-  // Another kind of expiry brings its own lifetimes, not those that the other kind left behind.
-  const standard = asked.expiration_type === 'expiring' ? EXPIRING : NON_EXPIRING
-  const base = present?.expiration_type === asked.expiration_type ? present : standard
-  const next = { ...base, ...given }
-  if (next.infinite_token_lifetime || next.infinite_idle_token_lifetime) return next
-  if (given.idle_token_lifetime !== undefined && given.idle_token_lifetime > next.token_lifetime) {
-    throw refuse("'refresh_token.idle_token_lifetime' must not exceed 'token_lifetime'.")
-  }
-  return { ...next, idle_token_lifetime: Math.min(next.idle_token_lifetime, next.token_lifetime) }
-}
-
-/** Browsers keep what they are given where others may read it. */
-function refuseLastingTokens({ app_type, refresh_token }: ClientRow): void {
-  if (app_type !== 'spa') return
-  if (refresh_token?.rotation_type !== 'rotating' || refresh_token.expiration_type !== 'expiring') {
-    throw refuse("'refresh_token' of a single page application must be rotating and expiring.")
-  }
-}
-
 function refuseAddresses(client: ClientRow): void {
   const privateSchemes = client.app_type === 'native'
   const address = (value: string) => refuseAddress(value, { privateSchemes })
@@ -241,6 +279,7 @@ function refuseAddresses(client: ClientRow): void {
     ['allowed_logout_urls', client.allowed_logout_urls, address],
     ['web_origins', client.web_origins, refuseOrigin],
     ['allowed_origins', client.allowed_origins, refuseOrigin],
+    ['oidc_logout.backchannel_logout_urls', client.oidc_logout?.backchannel_logout_urls ?? [], page],
     ['initiate_login_uri', client.initiate_login_uri === null ? [] : [client.initiate_login_uri], page],
     ['logo_uri', client.logo_uri === null ? [] : [client.logo_uri], page],
   ]
@@ -255,52 +294,41 @@ function refuseAddresses(client: ClientRow): void {
 function refuseGrantTypes(client: ClientRow): void {
   const odd = client.grant_types.find((grant) => !GRANT_TYPES.includes(grant))
   if (odd !== undefined) throw unsupported(`grant_types: ${odd.slice(0, 80)}`)
-  if (client.token_endpoint_auth_method === 'none' && client.grant_types.includes('client_credentials')) {
-    throw refuse("'client_credentials' needs a client that authenticates; 'token_endpoint_auth_method' is 'none'.")
+  const alone = ['client_credentials', TOKEN_EXCHANGE].find((grant) => client.grant_types.includes(grant))
+  if (client.token_endpoint_auth_method === 'none' && alone !== undefined) {
+    throw refuse(`'${alone}' needs a client that authenticates; 'token_endpoint_auth_method' is 'none'.`)
+  }
+}
+
+const obeyed = ({ scopes: _, ...settings }: NonNullable<UpdateClient['jwt_configuration']>) => settings
+
+/** A secret that a browser or nobody holds signs nothing that anybody could check. */
+function refuseSharedSecret({ jwt_configuration, token_endpoint_auth_method: method }: ClientRow): void {
+  if (jwt_configuration.alg === 'HS256' && (method === null || method === 'none')) {
+    throw refuse("'jwt_configuration.alg' HS256 needs a client that authenticates with its secret.")
   }
 }
 
 /** What tools expect to read of settings that have one value here. */
 const echoed = {
-  sso_disabled: false,
-  cross_origin_authentication: false,
   custom_login_page_on: true,
-  is_token_endpoint_ip_header_trusted: false,
   client_aliases: [],
   allowed_clients: [],
 }
 
 /** A client as the API shows it; `secret` only to callers who may read it. */
 export function shown(row: ClientRow, tenant: string, secret: string | undefined) {
-  const { client_secret: _, ...rest } = row
+  const { client_secret: _, token_exchange_types, resource_server_identifier, ...others } = row
+  const { default_organization_id: organization, ...rest } = others
   return {
     ...echoed,
     tenant,
     ...rest,
-    jwt_configuration: { ...row.jwt_configuration, secret_encoded: false },
+    ...(token_exchange_types.length > 0 ? { token_exchange: { allow_any_profile_of_type: token_exchange_types } } : {}),
+    ...(resource_server_identifier === null ? {} : { resource_server_identifier }),
+    jwt_configuration: { secret_encoded: false, ...row.jwt_configuration },
+    default_organization:
+      organization === null ? null : { organization_id: organization, flows: ['client_credentials' as const] },
     ...(secret === undefined ? {} : { client_secret: secret }),
   }
 }
-
-/**
- * The two queries that Auth0 knows: `client_grant.organization_id:…` and `client_grant.allow_any_organization:true`.
- *
- * @throws Problem `invalid_query_string`
- */
-export function searched(query: { q?: string; from?: string; take?: number }): {
-  grant_organization_id?: string
-  grant_allows_any_organization?: true
-} {
-  if (query.q === undefined) return {}
-  const { q, take, from, ...others } = query
-  if (take === undefined && from === undefined) throw refuseQuery("'q' needs checkpoint pagination: send 'take'.")
-  if (Object.keys(others).some((name) => !['fields', 'include_fields'].includes(name))) {
-    throw refuseQuery("'q' cannot be combined with other filters.")
-  }
-  const organization = /^client_grant\.organization_id:"?(org_[A-Za-z0-9]{1,32})"?$/.exec(q)?.[1]
-  if (organization) return { grant_organization_id: organization }
-  if (q === 'client_grant.allow_any_organization:true') return { grant_allows_any_organization: true }
-  throw refuseQuery("'q' must be client_grant.organization_id:{id} or client_grant.allow_any_organization:true.")
-}
-
-const refuseQuery = (reason: string) => problems.invalid_query_string({ facts: { reason } })

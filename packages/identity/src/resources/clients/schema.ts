@@ -2,17 +2,49 @@ import { Exact, Nullable, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
 import { inertMembers, isObject, off, only } from '../inert.ts'
 import { textChangesUpTo, textsUpTo } from '../metadata.ts'
+import { INITIATORS } from '../sessions/store.ts'
 import { Address } from '../web-address.ts'
 import { FreeForm, Timestamp } from '../wire.ts'
 import { CreateCredential } from './credentials/schema.ts'
 
-const AppType = OneOf('spa', 'native', 'regular_web', 'non_interactive')
+const AppType = OneOf('spa', 'native', 'regular_web', 'non_interactive', 'resource_server')
 const AuthMethod = OneOf('none', 'client_secret_post', 'client_secret_basic')
 const OrganizationUsage = OneOf('deny', 'allow', 'require')
 const OrganizationRequireBehavior = OneOf('no_prompt', 'pre_login_prompt', 'post_login_prompt')
+const DiscoveryMethods = Type.Array(OneOf('email', 'organization_name'), { maxItems: 2, uniqueItems: true })
+/** Who is told when a session ends, and of which endings. */
+const OidcLogout = Exact({
+  backchannel_logout_urls: Type.Optional(Type.Array(Address, { maxItems: 1 })),
+  backchannel_logout_initiators: Type.Optional(
+    Exact({
+      mode: Type.Optional(OneOf('custom', 'all')),
+      selected_initiators: Type.Optional(
+        Type.Array(OneOf(...INITIATORS), { maxItems: INITIATORS.length, uniqueItems: true }),
+      ),
+    }),
+  ),
+  backchannel_logout_session_metadata: Type.Optional(Nullable(Exact({ include: Type.Boolean() }))),
+})
+export type OidcLogout = Static<typeof OidcLogout>
+/** The organization that a machine means when it names none. */
+const DefaultOrganization = Exact({
+  organization_id: Type.String({ minLength: 1, maxLength: 64 }),
+  flows: Type.Array(Type.Literal('client_credentials'), { minItems: 1, maxItems: 1 }),
+})
 
 /** Seconds; Auth0's limit. */
 const RefreshLifetime = Type.Integer({ minimum: 1, maximum: 31_557_600 })
+/**
+ * Other APIs that the client's refresh tokens are good for, and their scopes at most. An API that does not exist (yet) may be
+ * named, as at Auth0: tools make clients before APIs. Nothing comes of it until it does.
+ */
+const RefreshTokenPolicies = Type.Array(
+  Exact({
+    audience: Type.String({ minLength: 1, maxLength: 600 }),
+    scope: Type.Array(Type.String({ minLength: 1, maxLength: 280 }), { maxItems: 1000, uniqueItems: true }),
+  }),
+  { maxItems: 50 },
+)
 export const RefreshTokenSettings = Type.Object({
   rotation_type: OneOf('rotating', 'non-rotating'),
   expiration_type: OneOf('expiring', 'non-expiring'),
@@ -21,10 +53,10 @@ export const RefreshTokenSettings = Type.Object({
   infinite_token_lifetime: Type.Boolean(),
   idle_token_lifetime: RefreshLifetime,
   infinite_idle_token_lifetime: Type.Boolean(),
+  policies: Type.Optional(RefreshTokenPolicies),
 })
 export type RefreshTokenSettings = Static<typeof RefreshTokenSettings>
 
-export const inertRefreshToken = { policies: only(null, []) }
 const RefreshTokenInput = Exact({
   rotation_type: OneOf('rotating', 'non-rotating'),
   expiration_type: OneOf('expiring', 'non-expiring'),
@@ -33,16 +65,24 @@ const RefreshTokenInput = Exact({
   infinite_token_lifetime: Type.Optional(Type.Boolean()),
   idle_token_lifetime: Type.Optional(RefreshLifetime),
   infinite_idle_token_lifetime: Type.Optional(Type.Boolean()),
-  ...inertMembers(inertRefreshToken),
+  policies: Type.Optional(Nullable(RefreshTokenPolicies)),
 })
 export type RefreshTokenInput = Static<typeof RefreshTokenInput>
 
-export const JwtConfiguration = Type.Object({ alg: Type.Literal('RS256'), lifetime_in_seconds: Type.Integer() })
+const IdTokenAlgorithm = OneOf('RS256', 'RS512', 'PS256', 'HS256')
+export const JwtConfiguration = Type.Object({
+  alg: IdTokenAlgorithm,
+  lifetime_in_seconds: Type.Integer(),
+  /** Whether HS256 signs with the bytes that the secret's base64 means. */
+  secret_encoded: Type.Optional(Type.Boolean()),
+})
 export type JwtConfiguration = Static<typeof JwtConfiguration>
 
-export const inertJwtConfiguration = { alg: only('RS256'), secret_encoded: only(false), scopes: only({}) }
+export const inertJwtConfiguration = { scopes: only({}) }
 const JwtConfigurationInput = Exact({
+  alg: Type.Optional(IdTokenAlgorithm),
   lifetime_in_seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_592_000 })),
+  secret_encoded: Type.Optional(Type.Boolean()),
   ...inertMembers(inertJwtConfiguration),
 })
 
@@ -51,18 +91,14 @@ const JwtConfigurationInput = Exact({
  * what they sent with what they read; see `echoed` in rules.ts.
  */
 export const inert = {
-  is_first_party: only(true),
   oidc_conformant: only(true),
-  sso_disabled: only(false),
   sso: only(true, false),
-  cross_origin_authentication: only(false),
   cross_origin_auth: only(false),
   cross_origin_loc: only(''),
   custom_login_page_on: only(true),
   custom_login_page: only(''),
   custom_login_page_preview: only(''),
   form_template: only(''),
-  is_token_endpoint_ip_header_trusted: only(false),
   client_aliases: only([]),
   allowed_clients: only([]),
   addons: only({}),
@@ -70,19 +106,10 @@ export const inert = {
   native_social_login: (value: unknown) => isObject(value) && Object.values(value).every(off('enabled')),
   fedcm_login: only({}, { google: { is_enabled: false } }),
   encryption_key: only(null),
-  oidc_logout: only(null, {}, { backchannel_logout_urls: [] }),
-  oidc_backchannel_logout: only(null, {}, { backchannel_logout_urls: [] }),
   session_transfer: off('can_create_session_transfer_token', 'allow_refresh_token'),
-  default_organization: only(null),
-  organization_discovery_methods: only([]),
-  require_pushed_authorization_requests: only(false),
-  require_proof_of_possession: only(false),
-  signed_request_object: off('required'),
   token_vault_privileged_access: only(null),
   compliance_level: only(null, 'none'),
   skip_non_verifiable_callback_uri_confirmation_prompt: only(false),
-  token_exchange: only({}, { allow_any_profile_of_type: [] }),
-  par_request_expiry: only(null),
   token_quota: only(null),
 }
 
@@ -120,6 +147,18 @@ const AuthenticationMethodsInput = Exact({
   ...inertMembers(inertAuthenticationMethods),
 })
 
+/** Keys with which a client signs what it asks for at /authorize (RFC 9101), and whether it always must. */
+const SignedRequestObject = Exact({
+  required: Type.Optional(Type.Boolean()),
+  credentials: Type.Optional(
+    Type.Array(Exact({ id: Type.String({ minLength: 1, maxLength: 64 }) }), { maxItems: MAX_KEYS, uniqueItems: true }),
+  ),
+})
+export interface SignedRequestObject {
+  required: boolean
+  credentials: { id: string }[]
+}
+
 const Addresses = Type.Array(Address, { maxItems: 100 })
 const GrantTypes = Type.Array(Type.String({ minLength: 1, maxLength: 120 }), { maxItems: 20 })
 
@@ -133,6 +172,7 @@ const settings = {
   allowed_origins: Type.Optional(Addresses),
   allowed_logout_urls: Type.Optional(Addresses),
   grant_types: Type.Optional(GrantTypes),
+  is_first_party: Type.Optional(Type.Boolean()),
   app_type: Type.Optional(Type.Union([AppType, Type.String({ minLength: 1, maxLength: 60 })])),
   /** null where the client has keys instead. */
   token_endpoint_auth_method: Type.Optional(
@@ -142,6 +182,29 @@ const settings = {
   refresh_token: Type.Optional(Nullable(RefreshTokenInput)),
   organization_usage: Type.Optional(OrganizationUsage),
   organization_require_behavior: Type.Optional(OrganizationRequireBehavior),
+  is_token_endpoint_ip_header_trusted: Type.Optional(Type.Boolean()),
+  sso_disabled: Type.Optional(Type.Boolean()),
+  oidc_logout: Type.Optional(Nullable(OidcLogout)),
+  /** Its older name. */
+  oidc_backchannel_logout: Type.Optional(Nullable(OidcLogout)),
+  organization_discovery_methods: Type.Optional(Nullable(DiscoveryMethods)),
+  default_organization: Type.Optional(Nullable(DefaultOrganization)),
+  token_exchange: Type.Optional(
+    Nullable(
+      Exact({
+        allow_any_profile_of_type: Type.Optional(
+          Type.Array(OneOf('custom_authentication', 'on_behalf_of_token_exchange'), { maxItems: 2 }),
+        ),
+      }),
+    ),
+  ),
+  resource_server_identifier: Type.Optional(Type.String({ minLength: 1, maxLength: 600 })),
+  require_pushed_authorization_requests: Type.Optional(Type.Boolean()),
+  /** Seconds that a pushed request may wait for its browser. */
+  par_request_expiry: Type.Optional(Nullable(Type.Integer({ minimum: 10, maximum: 600 }))),
+  require_proof_of_possession: Type.Optional(Type.Boolean()),
+  cross_origin_authentication: Type.Optional(Type.Boolean()),
+  signed_request_object: Type.Optional(Nullable(SignedRequestObject)),
   ...inertMembers(inert),
 }
 
@@ -188,11 +251,20 @@ export const Client = Type.Object({
   grant_types: Texts,
   token_endpoint_auth_method: Type.Optional(Nullable(Type.String())),
   client_authentication_methods: Type.Optional(Nullable(AuthenticationMethods)),
-  jwt_configuration: Type.Optional(Type.Intersect([JwtConfiguration, Type.Object({ secret_encoded: Type.Boolean() })])),
+  jwt_configuration: Type.Optional(JwtConfiguration),
   refresh_token: Type.Optional(RefreshTokenSettings),
   organization_usage: Type.Optional(Type.String()),
   organization_require_behavior: Type.Optional(Type.String()),
+  oidc_logout: Type.Optional(FreeForm),
+  organization_discovery_methods: Texts,
+  default_organization: Type.Optional(DefaultOrganization),
+  require_pushed_authorization_requests: Flag,
+  par_request_expiry: Type.Optional(Type.Integer()),
+  require_proof_of_possession: Flag,
+  signed_request_object: Type.Optional(SignedRequestObject),
   client_metadata: Type.Optional(FreeForm),
+  token_exchange: Type.Optional(FreeForm),
+  resource_server_identifier: Type.Optional(Type.String()),
   sso_disabled: Flag,
   cross_origin_authentication: Flag,
   custom_login_page_on: Flag,

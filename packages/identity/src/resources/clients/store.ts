@@ -1,9 +1,16 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { JSONValue } from 'postgres'
+import { violates } from '../constraint.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import { problems } from './rules.ts'
-import type { AuthenticationMethods, JwtConfiguration, RefreshTokenSettings } from './schema.ts'
+import type {
+  AuthenticationMethods,
+  JwtConfiguration,
+  OidcLogout,
+  RefreshTokenSettings,
+  SignedRequestObject,
+} from './schema.ts'
 
 export interface ClientRow {
   client_id: string
@@ -29,7 +36,19 @@ export interface ClientRow {
   refresh_token: RefreshTokenSettings | null
   organization_usage: string
   organization_require_behavior: string
+  sso_disabled: boolean
+  oidc_logout: OidcLogout | null
+  organization_discovery_methods: string[] | null
+  default_organization_id: string | null
+  require_pushed_authorization_requests: boolean
+  par_request_expiry: number | null
+  require_proof_of_possession: boolean
+  cross_origin_authentication: boolean
+  signed_request_object: SignedRequestObject | null
   client_metadata: Record<string, string>
+  is_token_endpoint_ip_header_trusted: boolean
+  token_exchange_types: string[]
+  resource_server_identifier: string | null
   created_at: Date
   updated_at: Date
 }
@@ -37,14 +56,19 @@ export interface ClientRow {
 const columns = (tx: Tx) => tx`
   client_id, name, description, logo_uri, app_type, global, is_first_party, oidc_conformant, callbacks, web_origins,
   allowed_origins, allowed_logout_urls, initiate_login_uri, grant_types, token_endpoint_auth_method,
-  client_authentication_methods, client_secret, jwt_configuration, refresh_token, organization_usage, organization_require_behavior, client_metadata, created_at,
-  updated_at`
+  client_authentication_methods, client_secret, jwt_configuration, refresh_token, organization_usage,
+  sso_disabled, oidc_logout, organization_require_behavior, organization_discovery_methods, default_organization_id,
+  require_pushed_authorization_requests, par_request_expiry, require_proof_of_possession, client_metadata,
+  cross_origin_authentication, signed_request_object,
+  is_token_endpoint_ip_header_trusted, token_exchange_types, resource_server_identifier, created_at, updated_at`
 
 const values = (tx: Tx, row: ClientRow) => ({
   ...row,
   jwt_configuration: tx.json(row.jwt_configuration as JSONValue),
   refresh_token: row.refresh_token ? tx.json(row.refresh_token as JSONValue) : null,
   client_metadata: tx.json(row.client_metadata),
+  signed_request_object: row.signed_request_object ? tx.json(row.signed_request_object as unknown as JSONValue) : null,
+  oidc_logout: row.oidc_logout ? tx.json(row.oidc_logout as JSONValue) : null,
   client_authentication_methods: row.client_authentication_methods
     ? tx.json(row.client_authentication_methods as JSONValue)
     : null,
@@ -118,13 +142,20 @@ export async function list(tx: Tx, page: Page, filter: ClientListFilter): Promis
   return { rows, total: count!.total }
 }
 
+const unknownOrganization = violates('clients_default_organization', problems.unknown_default_organization)
+const unknownApi = violates('client_resource_server', problems.unknown_resource_server)
+
+/** @throws Problem `unknown_default_organization`, `unknown_resource_server` */
 export async function insert(tx: Tx, environmentId: string, row: ClientRow): Promise<void> {
   await tx`insert into clients ${tx({ environment_id: environmentId, ...values(tx, row) })}`
+    .catch(unknownOrganization)
+    .catch(unknownApi)
 }
 
+/** @throws Problem `unknown_default_organization`, `unknown_resource_server` */
 export async function save(tx: Tx, row: ClientRow): Promise<void> {
   const { client_id, ...rest } = values(tx, row)
-  await tx`update clients set ${tx(rest)} where client_id = ${client_id}`
+  await tx`update clients set ${tx(rest)} where client_id = ${client_id}`.catch(unknownOrganization).catch(unknownApi)
 }
 
 /** Its client grants, authorizations, refresh tokens and invitations go with it, by foreign keys in the same statement. */

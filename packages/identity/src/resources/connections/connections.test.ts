@@ -24,7 +24,7 @@ test('a database connection is created with 201 and safe options', async () => {
     id: made.id,
     name: 'people',
     strategy: 'auth0',
-    options: { passwordPolicy: 'good', disable_signup: true, brute_force_protection: true },
+    options: { passwordPolicy: 'good', disable_signup: false, brute_force_protection: true },
     enabled_clients: [],
     realms: ['people'],
     is_domain_connection: false,
@@ -53,7 +53,7 @@ test('options are replaced as a whole by a change, and other members stay', asyn
     options: {
       passwordPolicy: 'good',
       password_complexity_options: { min_length: 12 },
-      disable_signup: true,
+      disable_signup: false,
       brute_force_protection: true,
     },
   })
@@ -82,17 +82,10 @@ test('options of a configuration export are taken, and those that nothing obeys 
   })
   const active = [
     { brute_force_protection: false },
-    { disable_signup: false },
     { import_mode: true },
-    { attributes: { username: { identifier: { active: true } } } },
-    { password_history: { enable: true } },
-    { password_dictionary: { enable: true } },
     { customScripts: { login: 'function () {}' } },
-    { authentication_methods: { passkey: { enabled: true } } },
     { authentication_methods: { password: { enabled: false } } },
     { authentication_methods: { email_otp: { enabled: true } } },
-    { authentication_methods: 'password' },
-    { password_history: 'off' },
   ]
   for (const options of active) {
     for (const [method, path, body] of [
@@ -104,17 +97,31 @@ test('options of a configuration export are taken, and those that nothing obeys 
       assert.match(answer.json.message, new RegExp(`options.${Object.keys(options)[0]}`))
     }
   }
-  const settings = [
-    { strategy: 'google-oauth2' },
-    { realms: ['elsewhere'] },
-    { is_domain_connection: true },
-    { show_as_button: true },
-  ]
+  const settings = [{ strategy: 'google-oauth2' }, { realms: ['elsewhere'] }, { show_as_button: true }]
   for (const body of settings) {
     const answer = await env.manage('POST', '/connections', { name: 'other', strategy: 'auth0', ...body })
     assert.equal(answer.status, 501, JSON.stringify(body))
   }
-  const broken = [{ passwordPolicy: 'weak' }, { password_complexity_options: { min_length: 129 } }, { surprise: 1 }]
+  for (const password_options of [
+    { complexity: { max_length_exceeded: 'truncate' } },
+    { dictionary: { default: 'en_100k' } },
+  ]) {
+    const answer = await env.manage('PATCH', `/connections/${made.id}`, { options: { password_options } })
+    assert.equal(answer.status, 501, JSON.stringify(password_options))
+  }
+  const broken = [
+    { passwordPolicy: 'weak' },
+    { password_complexity_options: { min_length: 129 } },
+    { surprise: 1 },
+    { attributes: { username: { identifier: { active: true } } } },
+    { password_history: 'off' },
+    { password_history: { enable: true, size: 25 } },
+    { password_options: { complexity: { min_length: 73 } } },
+    { password_options: { complexity: { character_types: ['uppercase'], character_type_rule: 'three_of_four' } } },
+    { password_options: { profile_data: { active: true, blocked_fields: ['secret'] } } },
+    { authentication_methods: 'password' },
+    { passkey_options: { challenge_ui: 'loud' } },
+  ]
   for (const options of broken) {
     assert.equal((await env.manage('PATCH', `/connections/${made.id}`, { options })).status, 400)
   }
@@ -122,6 +129,42 @@ test('options of a configuration export are taken, and those that nothing obeys 
     assert.equal((await env.manage('POST', '/connections', { name, strategy: 'auth0' })).status, 400, name)
   }
   assert.deepEqual((await env.manage('GET', '/connections')).json, [made])
+})
+
+test('what is demanded of passwords, and whether people sign up, is kept and shown as it was given', async () => {
+  const env = await identity.environment()
+  const made = await create(env, {})
+  const options = {
+    passwordPolicy: 'none',
+    password_history: { enable: true, size: 3 },
+    password_dictionary: { enable: true, dictionary: ['acme'] },
+    password_options: {
+      complexity: { min_length: 10, character_types: ['lowercase'], identical_characters: 'block' },
+      history: { active: true, size: 2 },
+      profile_data: { active: true, blocked_fields: ['email'] },
+    },
+    attributes: { email: { identifier: { active: true }, signup: { verification: { active: false } } } },
+    disable_signup: true,
+  }
+  const changed = await env.manage('PATCH', `/connections/${made.id}`, { options })
+  assert.deepEqual([changed.status, changed.json.options], [200, { ...options, brute_force_protection: true }])
+})
+
+test('passkeys are turned on for a database, and shown as they are set', async () => {
+  const env = await identity.environment()
+  const made = await create(env, { options: { authentication_methods: { passkey: { enabled: true } } } })
+  assert.deepEqual(made.options.authentication_methods, { password: { enabled: true }, passkey: { enabled: true } })
+  assert.equal('passkey_options' in made.options, false)
+  const passkey_options = { challenge_ui: 'button', local_enrollment_enabled: false }
+  const at = `/connections/${made.id}`
+  const changed = await env.manage('PATCH', at, { options: { ...made.options, passkey_options } })
+  assert.equal(changed.status, 200, changed.text)
+  assert.deepEqual(changed.json.options, { ...made.options, passkey_options })
+  const none = { ...made.options, authentication_methods: { passkey: { enabled: false } }, passkey_options: null }
+  assert.equal(
+    (await env.manage('PATCH', at, { options: none })).json.options.authentication_methods.passkey.enabled,
+    false,
+  )
 })
 
 test('clients are enabled and disabled with 204, and replaced by enabled_clients', async () => {

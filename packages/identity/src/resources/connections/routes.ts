@@ -7,7 +7,7 @@ import * as clients from '../clients/store.ts'
 import { refusals } from '../management-api.ts'
 import { answer, BothPagings, CheckpointQuery, PageAnswer, pageOf } from '../paging.ts'
 import { FieldsQuery, pick, Timestamp } from '../wire.ts'
-import { changed, opened, problems, shown } from './rules.ts'
+import { changed, opened, problems, refuseWording, shown } from './rules.ts'
 import {
   Connection,
   ConnectionFilter,
@@ -58,7 +58,7 @@ export const connections: Slice<{ database: Database; clock: Clock }> =
         config: { scope: 'create:connections' },
         schema: {
           operationId: 'createConnection',
-          summary: 'Create a database connection',
+          summary: 'Create a connection',
           tags,
           body: CreateConnection,
           response: { 201: Connection, ...refusals(400, 404, 409, 501) },
@@ -66,6 +66,7 @@ export const connections: Slice<{ database: Database; clock: Clock }> =
       },
       async (request, reply) => {
         const connection = opened(request.body, clock.now())
+        await refuseWording(connection)
         const row = await database.inEnvironment(request.environment.id, async (tx) => {
           await store.insert(tx, request.environment.id, connection)
           await store.enableClients(tx, request.environment.id, connection.id, request.body.enabled_clients ?? [])
@@ -110,7 +111,9 @@ export const connections: Slice<{ database: Database; clock: Clock }> =
       async (request) => {
         const { id } = request.params
         const row = await database.inEnvironment(request.environment.id, async (tx) => {
-          await store.save(tx, changed(await store.lock(tx, id), request.body, clock.now()))
+          const next = changed(await store.lock(tx, id), request.body, clock.now())
+          await refuseWording(next)
+          await store.save(tx, next)
           const { enabled_clients } = request.body
           if (enabled_clients) await store.replaceClients(tx, request.environment.id, id, enabled_clients)
           return store.get(tx, id)

@@ -3,8 +3,15 @@ import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { defaultPolicy } from '../../upstream/database/policy.ts'
 import { refuseActive, unsupported } from '../inert.ts'
 import {
+  inertPasswordless,
+  isPasswordless,
+  passwordlessMembers,
+  passwordlessOptions,
+  refusalOfWording,
+} from './passwordless.ts'
+import {
   type ConnectionOptions,
-  type ConnectionOptionsInput,
+  ConnectionOptionsInput,
   type CreateConnection,
   inert,
   inertOptions,
@@ -18,9 +25,9 @@ export const problems = defineProblems({
   invalid_body: { status: 400, title: '{reason}' },
 })
 
-/** A new database connection. @throws Problem `operation_not_supported`, `invalid_body` */
+/** A new connection. @throws Problem `operation_not_supported`, `invalid_body` */
 export function opened(asked: CreateConnection, now: Date): ConnectionRow {
-  if (asked.strategy !== 'auth0') throw unsupported(`strategy: ${asked.strategy}`)
+  if (asked.strategy !== 'auth0' && !isPasswordless(asked.strategy)) throw unsupported(`strategy: ${asked.strategy}`)
   refuseActive(inert, asked)
   refuseOtherRealms(asked.realms, asked.name)
   return {
@@ -28,10 +35,10 @@ export function opened(asked: CreateConnection, now: Date): ConnectionRow {
     name: asked.name,
     display_name: asked.display_name ?? null,
     strategy: asked.strategy,
-    options: optionsOf(asked.options ?? {}),
+    options: optionsOf(asked.strategy, asked.options ?? {}),
     metadata: asked.metadata ?? {},
     show_as_button: false,
-    is_domain_connection: false,
+    is_domain_connection: asked.is_domain_connection ?? false,
     created_at: now,
     updated_at: now,
   }
@@ -44,26 +51,82 @@ export function changed(row: ConnectionRow, change: UpdateConnection, now: Date)
   return {
     ...row,
     display_name: change.display_name ?? row.display_name,
-    options: change.options ? optionsOf(change.options) : row.options,
+    options: change.options ? optionsOf(row.strategy, change.options) : row.options,
     metadata: change.metadata ?? row.metadata,
+    is_domain_connection: change.is_domain_connection ?? row.is_domain_connection,
     updated_at: now,
   }
 }
 
-function optionsOf(asked: ConnectionOptionsInput): ConnectionOptions {
+function optionsOf(strategy: string, asked: ConnectionOptionsInput): ConnectionOptions {
+  const foreign = Object.keys(asked).find((name) => !membersOf(strategy).includes(name))
+  if (foreign) {
+    const reason = `'options.${foreign}' does not belong to a connection of strategy ${strategy}.`
+    throw problems.invalid_body({ facts: { reason } })
+  }
+  if (!isPasswordless(strategy)) return databaseOptions(asked)
+  refuseActive(inertPasswordless, asked, 'options.')
+  return passwordlessOptions(asked)
+}
+
+/** @throws Problem `invalid_body` for a template that cannot be rendered */
+export async function refuseWording({ strategy, options }: ConnectionRow): Promise<void> {
+  const reason = isPasswordless(strategy) ? await refusalOfWording(options) : undefined
+  if (reason) throw problems.invalid_body({ facts: { reason } })
+}
+
+/** What may be said of a connection, by its strategy. */
+const membersOf = (strategy: string): string[] => {
+  const shared = ['disable_signup', 'brute_force_protection', ...Object.keys(inertOptions)]
+  const own = Object.keys({ ...passwordlessMembers, ...inertPasswordless })
+  return isPasswordless(strategy)
+    ? [...shared, ...own].filter((name) => name !== (strategy === 'sms' ? 'email' : 'template'))
+    : Object.keys(ConnectionOptionsInput.properties).filter((name) => shared.includes(name) || !own.includes(name))
+}
+
+function databaseOptions(asked: ConnectionOptionsInput): ConnectionOptions {
   refuseActive(inertOptions, asked, 'options.')
+  const { password, passkey, ...others } = asked.authentication_methods ?? {}
+  const refused = password?.enabled === false || Object.values(others).some((method) => method?.enabled)
+  if (refused) throw unsupported('options.authentication_methods')
   const length = asked.validation?.username
   if (length && length.min > length.max) {
     throw problems.invalid_body({ facts: { reason: "'options.validation.username.min' is larger than its 'max'." } })
   }
+  refusePasswordOptions(asked.password_options)
   return {
     passwordPolicy: asked.passwordPolicy ?? defaultPolicy,
     ...(asked.password_complexity_options ? { password_complexity_options: asked.password_complexity_options } : {}),
     ...(asked.password_no_personal_info ? { password_no_personal_info: asked.password_no_personal_info } : {}),
+    ...(asked.password_dictionary ? { password_dictionary: asked.password_dictionary } : {}),
+    ...(asked.password_history ? { password_history: asked.password_history } : {}),
+    ...(asked.password_options ? { password_options: asked.password_options } : {}),
     ...(asked.requires_username ? { requires_username: true } : {}),
     ...(asked.validation ? { validation: asked.validation } : {}),
-    disable_signup: true,
+    ...(asked.attributes ? { attributes: asked.attributes } : {}),
+    ...(asked.authentication_methods
+      ? { authentication_methods: { password: { enabled: true }, passkey: { enabled: passkey?.enabled === true } } }
+      : {}),
+    ...(asked.passkey_options ? { passkey_options: asked.passkey_options } : {}),
+    ...(asked.disable_self_service_change_password ? { disable_self_service_change_password: true } : {}),
+    // As at Auth0: whoever wants no sign-up says so.
+    disable_signup: asked.disable_signup ?? false,
     brute_force_protection: true,
+  }
+}
+
+/** @throws Problem `operation_not_supported`, `invalid_body` */
+function refusePasswordOptions(asked: ConnectionOptionsInput['password_options']): void {
+  const { complexity, dictionary } = asked ?? {}
+  // A password of which only the beginning counts is another one than was chosen.
+  if (complexity?.max_length_exceeded === 'truncate') {
+    throw unsupported('options.password_options.complexity.max_length_exceeded: truncate')
+  }
+  // The list that comes along has half as many words.
+  if (dictionary?.default === 'en_100k') throw unsupported('options.password_options.dictionary.default: en_100k')
+  if (complexity?.character_type_rule === 'three_of_four' && complexity.character_types?.length !== 4) {
+    const reason = "'options.password_options.complexity.character_type_rule' three_of_four needs all four types."
+    throw problems.invalid_body({ facts: { reason } })
   }
 }
 

@@ -1,15 +1,85 @@
 import { Exact, Nullable, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
-import type { PasswordPolicy } from '../../upstream/database/policy.ts'
-import { inertMembers, isObject, off, only } from '../inert.ts'
+import { type PasswordOptions, type PasswordPolicy, PERSONAL_FIELDS } from '../../upstream/database/policy.ts'
+import { inertMembers, off, only } from '../inert.ts'
 import { textsUpTo } from '../metadata.ts'
+import { inertPasswordless, passwordlessMembers } from './passwordless.ts'
+
+const OwnWords = Type.Array(Type.String({ minLength: 1, maxLength: 50 }), { maxItems: 200 })
 
 /** What of a database's options is obeyed. */
 const obeyed = {
   passwordPolicy: Type.Unsafe<PasswordPolicy>(OneOf('none', 'low', 'fair', 'good', 'excellent')),
   password_complexity_options: Exact({ min_length: Type.Optional(Type.Integer({ minimum: 1, maximum: 128 })) }),
   password_no_personal_info: Exact({ enable: Type.Boolean() }),
+  password_dictionary: Exact({ enable: Type.Boolean(), dictionary: Type.Optional(OwnWords) }),
+  password_history: Exact({ enable: Type.Boolean(), size: Type.Optional(Type.Integer({ minimum: 0, maximum: 24 })) }),
+  password_options: Type.Unsafe<NonNullable<PasswordOptions['password_options']>>(
+    Exact({
+      complexity: Type.Optional(
+        Exact({
+          // No longer than bcrypt reads at Auth0; here more could be asked, but what is set must fit there too.
+          min_length: Type.Optional(Type.Integer({ minimum: 1, maximum: 72 })),
+          character_types: Type.Optional(
+            Type.Array(OneOf('uppercase', 'lowercase', 'number', 'special'), { maxItems: 4, uniqueItems: true }),
+          ),
+          character_type_rule: Type.Optional(OneOf('all', 'three_of_four')),
+          identical_characters: Type.Optional(OneOf('allow', 'block')),
+          sequential_characters: Type.Optional(OneOf('allow', 'block')),
+          max_length_exceeded: Type.Optional(OneOf('truncate', 'error')),
+        }),
+      ),
+      dictionary: Type.Optional(
+        Exact({
+          active: Type.Optional(Type.Boolean()),
+          custom: Type.Optional(OwnWords),
+          default: Type.Optional(OneOf('en_10k', 'en_100k')),
+        }),
+      ),
+      history: Type.Optional(
+        Exact({
+          active: Type.Optional(Type.Boolean()),
+          size: Type.Optional(Type.Integer({ minimum: 1, maximum: 24 })),
+        }),
+      ),
+      profile_data: Type.Optional(
+        Exact({
+          active: Type.Optional(Type.Boolean()),
+          blocked_fields: Type.Optional(Type.Array(OneOf(...PERSONAL_FIELDS), { maxItems: 12, uniqueItems: true })),
+        }),
+      ),
+    }),
+  ),
   requires_username: Type.Boolean(),
+  disable_signup: Type.Boolean(),
+  disable_self_service_change_password: Type.Boolean(),
+  /** Auth0's attributes of a person, as far as there is a choice: must an address be proven before its first sign-in? */
+  attributes: Exact({
+    email: Exact({
+      identifier: Type.Optional(Exact({ active: Type.Literal(true) })),
+      unique: Type.Optional(Type.Literal(true)),
+      profile_required: Type.Optional(Type.Literal(true)),
+      verification_method: Type.Optional(Type.Literal('link')),
+      signup: Type.Optional(
+        Exact({
+          status: Type.Optional(Type.Literal('required')),
+          verification: Type.Optional(Exact({ active: Type.Boolean() })),
+        }),
+      ),
+    }),
+  }),
+  /** Passkeys stand beside passwords, which stay: a browser may know no passkeys. */
+  authentication_methods: Exact({
+    password: Type.Optional(Exact({ enabled: Type.Optional(Type.Boolean()) })),
+    passkey: Type.Optional(Exact({ enabled: Type.Optional(Type.Boolean()) })),
+    email_otp: Type.Optional(Exact({ enabled: Type.Optional(Type.Boolean()) })),
+    phone_otp: Type.Optional(Exact({ enabled: Type.Optional(Type.Boolean()) })),
+  }),
+  passkey_options: Exact({
+    challenge_ui: Type.Optional(OneOf('both', 'autofill', 'button')),
+    progressive_enrollment_enabled: Type.Optional(Type.Boolean()),
+    local_enrollment_enabled: Type.Optional(Type.Boolean()),
+  }),
   validation: Exact({
     username: Exact({
       min: Type.Integer({ minimum: 1, maximum: 128 }),
@@ -18,22 +88,8 @@ const obeyed = {
   }),
 }
 
-/** Passkeys are off at a new connection; their details then decide nothing. */
-const noPasskeys = (value: unknown): boolean => {
-  if (value === null) return true
-  if (!isObject(value)) return false
-  const { password, passkey, ...others } = value
-  const usesPasswords = password === undefined || (isObject(password) && password.enabled !== false)
-  return (
-    usesPasswords &&
-    [passkey, ...Object.values(others)].every((method) => method === undefined || off('enabled')(method))
-  )
-}
-
 /** Auth0's members of the options at the values that change nothing. */
 export const inertOptions = {
-  // Accounts come from the Management API and from invitations; there is no page on which people sign up themselves.
-  disable_signup: only(true),
   brute_force_protection: only(true),
   mfa: only({ active: true, return_enroll_settings: true }),
   strategy_version: only(2),
@@ -42,45 +98,51 @@ export const inertOptions = {
   enable_script_context: only(false),
   customScripts: only({}),
   configuration: only({}, null),
-  attributes: only(),
   precedence: only(),
   non_persistent_attrs: only([], null),
   upstream_params: only({}, null),
-  password_history: off('enable'),
-  password_dictionary: off('enable'),
-  password_options: only(),
-  authentication_methods: noPasskeys,
-  passkey_options: only(null, {
-    challenge_ui: 'both',
-    progressive_enrollment_enabled: true,
-    local_enrollment_enabled: true,
-  }),
-  disable_self_service_change_password: only(false),
 }
 
 export const ConnectionOptionsInput = Exact({
   passwordPolicy: Type.Optional(Nullable(obeyed.passwordPolicy)),
   password_complexity_options: Type.Optional(Nullable(obeyed.password_complexity_options)),
   password_no_personal_info: Type.Optional(Nullable(obeyed.password_no_personal_info)),
+  password_dictionary: Type.Optional(Nullable(obeyed.password_dictionary)),
+  password_history: Type.Optional(Nullable(obeyed.password_history)),
+  password_options: Type.Optional(obeyed.password_options),
   requires_username: Type.Optional(obeyed.requires_username),
+  disable_signup: Type.Optional(obeyed.disable_signup),
+  disable_self_service_change_password: Type.Optional(obeyed.disable_self_service_change_password),
+  attributes: Type.Optional(obeyed.attributes),
   validation: Type.Optional(Nullable(obeyed.validation)),
+  authentication_methods: Type.Optional(Nullable(obeyed.authentication_methods)),
+  passkey_options: Type.Optional(Nullable(obeyed.passkey_options)),
+  ...passwordlessMembers,
   ...inertMembers(inertOptions),
+  ...inertMembers(inertPasswordless),
 })
 export type ConnectionOptionsInput = Static<typeof ConnectionOptionsInput>
 
 export const ConnectionOptions = Type.Object({
-  passwordPolicy: obeyed.passwordPolicy,
+  passwordPolicy: Type.Optional(obeyed.passwordPolicy),
+  ...passwordlessMembers,
   password_complexity_options: Type.Optional(obeyed.password_complexity_options),
   password_no_personal_info: Type.Optional(obeyed.password_no_personal_info),
+  password_dictionary: Type.Optional(obeyed.password_dictionary),
+  password_history: Type.Optional(obeyed.password_history),
+  password_options: Type.Optional(obeyed.password_options),
   requires_username: Type.Optional(obeyed.requires_username),
   validation: Type.Optional(obeyed.validation),
-  disable_signup: Type.Literal(true),
+  attributes: Type.Optional(obeyed.attributes),
+  authentication_methods: Type.Optional(obeyed.authentication_methods),
+  passkey_options: Type.Optional(obeyed.passkey_options),
+  disable_signup: Type.Boolean(),
+  disable_self_service_change_password: Type.Optional(obeyed.disable_self_service_change_password),
   brute_force_protection: Type.Literal(true),
 })
 export type ConnectionOptions = Static<typeof ConnectionOptions>
 
 export const inert = {
-  is_domain_connection: only(false),
   // For connections that lead elsewhere; a database has its form.
   show_as_button: only(false),
   authentication: only({ active: true }),
@@ -102,6 +164,8 @@ export const CreateConnection = Exact({
   enabled_clients: Type.Optional(EnabledClients),
   realms: Type.Optional(Realms),
   metadata: Type.Optional(Metadata),
+  /** Clients of third parties may use it, without being enabled one by one. */
+  is_domain_connection: Type.Optional(Type.Boolean()),
   ...inertMembers(inert),
 })
 export type CreateConnection = Static<typeof CreateConnection>
@@ -113,6 +177,7 @@ export const UpdateConnection = Exact({
   enabled_clients: Type.Optional(Nullable(EnabledClients)),
   realms: Type.Optional(Realms),
   metadata: Type.Optional(Metadata),
+  is_domain_connection: Type.Optional(Type.Boolean()),
   ...inertMembers(inert),
 })
 export type UpdateConnection = Static<typeof UpdateConnection>

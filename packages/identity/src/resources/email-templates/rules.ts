@@ -80,6 +80,8 @@ export async function changed(
 const noResult = { resultUrl: only('', null), includeEmailInRedirect: only(false) }
 const inert: Partial<Record<SentTemplate, Parameters<typeof refuseActive>[0]>> = {
   user_invitation: noResult,
+  mfa_oob_code: { ...noResult, urlLifetimeInSeconds: only(null, 0, 300) },
+  enrollment_email: noResult,
   welcome_email: { ...noResult, urlLifetimeInSeconds: only(null, 0, 432_000) },
 }
 

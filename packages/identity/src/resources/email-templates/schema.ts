@@ -22,7 +22,16 @@ export type TemplateName = (typeof NAMES)[number]
 const Name = Type.Unsafe<TemplateName>(OneOf(...NAMES))
 
 /** Mails that are sent here. `change_password` is Auth0's older name of `reset_email`. */
-export const SENT = ['verify_email', 'reset_email', 'welcome_email', 'user_invitation'] as const
+export const SENT = [
+  'verify_email',
+  'reset_email',
+  'welcome_email',
+  'user_invitation',
+  'mfa_oob_code',
+  'enrollment_email',
+  'blocked_account',
+  'stolen_credentials',
+] as const
 export type SentTemplate = (typeof SENT)[number]
 
 const members = {

@@ -79,23 +79,27 @@ export async function resultUrlOf(wording: Wording, subject: MailSubject): Promi
   return address && !refuseAddress(address) ? address : null
 }
 
-/** @returns undefined when this mail is switched off */
+/**
+ * @param point what the mail is for, a link or a code; it stands in it for certain
+ * @returns undefined when this mail is switched off
+ */
 export async function word(
   wording: Wording,
   subject: MailSubject,
-  url: string,
+  point: string | { code: string },
   builtIn: Omit<Mail, 'sender'>,
 ): Promise<Mail | undefined> {
   if (!wording) return builtIn
   if (!wording.enabled) return undefined
-  const variables = { ...variablesOf(subject), url }
+  const own = typeof point === 'string' ? { url: point, link: point } : point
+  const variables = { ...variablesOf(subject), ...own }
   try {
     const rendered = wording.subject ? await renderWritten('text', wording.subject, variables) : ''
     const html = wording.body ? await renderWritten('html', wording.body, variables) : undefined
     return {
       ...builtIn,
       ...(rendered.trim() ? { subject: rendered.slice(0, 400) } : {}),
-      ...(html === undefined ? {} : { html, text: plainText(html, url) }),
+      ...(html === undefined ? {} : { html, text: plainText(html, typeof point === 'string' ? point : point.code) }),
       sender: await senderOf(wording.sender, variables),
     }
   } catch {

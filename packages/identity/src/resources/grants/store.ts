@@ -1,6 +1,7 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
+import * as consents from './consents/store.ts'
 
 export const problems = defineProblems({
   inexistent_grant: { status: 404, title: 'The grant does not exist.' },
@@ -35,7 +36,10 @@ const alive = (tx: Tx, now: Date) => tx`
     (select c.grant_id from codes c where c.grant_id = g.id and c.used_at is null and c.expires_at > ${now} limit 1)
   ) is not null`
 
-/** Groups come in the order of an index, so that a page of them is counted off and the rest never read. */
+/**
+ * Groups come in the order of an index, so that a page of them is counted off and the rest never read. What was agreed to
+ * and is not in use now is merged into them, page by page too.
+ */
 export async function list(tx: Tx, page: Page, filter: UserGrantFilter, now: Date): Promise<Found<UserGrantRow>> {
   const { user_id, client_id, audience } = filter
   const where = tx`${alive(tx, now)}
@@ -43,15 +47,31 @@ export async function list(tx: Tx, page: Page, filter: UserGrantFilter, now: Dat
     ${client_id === undefined ? tx`` : tx`and g.client_id = ${client_id}`}
     ${audience === undefined ? tx`` : audience === null ? tx`and g.audience is null` : tx`and g.audience = ${audience}`}`
   const key = tx`g.user_id, g.client_id, g.audience, g.organization_id`
+  const unused = tx`
+    not exists (select from grants g where g.user_id = c.user_id and g.client_id = c.client_id
+      and coalesce(g.audience, '') = c.audience and coalesce(g.organization_id, '') = c.organization_id
+      and ${alive(tx, now)})
+    ${user_id === undefined ? tx`` : tx`and c.user_id = ${user_id}`}
+    ${client_id === undefined ? tx`` : tx`and c.client_id = ${client_id}`}
+    ${audience === undefined ? tx`` : tx`and c.audience = ${audience ?? ''}`}`
+  const most = page.offset + fetchLimit(page)
   const [rows, [count]] = await Promise.all([
     tx<UserGrantRow[]>`
-      select ${key}, (array_agg(g.id order by g.created_at, g.id))[1] as id,
-        coalesce(array_agg(distinct s) filter (where s is not null), '{}') as scope
-      from grants g left join lateral unnest(g.scope) s on true where ${where}
-      group by ${key} order by ${key} limit ${fetchLimit(page)} offset ${page.offset}`,
+      select * from (
+        (select ${key}, (array_agg(g.id order by g.created_at, g.id))[1] as id,
+          coalesce(array_agg(distinct s) filter (where s is not null), '{}') as scope
+        from grants g left join lateral unnest(g.scope) s on true where ${where}
+        group by ${key} order by ${key} limit ${most})
+        union all
+        (select c.user_id, c.client_id, nullif(c.audience, '') as audience,
+          nullif(c.organization_id, '') as organization_id, c.id, c.scope
+        from consents c where ${unused}
+        order by c.user_id, c.client_id, nullif(c.audience, ''), nullif(c.organization_id, '') limit ${most})
+      ) as g order by ${key} limit ${fetchLimit(page)} offset ${page.offset}`,
     page.kind === 'totals'
       ? tx<{ total: number }[]>`
-          select count(*)::int as total from (select from grants g where ${where} group by ${key}) as grouped`
+          select ((select count(*) from (select from grants g where ${where} group by ${key}) as grouped)
+            + (select count(*) from consents c where ${unused}))::int as total`
       : [{ total: 0 }],
   ])
   return { rows, total: count!.total }
@@ -63,15 +83,26 @@ export async function list(tx: Tx, page: Page, filter: UserGrantFilter, now: Dat
  * @throws Problem `inexistent_grant`
  */
 export async function revoke(tx: Tx, id: string, now: Date): Promise<void> {
-  const ended = await tx`
+  const agreed = await consents.find(tx, id)
+  const ended = await tx<consents.ConsentKey[]>`
     update grants set revoked_at = ${now}
     from (select g.user_id, g.client_id, g.audience, g.organization_id from grants g where g.id = ${id} and ${alive(tx, now)}) as one
     where grants.user_id = one.user_id and grants.client_id = one.client_id
       and grants.audience is not distinct from one.audience
       and grants.organization_id is not distinct from one.organization_id and grants.revoked_at is null
-    returning 1`
-  if (ended.length === 0) throw problems.inexistent_grant()
+    returning grants.user_id, grants.client_id, grants.audience, grants.organization_id`
+  const key = agreed ?? ended[0]
+  if (!key) throw problems.inexistent_grant()
+  await consents.withdraw(tx, key)
+  if (agreed) {
+    await tx`
+      update grants set revoked_at = ${now}
+      where user_id = ${key.user_id} and client_id = ${key.client_id} and revoked_at is null
+        and audience is not distinct from ${key.audience} and organization_id is not distinct from ${key.organization_id}`
+  }
 }
 
-export const revokeAllOf = (tx: Tx, userId: string, now: Date) => tx`
-  update grants set revoked_at = ${now} where user_id = ${userId} and revoked_at is null`
+export async function revokeAllOf(tx: Tx, userId: string, now: Date): Promise<void> {
+  await consents.withdrawAllOf(tx, userId)
+  await tx`update grants set revoked_at = ${now} where user_id = ${userId} and revoked_at is null`
+}

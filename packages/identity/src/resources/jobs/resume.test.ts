@@ -150,14 +150,17 @@ test('an export that was stopped goes on where it stood, and has every user once
   )
 })
 
-test('a job goes with its connection, and its worker stops', async () => {
+test('a job goes with its connection, wherever its worker stands, and the worker stops', async () => {
   const env = await identity.environment()
-  const connection_id = await people(env)
-  const { json } = await upload(env, file().slice(0, 3000), { connection_id })
-  const run = runDueJobs(workerOf(identity), { environmentId: env.id })
-  await pause(30)
-  assert.equal((await env.manage('DELETE', `/connections/${connection_id}`)).status, 202)
-  await run
-  assert.equal((await env.manage('GET', `/jobs/${json.id}`)).status, 404)
-  assert.deepEqual((await env.manage('GET', '/users')).json, [])
+  // From the survey of its file over the first rows to the last.
+  for (const reached of [1, 15, 30, 60, 120, 200]) {
+    const connection_id = await people(env)
+    const { json } = await upload(env, file().slice(0, 3000), { connection_id })
+    const run = runDueJobs(workerOf(identity), { environmentId: env.id })
+    await pause(reached)
+    assert.equal((await env.manage('DELETE', `/connections/${connection_id}`)).status, 202)
+    await run
+    assert.equal((await env.manage('GET', `/jobs/${json.id}`)).status, 404)
+    assert.deepEqual((await env.manage('GET', '/users')).json, [])
+  }
 })

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
@@ -27,7 +26,7 @@ export const FILE_SECONDS = 86_400
  * a caller asks for the job although only its hash is stored.
  */
 export const linkHandle = (secrets: Secrets, job: Pick<JobRow, 'environment_id' | 'id'>): string =>
-  createHmac('sha256', secrets.deriveKey('export-links')).update(`${job.environment_id}/${job.id}`).digest('base64url')
+  secrets.authenticate('export-links', `${job.environment_id}/${job.id}`).toString('base64url')
 
 /** A job as the API shows it. `location` is there only for whoever may read users. */
 export function shown(job: JobRow, clock: Clock, location: string | undefined) {

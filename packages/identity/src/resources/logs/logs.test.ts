@@ -189,7 +189,7 @@ test('entries are found by q, by search, and by both at once', async () => {
     assert.equal(answer.status, 200, answer.text)
     return answer.json.map((entry: { type: string; description: string }) => `${entry.type} ${entry.description}`)
   }
-  const [role, refused, connection] = ['sapi Create a role', 'fapi Create a role', 'sapi Create a database connection']
+  const [role, refused, connection] = ['sapi Create a role', 'fapi Create a role', 'sapi Create a connection']
   assert.deepEqual(await found({ q: 'type:FAPI' }), [refused])
   assert.deepEqual(await found({ q: 'type:sapi AND NOT description:"create a role"' }), [connection])
   assert.deepEqual(await found({ q: 'type:(fapi OR sapi) AND description:create*' }), [role, role, refused, connection])

@@ -154,7 +154,7 @@ export const organizations: Slice<{ database: Database; clock: Clock }> =
       async (request) => {
         refuseActive(inertOrganization, request.body)
         const row = await database.inEnvironment(request.environment.id, (tx) =>
-          store.update(tx, request.params.id, request.body),
+          store.update(tx, request.params.id, request.body, clock.now()),
         )
         if (!row) throw problems.inexistent_organization()
         return shown(row)
@@ -174,7 +174,8 @@ export const organizations: Slice<{ database: Database; clock: Clock }> =
         },
       },
       async (request, reply) => {
-        const gone = await database.inEnvironment(request.environment.id, (tx) => store.remove(tx, request.params.id))
+        const { environment, params } = request
+        const gone = await database.inEnvironment(environment.id, (tx) => store.remove(tx, params.id, clock.now()))
         if (!gone) throw problems.inexistent_organization()
         return reply.code(204).send(null)
       },

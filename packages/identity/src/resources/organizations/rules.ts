@@ -6,6 +6,7 @@ import type { OrganizationRow } from './store.ts'
 
 export const problems = defineProblems({
   inexistent_organization: { status: 404, title: 'No organization found by that id or name' },
+  organization_suspended: { status: 409, title: 'The organization is suspended: nobody can be invited into it now.' },
   organization_conflict: { status: 409, title: 'An organization with this name already exists.' },
 })
 
@@ -17,10 +18,15 @@ export const found = (asked: CreateOrganization, now: Date): OrganizationRow & {
   branding: asked.branding ?? null,
   metadata: asked.metadata ?? {},
   is_app_entitlement_active: asked.is_app_entitlement_active ?? false,
+  is_suspended: false,
   created_at: now,
 })
 
 /** An organization as the API shows it. */
-export function shown<Row extends OrganizationRow>({ is_app_entitlement_active, ...row }: Row) {
-  return { ...present(row), ...(is_app_entitlement_active ? { is_app_entitlement_active } : {}) }
+export function shown<Row extends OrganizationRow>({ is_app_entitlement_active, is_suspended, ...row }: Row) {
+  return {
+    ...present(row),
+    ...(is_app_entitlement_active ? { is_app_entitlement_active } : {}),
+    ...(is_suspended ? { is_suspended } : {}),
+  }
 }

@@ -15,12 +15,14 @@ export const Branding = Exact({
 
 export const Metadata = textsUpTo(25)
 
-/** The login page has no buttons of connections and no way to sign up. */
-export const inertEnabledConnection = { show_as_button: only(true), is_signup_enabled: only(false) }
+/** The login page has no buttons of connections. */
+export const inertEnabledConnection = { show_as_button: only(true) }
 
 export const EnabledConnectionInput = Exact({
   connection_id: Type.String({ maxLength: 64 }),
   assign_membership_on_login: Type.Optional(Type.Boolean()),
+  // Whoever signs up becomes a member by `assign_membership_on_login`; without that no sign-up is offered.
+  is_signup_enabled: Type.Optional(Type.Boolean()),
   ...inertMembers(inertEnabledConnection),
 })
 
@@ -46,6 +48,8 @@ export const UpdateOrganization = Exact({
   branding: Type.Optional(Branding),
   metadata: Type.Optional(Metadata),
   is_app_entitlement_active: Type.Optional(Type.Boolean()),
+  /** Ours: nobody and no machine comes in while it is on, and nothing is lost. */
+  is_suspended: Type.Optional(Type.Boolean()),
   ...inertMembers(inertOrganization),
 })
 export type UpdateOrganization = Static<typeof UpdateOrganization>
@@ -58,6 +62,8 @@ export const Organization = Type.Object({
   metadata: Type.Optional(Metadata),
   /** Shown when it is on. */
   is_app_entitlement_active: Type.Optional(Type.Boolean()),
+  /** Shown while it is on. */
+  is_suspended: Type.Optional(Type.Boolean()),
 })
 export type Organization = Static<typeof Organization>
 

@@ -15,6 +15,7 @@ export interface OrganizationRow {
   metadata: Record<string, string>
   /** Members sign in only to the clients that are named for them. */
   is_app_entitlement_active: boolean
+  is_suspended: boolean
 }
 
 /** The client that a list was asked about, and where the next page goes on. */
@@ -24,7 +25,8 @@ export interface ListedOrganizationRow extends OrganizationRow {
 }
 
 export const columns = (tx: Tx) => tx`
-  o.organization_id as id, o.name, o.display_name, o.branding, o.metadata, o.is_app_entitlement_active`
+  o.organization_id as id, o.name, o.display_name, o.branding, o.metadata, o.is_app_entitlement_active,
+  o.suspended_at is not null as is_suspended`
 
 export async function find(tx: Tx, id: string): Promise<OrganizationRow | undefined> {
   const [row] = await tx<OrganizationRow[]>`select ${columns(tx)} from organizations o where organization_id = ${id}`
@@ -92,7 +94,7 @@ export async function insert(
   environmentId: string,
   row: OrganizationRow & { created_at: Date },
 ): Promise<void> {
-  const { id, branding, metadata, ...rest } = row
+  const { id, branding, metadata, is_suspended: _, ...rest } = row
   await tx`insert into organizations ${tx({
     environment_id: environmentId,
     organization_id: id,
@@ -106,7 +108,12 @@ export async function insert(
  * @throws Problem `organization_conflict`
  * @returns undefined when there is no such organization
  */
-export async function update(tx: Tx, id: string, change: UpdateOrganization): Promise<OrganizationRow | undefined> {
+export async function update(
+  tx: Tx,
+  id: string,
+  change: UpdateOrganization,
+  now: Date,
+): Promise<OrganizationRow | undefined> {
   const [row] = await tx<OrganizationRow[]>`
     update organizations o set
       name = coalesce(${change.name ?? null}, name),
@@ -114,6 +121,8 @@ export async function update(tx: Tx, id: string, change: UpdateOrganization): Pr
       branding = coalesce(${change.branding ? tx.json(change.branding as JSONValue) : null}, branding),
       metadata = coalesce(${change.metadata ? tx.json(change.metadata) : null}, metadata),
       is_app_entitlement_active = coalesce(${change.is_app_entitlement_active ?? null}, is_app_entitlement_active),
+      suspended_at = case ${change.is_suspended ?? null}::boolean
+        when true then coalesce(suspended_at, ${now}) when false then null else suspended_at end,
       updated_at = now()
     where organization_id = ${id}
     returning ${columns(tx)}`.catch(violates('organization_name', problems.organization_conflict))
@@ -121,7 +130,10 @@ export async function update(tx: Tx, id: string, change: UpdateOrganization): Pr
 }
 
 /** Members, roles, invitations, grants and refresh tokens go with it, by foreign keys in the same statement. */
-export async function remove(tx: Tx, id: string): Promise<boolean> {
-  const gone = await tx`delete from organizations where organization_id = ${id} returning 1`
+export async function remove(tx: Tx, id: string, now: Date): Promise<boolean> {
+  // Remembered for as long as tokens of it may be out: see `suspended/`.
+  const gone = await tx`
+    with gone as (delete from organizations where organization_id = ${id} returning environment_id, organization_id)
+    insert into deleted_organizations select environment_id, organization_id, ${now} from gone returning 1`
   return gone.length > 0
 }

@@ -1,4 +1,5 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
+import { changedTexts } from '../metadata.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import { problems } from './rules.ts'
 
@@ -30,15 +31,19 @@ const columns = (tx: Tx) => tx`
   t.ip as initial_ip, t.user_agent as initial_user_agent, coalesce(l.last_ip, l.ip) as last_ip,
   case when l.last_ip is null then l.user_agent else l.last_user_agent end as last_user_agent, t.refresh_token_metadata`
 
-/** The member of the family of grant `g` that can be exchanged now. */
-const alive = (tx: Tx, now: Date) => tx`
+/** The member of the family of grant `g` that can be exchanged now; without a time, that could be if it had not rested. */
+const alive = (tx: Tx, now: Date | undefined) => tx`
   from refresh_tokens l
   where l.grant_id = g.id and l.rotated_at is null
-    and (l.expires_at is null or l.expires_at > ${now}) and (l.idle_expires_at is null or l.idle_expires_at > ${now})
+    ${
+      now === undefined
+        ? tx``
+        : tx`and (l.expires_at is null or l.expires_at > ${now}) and (l.idle_expires_at is null or l.idle_expires_at > ${now})`
+    }
   order by l.created_at desc, l.id limit 1`
 
 /** `t` the first of a family, `g` its grant, `l` the one that lives. */
-const families = (tx: Tx, now: Date) => tx`
+const families = (tx: Tx, now: Date | undefined) => tx`
   refresh_tokens t
   join grants g on g.id = t.grant_id and g.revoked_at is null
   cross join lateral (select * ${alive(tx, now)}) l`
@@ -50,6 +55,40 @@ export async function get(tx: Tx, id: string, now: Date): Promise<RefreshTokenRo
   if (!row) throw problems.inexistent_refresh_token()
   return row
 }
+
+/** The family of a grant, whose token is being exchanged: whether it is over is known already, by the client's settings. */
+export async function findOfGrant(tx: Tx, grantId: string): Promise<RefreshTokenRow | undefined> {
+  const [row] = await tx<RefreshTokenRow[]>`
+    select ${columns(tx)} from ${families(tx, undefined)} where t.grant_id = ${grantId} and t.previous_id is null`
+  return row
+}
+
+/** @returns false, and nothing is changed, when there would be more texts than the API takes */
+export async function changeMetadata(
+  tx: Tx,
+  grantId: string,
+  change: Parameters<typeof changedTexts>[1],
+): Promise<boolean> {
+  const [row] = await tx<Pick<RefreshTokenRow, 'id' | 'refresh_token_metadata'>[]>`
+    select id, refresh_token_metadata from refresh_tokens where grant_id = ${grantId} and previous_id is null for update`
+  const changed = row && changedTexts(row.refresh_token_metadata, change)
+  if (!changed) return false
+  await tx`
+    update refresh_tokens set refresh_token_metadata = ${changed.texts && tx.json(changed.texts)} where id = ${row.id}`
+  return true
+}
+
+/** Ends a family earlier, never later; its rest too, until the next use. Tokens that were rotated may still be in their leeway. */
+export const shorten = (
+  tx: Tx,
+  grantId: string,
+  { expiresAt, idleExpiresAt }: { expiresAt?: Date; idleExpiresAt?: Date },
+) => tx`
+  update refresh_tokens set
+    expires_at = least(expires_at, ${expiresAt ?? null}::timestamptz),
+    idle_expires_at = least(idle_expires_at, ${idleExpiresAt ?? null}::timestamptz),
+    idle_limit = coalesce(${idleExpiresAt ?? null}::timestamptz, idle_limit)
+  where grant_id = ${grantId}`
 
 export interface RefreshTokenFilter {
   user_id?: string | undefined

@@ -78,8 +78,7 @@ test('settings are changed one by one; the lifetime in browsers never exceeds th
   for (const active of [
     { signing_alg: 'HS256' },
     { token_encryption: { format: 'compact-nested-jwe' } },
-    { proof_of_possession: { mechanism: 'dpop', required: true } },
-    { skip_consent_for_verifiable_first_party_clients: false },
+    { proof_of_possession: { mechanism: 'mtls', required: true } },
   ]) {
     const answer = await env.manage('PATCH', at, active)
     assert.equal(answer.status, 501, JSON.stringify(active))

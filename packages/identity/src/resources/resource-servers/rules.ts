@@ -1,7 +1,13 @@
 import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
-import { refuseActive } from '../inert.ts'
-import { type CreateResourceServer, inert, type Scope, type UpdateResourceServer } from './schema.ts'
+import { refuseActive, unsupported } from '../inert.ts'
+import {
+  type CreateResourceServer,
+  inert,
+  type ProofOfPossession,
+  type Scope,
+  type UpdateResourceServer,
+} from './schema.ts'
 import type { ResourceServerRow } from './store.ts'
 
 export const problems = defineProblems({
@@ -22,6 +28,7 @@ export const defaults = {
   token_lifetime_for_web: 7_200,
   enforce_policies: false,
   token_dialect: 'access_token',
+  proof_of_possession: null as ProofOfPossession | null,
   skip_consent_for_verifiable_first_party_clients: true,
 }
 
@@ -42,14 +49,23 @@ export function changed(row: ResourceServerRow, change: UpdateResourceServer, no
   if (row.is_system) throw problems.system_resource_server()
   refuseActive(inert, change)
   refuseTwice(change.scopes ?? [])
+  if (change.proof_of_possession?.mechanism === 'mtls' && change.proof_of_possession.required) {
+    throw unsupported('proof_of_possession.mechanism')
+  }
+  if (change.signing_alg === 'HS256') throw unsupported('signing_alg')
   return {
     ...row,
     name: change.name ?? row.name,
     scopes: change.scopes ?? row.scopes,
     allow_offline_access: change.allow_offline_access ?? row.allow_offline_access,
+    skip_consent_for_verifiable_first_party_clients:
+      change.skip_consent_for_verifiable_first_party_clients ?? row.skip_consent_for_verifiable_first_party_clients,
     token_lifetime: change.token_lifetime ?? row.token_lifetime,
     token_lifetime_for_web: fitting(change, row),
     enforce_policies: change.enforce_policies ?? row.enforce_policies,
+    proof_of_possession:
+      change.proof_of_possession === undefined ? row.proof_of_possession : change.proof_of_possession,
+    signing_alg: change.signing_alg ?? row.signing_alg,
     token_dialect: change.token_dialect ?? row.token_dialect,
     updated_at: now,
   }
@@ -81,6 +97,6 @@ function refuseTwice(scopes: Scope[]): void {
 
 /** A resource server as the API shows it. */
 export function shown(row: ResourceServerRow) {
-  const { created_at: _, updated_at: __, name, ...rest } = row
-  return { ...rest, ...(name === null ? {} : { name }) }
+  const { created_at: _, updated_at: __, name, proof_of_possession, ...rest } = row
+  return { ...rest, ...(name === null ? {} : { name }), ...(proof_of_possession ? { proof_of_possession } : {}) }
 }

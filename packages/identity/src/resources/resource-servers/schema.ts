@@ -1,6 +1,6 @@
-import { Exact, OneOf } from '@tenantry/kernel/http/slice.ts'
+import { Exact, Nullable, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
-import { inertMembers, off, only } from '../inert.ts'
+import { inertMembers, only } from '../inert.ts'
 
 export const Scope = Exact({
   // RFC 6749 §3.3: scope tokens are separated by spaces, so none can be inside.
@@ -9,19 +9,26 @@ export const Scope = Exact({
 })
 export type Scope = Static<typeof Scope>
 
+/** Whose access tokens are bound to a key of theirs. Certificates at the connection (mtls) are not read here. */
+export const ProofOfPossession = Exact({
+  mechanism: OneOf('dpop', 'mtls'),
+  required: Type.Boolean(),
+  required_for: Type.Optional(OneOf('public_clients', 'all_clients')),
+})
+export type ProofOfPossession = Static<typeof ProofOfPossession>
+
+const SigningAlgorithm = OneOf('RS256', 'RS512', 'PS256')
+
 /** Auth0's members that nothing here obeys, at the values that change nothing. */
 export const inert = {
-  signing_alg: only('RS256'),
   allow_online_access: only(false),
   allow_online_access_with_ephemeral_sessions: only(false),
   token_lifetime_for_anonymous_access_tokens: only(null),
   token_encryption: only(null),
   consent_policy: only(null),
   authorization_details: only(null, []),
-  proof_of_possession: off('required'),
   subject_type_authorization: only({ user: { policy: 'allow_all' }, client: { policy: 'require_client_grant' } }),
   authorization_policy: only(null),
-  skip_consent_for_verifiable_first_party_clients: only(true),
 }
 
 /** 30 days, as at Auth0. */
@@ -31,9 +38,13 @@ const settings = {
   name: Type.Optional(Type.String({ minLength: 1, maxLength: 200, pattern: '^[^<>]*$' })),
   scopes: Type.Optional(Type.Array(Scope, { maxItems: 1000 })),
   allow_offline_access: Type.Optional(Type.Boolean()),
+  skip_consent_for_verifiable_first_party_clients: Type.Optional(Type.Boolean()),
   token_lifetime: Type.Optional(Lifetime),
   token_lifetime_for_web: Type.Optional(Lifetime),
   enforce_policies: Type.Optional(Type.Boolean()),
+  proof_of_possession: Type.Optional(Nullable(ProofOfPossession)),
+  // HS256 would need a secret that is shared with whoever verifies.
+  signing_alg: Type.Optional(Type.Union([SigningAlgorithm, Type.Literal('HS256')])),
   token_dialect: Type.Optional(OneOf('access_token', 'access_token_authz', 'rfc9068_profile', 'rfc9068_profile_authz')),
   ...inertMembers(inert),
 }
@@ -61,6 +72,7 @@ export const ResourceServer = Type.Object({
   token_lifetime_for_web: Type.Optional(Type.Integer()),
   enforce_policies: Type.Optional(Type.Boolean()),
   token_dialect: Type.Optional(Type.String()),
+  proof_of_possession: Type.Optional(Nullable(ProofOfPossession)),
 })
 
 /** The id, or the identifier percent-encoded. */

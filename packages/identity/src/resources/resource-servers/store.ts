@@ -3,7 +3,7 @@ import type { JSONValue } from 'postgres'
 import { violates } from '../constraint.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import { problems } from './rules.ts'
-import type { Scope } from './schema.ts'
+import type { ProofOfPossession, Scope } from './schema.ts'
 
 export { defaults } from './rules.ts'
 
@@ -19,6 +19,7 @@ export interface ResourceServerRow {
   token_lifetime_for_web: number
   enforce_policies: boolean
   token_dialect: string
+  proof_of_possession: ProofOfPossession | null
   skip_consent_for_verifiable_first_party_clients: boolean
   created_at: Date
   updated_at: Date
@@ -26,9 +27,13 @@ export interface ResourceServerRow {
 
 export const columns = (tx: Tx) => tx`
   id, identifier, name, is_system, scopes, signing_alg, allow_offline_access, token_lifetime, token_lifetime_for_web,
-  enforce_policies, token_dialect, skip_consent_for_verifiable_first_party_clients, created_at, updated_at`
+  enforce_policies, token_dialect, proof_of_possession, skip_consent_for_verifiable_first_party_clients, created_at, updated_at`
 
-const values = (tx: Tx, row: ResourceServerRow) => ({ ...row, scopes: tx.json(row.scopes as JSONValue) })
+const values = (tx: Tx, row: ResourceServerRow) => ({
+  ...row,
+  scopes: tx.json(row.scopes as JSONValue),
+  proof_of_possession: row.proof_of_possession && tx.json(row.proof_of_possession as JSONValue),
+})
 
 /** An id wins over an identifier that looks like one. */
 const named = (tx: Tx, idOrIdentifier: string) => tx`

@@ -63,6 +63,8 @@ export async function loadScale(sql: Sql, environmentId: string): Promise<void> 
       select ${environmentId}, 'scale' || n, decode(md5('h' || n), 'hex'), ${user}, now(), '{pwd}', now(), now(),
         now() + interval '1 day', now() + interval '1 day'
       from generate_series(0, 4999) n`
+    await tx`insert into session_clients (environment_id, session_id, client_id, sid, issuer)
+      select ${environmentId}, 'scale' || n, ${client}, 'scale' || n, 'x' from generate_series(0, 4999) n`
     // Each for an API of its own: those for the same one are shown together, and read together.
     await tx`insert into grants (environment_id, id, user_id, client_id, audience, scope, auth_time, amr, created_at)
       select ${environmentId}, 'scale' || n, ${user}, ${client}, 'urn:scale:' || n, '{openid}', now(), '{pwd}', now()

@@ -1,4 +1,5 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
+import { changedTexts } from '../metadata.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import { problems } from './rules.ts'
 
@@ -23,14 +24,36 @@ export interface SessionRow {
 const columns = (tx: Tx) => tx`
   s.id, s.user_id, s.auth_time, s.amr, s.ip, s.user_agent, s.last_ip, s.last_user_agent, s.created_at, s.updated_at,
   s.last_seen, s.idle_expires_at, s.expires_at, s.session_metadata,
-  array(select distinct g.client_id from grants g where g.session_id = s.id order by g.client_id) as clients`
+  array(select distinct c.client_id from session_clients c where c.session_id = s.id order by c.client_id) as clients`
+
+/** Why a session ends, in Auth0's words: applications may ask to be told of some and not of others. */
+export const INITIATORS = [
+  'rp-logout',
+  'idp-logout',
+  'password-changed',
+  'session-expired',
+  'session-revoked',
+  'account-deleted',
+  'email-identifier-changed',
+  'mfa-phone-unenrolled',
+  'account-deactivated',
+] as const
+export type Initiator = (typeof INITIATORS)[number]
+
+/** A condition that is always true, of a statement that ends sessions: its trigger tells the applications why. */
+export const because = (tx: Tx, why: Initiator) => tx`set_config('tenantry.sign_out', ${why}, true) is not null`
 
 /** What has expired is no session any more, whether or not its row has been removed. */
 const alive = (tx: Tx, now: Date) => tx`s.expires_at > ${now} and s.idle_expires_at > ${now}`
 
+export async function find(tx: Tx, id: string, now: Date): Promise<SessionRow | undefined> {
+  const [row] = await tx<SessionRow[]>`select ${columns(tx)} from sessions s where s.id = ${id} and ${alive(tx, now)}`
+  return row
+}
+
 /** @throws Problem `inexistent_session` */
 export async function get(tx: Tx, id: string, now: Date): Promise<SessionRow> {
-  const [row] = await tx<SessionRow[]>`select ${columns(tx)} from sessions s where s.id = ${id} and ${alive(tx, now)}`
+  const row = await find(tx, id, now)
   if (!row) throw problems.inexistent_session()
   return row
 }
@@ -54,6 +77,32 @@ export async function saveMetadata(
     update sessions s set session_metadata = ${metadata && tx.json(metadata)}, updated_at = ${now}
     where s.id = ${id} and ${alive(tx, now)} returning 1`
   if (saved.length === 0) throw problems.inexistent_session()
+}
+
+/** Ends it earlier, never later: it lasts no longer than the environment allows. One that is over stays so. */
+export const shorten = (tx: Tx, id: string, ends: { expiresAt?: Date; idleExpiresAt?: Date }, now: Date) => tx`
+  update sessions s set
+    expires_at = least(${ends.expiresAt ?? null}::timestamptz, s.expires_at),
+    idle_expires_at = least(coalesce(${ends.idleExpiresAt ?? null}::timestamptz, s.idle_expires_at),
+      ${ends.expiresAt ?? null}::timestamptz, s.expires_at,
+      s.last_seen + s.idle_seconds * interval '1 second'),
+    updated_at = ${now}
+  where s.id = ${id} and ${alive(tx, now)}`
+
+/** @returns false, and nothing is changed, when there would be more texts than the API takes */
+export async function changeMetadata(
+  tx: Tx,
+  id: string,
+  change: Parameters<typeof changedTexts>[1],
+  now: Date,
+): Promise<boolean> {
+  const [row] = await tx<{ session_metadata: Record<string, string> | null }[]>`
+    select session_metadata from sessions where id = ${id} for update`
+  const changed = changedTexts(row?.session_metadata ?? null, change)
+  if (!changed) return false
+  await tx`
+    update sessions set session_metadata = ${changed.texts && tx.json(changed.texts)}, updated_at = ${now} where id = ${id}`
+  return true
 }
 
 /**

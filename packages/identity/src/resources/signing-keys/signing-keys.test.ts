@@ -20,7 +20,7 @@ async function currentToken(env: TestEnvironment): Promise<string> {
   const cache = createConfigurationCache({ onChange: () => {} })
   const { current } = await createKeyrings({ database: identity.database, secrets: identity.secrets, cache })(env.id)
   const now = epochSeconds(identity.clock.now())
-  const scope = 'read:signing_keys update:signing_keys'
+  const scope = 'read:signing_keys create:signing_keys update:signing_keys'
   const claims = { iss: env.issuer, sub: 'test@clients', aud: managementAudience(env.origin), iat: now, exp: now + 60 }
   return signJwt(current, { ...claims, scope })
 }
@@ -113,6 +113,20 @@ test('rotations at once come one after the other: one key signs, one waits, none
   const keys = await list(env)
   assert.deepEqual(keys.map(stateOf), ['current', 'next', ...Array<string>(4).fill('previous')])
   assert.equal(await call(env, await env.managementToken()), 200)
+})
+
+test('a rotation asked for by a process whose clock is behind is carried out', async () => {
+  const env = await identity.environment()
+  const first = await manage(env, 'POST', '/keys/signing/rotate')
+  identity.clock.advance(-5)
+  // Its token is of its own time, too.
+  const second = await manage(env, 'POST', '/keys/signing/rotate')
+  identity.clock.advance(5)
+  assert.deepEqual([first.status, second.status], [201, 201])
+  const keys = await list(env)
+  const previous = keys.find(({ kid }: { kid: string }) => kid === first.json.kid)
+  assert.deepEqual([keys[0].kid, stateOf(previous)], [second.json.kid, 'previous'])
+  assert.ok(previous.current_until >= previous.current_since)
 })
 
 test('a revoked key is refused by every process at once', async () => {

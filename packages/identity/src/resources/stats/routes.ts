@@ -60,8 +60,7 @@ export const stats: Slice<{ database: Database; clock: Clock }> =
         const to = query.to === undefined ? clock.now() : dayOf('to', query.to)
         const from = query.from === undefined ? addSeconds(to, -30 * DAY) : dayOf('from', query.from)
         const rows = await database.inEnvironment(environment.id, (tx) => store.daily(tx, from, to))
-        // Nothing here knows leaked passwords, and none was let in unnoticed: the number is true.
-        return rows.map((row) => ({ ...row, leaked_passwords: 0, created_at: row.date }))
+        return rows.map((row) => ({ ...row, created_at: row.date }))
       },
     )
   }

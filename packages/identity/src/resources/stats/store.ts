@@ -4,6 +4,7 @@ export interface DailyRow {
   date: Date
   logins: number
   signups: number
+  leaked_passwords: number
   updated_at: Date
 }
 
@@ -15,5 +16,6 @@ export async function activeSince(tx: Tx, since: Date): Promise<number> {
 /** At most a year, oldest first. */
 export const daily = (tx: Tx, from: Date, to: Date): Promise<DailyRow[]> =>
   tx<DailyRow[]>`
-    select date::timestamp at time zone 'UTC' as date, logins, signups, updated_at from daily_stats
+    select date::timestamp at time zone 'UTC' as date, logins, signups, leaked_passwords, updated_at
+    from daily_stats
     where date between ${from}::date and ${to}::date order by daily_stats.date limit 366`

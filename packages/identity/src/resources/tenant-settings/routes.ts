@@ -1,6 +1,7 @@
 /** What holds for a whole environment. Auth0 calls an environment a tenant. */
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
+import * as connections from '../connections/store.ts'
 import { canonicalAudience, refusals } from '../management-api.ts'
 import * as resourceServers from '../resource-servers/store.ts'
 import { FieldsQuery, pick } from '../wire.ts'
@@ -48,6 +49,10 @@ export const tenantSettings: Slice<{ database: Database }> =
           if (body.default_audience) {
             const known = await resourceServers.isKnown(tx, canonicalAudience(environment, body.default_audience))
             if (!known) throw refuse("'default_audience' is not an API of this environment.")
+          }
+          if (body.default_directory) {
+            const known = await connections.findByName(tx, body.default_directory)
+            if (known?.strategy !== 'auth0') throw refuse("'default_directory' is not a database of this environment.")
           }
           await store.save(tx, next)
           return shown({ name, settings: next })

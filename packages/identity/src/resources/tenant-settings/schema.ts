@@ -1,5 +1,6 @@
-import { Exact, Nullable } from '@tenantry/kernel/http/slice.ts'
+import { Exact, Nullable, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
+import { LOCALES } from '../../languages.ts'
 import { inertMembers, isObject, off, only } from '../inert.ts'
 import { FreeForm } from '../wire.ts'
 
@@ -35,36 +36,29 @@ export const FLAGS = {
   trust_azure_adfs_email_verified_connection_property: false,
 } as const
 
+/** Those that something obeys. */
+export const LIVE_FLAGS = ['enable_dynamic_client_registration', 'remove_alg_from_jwks'] as const
+
 const unchangedFlags = (value: unknown): boolean =>
   isObject(value) &&
-  Object.entries(value).every(
-    ([name, flag]) => flag === (Object.hasOwn(FLAGS, name) ? FLAGS[name as 'enable_sso'] : false),
+  Object.entries(value).every(([name, flag]) =>
+    (LIVE_FLAGS as readonly string[]).includes(name)
+      ? typeof flag === 'boolean'
+      : flag === (Object.hasOwn(FLAGS, name) ? FLAGS[name as 'enable_sso'] : false),
   )
 
 export const inert = {
   change_password: off('enabled'),
   guardian_mfa_page: off('enabled'),
   error_page: only(null, {}, { html: '', show_log_link: false, url: '' }),
-  device_flow: only(null, { charset: 'base20', mask: '****-****' }),
   default_token_quota: only(null, {}),
-  default_directory: only('', null),
   flags: unchangedFlags,
-  ephemeral_session_lifetime: only(72),
-  ephemeral_session_lifetime_in_minutes: only(4320),
-  idle_ephemeral_session_lifetime: only(24),
-  idle_ephemeral_session_lifetime_in_minutes: only(1440),
   sandbox_version: only('22'),
   legacy_sandbox_version: only(''),
   sandbox_versions_available: only(['22']),
-  enabled_locales: only(['en']),
   security_headers: only(null, {}),
-  session_cookie: only(null, { mode: 'persistent' }),
-  sessions: only(null, {}, { oidc_logout_prompt_enabled: true }),
-  oidc_logout: only({ rp_logout_end_session_endpoint_discovery: true }),
-  customize_mfa_in_postlogin_action: only(false, null),
   acr_values_supported: only(null, []),
   mtls: only(null, { enable_endpoint_aliases: false }),
-  pushed_authorization_requests_supported: only(false, null),
   authorization_response_iss_parameter_supported: only(true),
   skip_non_verifiable_callback_uri_confirmation_prompt: only(null, false),
   resource_parameter_profile: only('audience'),
@@ -76,6 +70,8 @@ export const inert = {
   country_codes: only(null),
 }
 
+const CookieMode = Type.Unsafe<'persistent' | 'non-persistent'>(OneOf('persistent', 'non-persistent'))
+
 /** The empty text, or null, takes a setting back. */
 export const UpdateTenantSettings = Exact({
   friendly_name: Text(300),
@@ -84,12 +80,33 @@ export const UpdateTenantSettings = Exact({
   support_url: Text(2048),
   default_redirection_uri: Text(2048),
   default_audience: Text(600),
+  default_directory: Text(128),
+  device_flow: Type.Optional(
+    Nullable(
+      Exact({
+        charset: Type.Optional(Type.Unsafe<'base20' | 'digits'>(OneOf('base20', 'digits'))),
+        mask: Type.Optional(Type.String({ maxLength: 20, pattern: '^[* -]+$' })),
+      }),
+    ),
+  ),
   allowed_logout_urls: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 2048 }), { maxItems: 100 })),
+  enabled_locales: Type.Optional(
+    Type.Array(OneOf(...LOCALES), { minItems: 1, maxItems: LOCALES.length, uniqueItems: true }),
+  ),
   session_lifetime: Hours,
   session_lifetime_in_minutes: Minutes,
   idle_session_lifetime: Hours,
   idle_session_lifetime_in_minutes: Minutes,
+  ephemeral_session_lifetime: Hours,
+  ephemeral_session_lifetime_in_minutes: Minutes,
+  idle_ephemeral_session_lifetime: Hours,
+  idle_ephemeral_session_lifetime_in_minutes: Minutes,
+  session_cookie: Type.Optional(Nullable(Exact({ mode: CookieMode }))),
+  sessions: Type.Optional(Nullable(Exact({ oidc_logout_prompt_enabled: Type.Optional(Type.Boolean()) }))),
+  oidc_logout: Type.Optional(Exact({ rp_logout_end_session_endpoint_discovery: Type.Optional(Type.Boolean()) })),
   allow_organization_name_in_authentication_api: Type.Optional(Nullable(Type.Boolean())),
+  pushed_authorization_requests_supported: Type.Optional(Nullable(Type.Boolean())),
+  customize_mfa_in_postlogin_action: Type.Optional(Nullable(Type.Boolean())),
   ...inertMembers(inert),
 })
 export type UpdateTenantSettings = Static<typeof UpdateTenantSettings>
@@ -102,6 +119,7 @@ export const TenantSettings = Type.Object({
   default_redirection_uri: Type.Optional(Type.String()),
   default_audience: Type.Optional(Type.String()),
   default_directory: Type.Optional(Type.String()),
+  device_flow: Type.Optional(Type.Object({ charset: Type.String(), mask: Type.String() })),
   allowed_logout_urls: Type.Optional(Type.Array(Type.String())),
   session_lifetime: Type.Optional(Type.Number()),
   idle_session_lifetime: Type.Optional(Type.Number()),
@@ -114,6 +132,7 @@ export const TenantSettings = Type.Object({
   sandbox_version: Type.Optional(Type.String()),
   sandbox_versions_available: Type.Optional(Type.Array(Type.String())),
   session_cookie: Type.Optional(FreeForm),
+  sessions: Type.Optional(FreeForm),
   oidc_logout: Type.Optional(FreeForm),
   pushed_authorization_requests_supported: Type.Optional(Type.Boolean()),
   authorization_response_iss_parameter_supported: Type.Optional(Type.Boolean()),

@@ -8,7 +8,7 @@ import { inert, initials, render } from '../../delivery/render.ts'
 import { friendlyName, primaryColor, type RequestEnvironment } from '../../environments/environment.ts'
 import { type MailSubject, resultUrlOf, word, wordingOf } from '../email-templates/wording.ts'
 import type { UserWithConnection } from '../users/store.ts'
-import { makeTicket } from './rules.ts'
+import { makeTicket, type SignUpInWaiting } from './rules.ts'
 import { DEFAULT_TTL } from './schema.ts'
 import * as store from './store.ts'
 
@@ -20,6 +20,7 @@ export interface MailDependencies {
 export interface TicketMail extends Pick<MailSubject, 'client' | 'organization'> {
   environment: RequestEnvironment
   user: UserWithConnection & { email: string }
+  signUp?: SignUpInWaiting | undefined
 }
 
 const WORDS = {
@@ -39,6 +40,34 @@ const WORDS = {
     button: 'Choose a password',
     unexpected: 'Didn’t ask for this? Ignore this message. Your password stays as it is.',
   },
+  blocked_account: {
+    kind: 'unblock',
+    subject: (product: string) => `Too many wrong passwords at ${product}`,
+    heading: 'Your sign-in is blocked for a while',
+    lead: (product: string) =>
+      `There were too many wrong passwords for your sign-in at ${product}, so further tries are refused for a while. If they were yours, let yourself try again.`,
+    button: 'Unblock my sign-in',
+    unexpected: 'It wasn’t you? Leave it blocked. Your password was not found out.',
+  },
+  stolen_credentials: {
+    kind: 'password_change',
+    subject: (product: string) => `Change your password for ${product}`,
+    heading: 'Your password is known to others',
+    lead: (product: string) =>
+      `The password of your sign-in at ${product} is in a list that was taken from another service. Choose a new one, here and wherever else you use it.`,
+    button: 'Choose a new password',
+    unexpected: 'Until you do, whoever has that list may be able to sign in as you.',
+  },
+  // To the owner of an address with which somebody tried to sign up; not one of Auth0's, so nobody words it.
+  account_exists: {
+    kind: 'password_change',
+    subject: (product: string) => `You can sign in to ${product} already`,
+    heading: 'You can sign in already',
+    lead: (product: string) =>
+      `Somebody, maybe you, tried to sign up at ${product} with this address, which has an account there. Sign in with its password or, if you don’t know it, choose a new one.`,
+    button: 'Choose a new password',
+    unexpected: 'It wasn’t you? Ignore this message. Nothing was changed.',
+  },
 } as const
 
 /** @returns whether a mail was written; none is when its template is switched off */
@@ -48,10 +77,14 @@ export async function sendTicketMail(
   template: keyof typeof WORDS,
   given: TicketMail,
 ): Promise<boolean> {
-  const { environment, user, client, organization } = given
+  const { environment, user, client, organization, signUp } = given
   const words = WORDS[template]
-  const wording = await wordingOf(tx, template)
-  if (wording?.enabled === false) return false
+  let wording = template === 'account_exists' ? undefined : await wordingOf(tx, template)
+  if (wording?.enabled === false) {
+    if (!signUp) return false
+    // Without this mail nobody could finish signing up.
+    wording = undefined
+  }
   const subject: MailSubject = {
     environment,
     user: { ...user },
@@ -70,9 +103,10 @@ export async function sendTicketMail(
       resultUrl: await resultUrlOf(wording, subject),
       includeEmail: wording?.include_email_in_redirect,
       // Whoever opens the link reads that mailbox.
-      markVerified: template === 'reset_email',
+      markVerified: words.kind === 'password_change',
       clientId: client?.client_id,
       organizationId: organization?.id,
+      signUp,
     },
     now,
   )

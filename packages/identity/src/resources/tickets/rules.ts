@@ -11,7 +11,11 @@ export const refuse = (reason: string) =>
   bodyProblems.invalid_body({ facts: { reason: `Payload validation error: ${reason}` } })
 
 /** Auth0's addresses of the pages. The empty fragment ends the address where mail programs would append to it. */
-const PAGES: Record<TicketKind, string> = { email_verification: 'email-verification', password_change: 'reset-verify' }
+const PAGES: Record<TicketKind, string> = {
+  email_verification: 'email-verification',
+  password_change: 'reset-verify',
+  unblock: 'unblock',
+}
 
 export interface TicketWishes {
   kind: TicketKind
@@ -21,6 +25,13 @@ export interface TicketWishes {
   markVerified?: boolean | undefined
   clientId?: string | undefined
   organizationId?: string | undefined
+  signUp?: SignUpInWaiting | undefined
+}
+
+/** What waits until the address of a sign-up is proven. */
+export interface SignUpInWaiting {
+  passwordHash: string
+  browserHash: Buffer
 }
 
 /** A ticket for a person as they are now: when their address has changed, it is worth nothing. */
@@ -41,6 +52,8 @@ export function makeTicket(
     mark_email_as_verified: wishes.markVerified ?? false,
     client_id: wishes.clientId ?? null,
     organization_id: wishes.organizationId ?? null,
+    password_hash: wishes.signUp?.passwordHash ?? null,
+    browser_hash: wishes.signUp?.browserHash ?? null,
     created_at: now,
     expires_at: addSeconds(now, wishes.ttl || DEFAULT_TTL),
   }

@@ -10,6 +10,7 @@ import type { Outbox } from '../../delivery/outbox.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import { asker, type TenantLog } from '../../logs/tenant-log.ts'
 import { hashPassword } from '../../upstream/database/password.ts'
+import { demandsOf } from '../../upstream/database/policy.ts'
 import * as clients from '../clients/store.ts'
 import * as connections from '../connections/store.ts'
 import { isEmailAddress } from '../email-address.ts'
@@ -18,14 +19,35 @@ import { answer, OffsetQuery, PageAnswer, pageOf } from '../paging.ts'
 import { parseLucene } from '../search/lucene.ts'
 import { sendTicketMail } from '../tickets/mail.ts'
 import { FieldsQuery, pick } from '../wire.ts'
-import { changed, endsAccess, ownIdentity, problems, refuseCreation, refuseWeak, registered, shown } from './rules.ts'
+import type { AccountActions } from './account-actions.ts'
+import { refusalOfPassword } from './passwords/rules.ts'
+import * as passwords from './passwords/store.ts'
+import {
+  changed,
+  endsAccess,
+  ownIdentity,
+  problems,
+  refuseCreation,
+  refuseWeak,
+  registered,
+  requireDatabase,
+  shown,
+} from './rules.ts'
 import { CreateUser, UpdateUser, User, UserFilter, UserId } from './schema.ts'
 import * as store from './store.ts'
 
 const tags = ['users']
 
-export const users: Slice<{ database: Database; clock: Clock; outbox: Outbox; tenantLog: TenantLog }> =
-  ({ database, clock, outbox, tenantLog }) =>
+export interface UsersDependencies {
+  database: Database
+  clock: Clock
+  outbox: Outbox
+  tenantLog: TenantLog
+  accountActions: AccountActions
+}
+
+export const users: Slice<UsersDependencies> =
+  ({ database, clock, outbox, tenantLog, accountActions }) =>
   async (app) => {
     app.get(
       '/users',
@@ -97,7 +119,9 @@ export const users: Slice<{ database: Database; clock: Clock; outbox: Outbox; te
           connections.findByName(tx, body.connection),
         )
         if (!connection) throw problems.unknown_connection()
-        refuseWeak(connection, body.password, body)
+        requireDatabase(connection)
+        const asked = { environmentId: environment.id, options: connection.options, plain: body.password, person: body }
+        refuseWeak(await refusalOfPassword({ database }, asked))
         // Hashing takes as long as many queries: no transaction is held open for it.
         const row = registered(body, connection, await hashPassword(body.password), clock.now())
         const identities = [ownIdentity(row, connection.name)]
@@ -107,6 +131,7 @@ export const users: Slice<{ database: Database; clock: Clock; outbox: Outbox; te
           return askToVerify(tx, environment, user, body)
         })
         if (mailed) tenantLog.add(environment.id, { type: 'svr', ...who(user), ...asker(request) })
+        accountActions.afterRegistration({ environment, asker: asker(request), connection }, user)
         return reply.code(201).send(shown(user))
       },
     )
@@ -151,7 +176,7 @@ export const users: Slice<{ database: Database; clock: Clock; outbox: Outbox; te
         const now = clock.now()
         const passwordHash =
           body.password === undefined ? undefined : await newHash(environment.id, params.id, body.password, body)
-        const { row, moved, mailed } = await database.inEnvironment(environment.id, async (tx) => {
+        const { row, connection, moved, mailed } = await database.inEnvironment(environment.id, async (tx) => {
           const current = await store.lock(tx, params.id)
           const connection = await connections.get(tx, current.connection_id)
           const next = {
@@ -159,14 +184,22 @@ export const users: Slice<{ database: Database; clock: Clock; outbox: Outbox; te
             connection: current.connection,
             identities: current.identities,
           }
+          if (passwordHash !== undefined) {
+            const { history } = demandsOf(connection.options)
+            await passwords.remember(tx, environment.id, params.id, history, now)
+          }
           await store.save(tx, next)
-          if (endsAccess(body)) await store.endAccess(tx, params.id, now)
+          const why = endsAccess(body)
+          if (why) await store.endAccess(tx, params.id, now, why)
           const mailed = await askToVerify(tx, environment, next, body)
-          return { row: next, moved: next.email !== current.email, mailed }
+          return { row: next, connection, moved: next.email !== current.email, mailed }
         })
         const happened = { ...who(row), ...asker(request) }
         if (moved) tenantLog.add(environment.id, { type: 'sce', ...happened })
-        if (passwordHash !== undefined) tenantLog.add(environment.id, { type: 'scp', ...happened })
+        if (passwordHash !== undefined) {
+          tenantLog.add(environment.id, { type: 'scp', ...happened })
+          accountActions.afterPasswordChange({ environment, asker: asker(request), connection }, row)
+        }
         if (mailed) tenantLog.add(environment.id, { type: 'svr', ...happened })
         return shown(row)
       },
@@ -207,10 +240,12 @@ export const users: Slice<{ database: Database; clock: Clock; outbox: Outbox; te
 
     /** Checked against the user as they will be, and hashed before the transaction that changes them. */
     async function newHash(environmentId: string, userId: string, password: string, change: UpdateUser) {
-      await database.inEnvironment(environmentId, async (tx) => {
+      const { row, options } = await database.inEnvironment(environmentId, async (tx) => {
         const row = await store.get(tx, userId)
-        refuseWeak(await connections.get(tx, row.connection_id), password, { ...row, ...change })
+        return { row, options: (await connections.get(tx, row.connection_id)).options }
       })
+      const person = { ...row, ...change }
+      refuseWeak(await refusalOfPassword({ database }, { environmentId, options, plain: password, person, userId }))
       return hashPassword(password)
     }
   }

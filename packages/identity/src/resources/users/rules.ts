@@ -1,9 +1,9 @@
 import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
-import { checkPassword, type Person } from '../../upstream/database/policy.ts'
+import type { Violation } from '../../upstream/database/policy.ts'
 import type { ConnectionRow } from '../connections/store.ts'
 import { comparableEmail, isEmailAddress } from '../email-address.ts'
-import { refuseActive } from '../inert.ts'
+import { refuseActive, unsupported } from '../inert.ts'
 import { refuseAddress } from '../web-address.ts'
 import { present } from '../wire.ts'
 import { type CreateUser, inert, type UpdateUser } from './schema.ts'
@@ -23,6 +23,11 @@ const refuse = (reason: string) => problems.invalid_body({ facts: { reason } })
 /** Both kinds of metadata together travel in every answer and through every Action. */
 const MAXIMUM_METADATA_BYTES = 64 * 1024
 
+/** Whoever signs in with codes becomes a user with the first one. @throws Problem `operation_not_supported` */
+export function requireDatabase({ strategy }: Pick<ConnectionRow, 'strategy'>): void {
+  if (strategy !== 'auth0') throw unsupported(`connection of strategy ${strategy}`)
+}
+
 /**
  * A new user of a database connection.
  *
@@ -41,6 +46,8 @@ export function registered(
     email: asked.email,
     email_verified: asked.email_verified ?? false,
     username: newUsername(asked.username, connection),
+    phone_number: null,
+    phone_verified: null,
     name: asked.name ?? asked.email,
     nickname: asked.nickname ?? asked.email.split('@')[0]!,
     given_name: asked.given_name ?? null,
@@ -106,11 +113,11 @@ export function changed(
 }
 
 /** A new password locks out whoever knew the old one, and a block whoever is inside. */
-export const endsAccess = (change: UpdateUser): boolean => change.password !== undefined || change.blocked === true
+export const endsAccess = (change: UpdateUser): 'account-deactivated' | 'password-changed' | undefined =>
+  change.blocked === true ? 'account-deactivated' : change.password !== undefined ? 'password-changed' : undefined
 
 /** @throws Problem `weak_password` with the sentence for the person who chose it */
-export function refuseWeak(connection: ConnectionRow, password: string, person: Person): void {
-  const violation = checkPassword(connection.options, password, person)
+export function refuseWeak(violation: Violation | undefined): void {
   if (violation) throw problems.weak_password({ facts: { text: violation.text }, internal: violation.code })
 }
 
@@ -143,7 +150,7 @@ function refuseTexts(asked: { email?: string | undefined; picture?: string | nul
   if (wrong) throw refuse(`'picture' ${wrong}.`)
 }
 
-function merged(present: Record<string, unknown>, change: Record<string, unknown> | undefined) {
+export function merged(present: Record<string, unknown>, change: Record<string, unknown> | undefined) {
   if (!change) return present
   const next = Object.fromEntries(Object.entries({ ...present, ...change }).filter(([, value]) => value !== null))
   if (Buffer.byteLength(JSON.stringify(next)) > MAXIMUM_METADATA_BYTES) {
@@ -160,6 +167,12 @@ export function shown(row: UserWithConnection) {
 
 /** The one identity of a user who was just made. */
 export function ownIdentity(row: UserRow, connection: string): IdentityShown {
-  const [provider, ...id] = row.user_id.split('|')
-  return { connection, user_id: id.join('|'), provider: provider!, isSocial: false }
+  const { provider, identity_id } = identityOf(row.user_id)
+  return { connection, user_id: identity_id, provider, isSocial: false }
+}
+
+/** What a user id says of the identity that it was made for. */
+export function identityOf(userId: string): { provider: string; identity_id: string } {
+  const [provider, ...id] = userId.split('|')
+  return { provider: provider!, identity_id: id.join('|') }
 }

@@ -78,6 +78,8 @@ export const User = Type.Object({
   email: Type.Optional(Type.String()),
   email_verified: Type.Optional(Type.Boolean()),
   username: Type.Optional(Type.String()),
+  phone_number: Type.Optional(Type.String()),
+  phone_verified: Type.Optional(Type.Boolean()),
   name: Type.Optional(Type.String()),
   nickname: Type.Optional(Type.String()),
   given_name: Type.Optional(Type.String()),

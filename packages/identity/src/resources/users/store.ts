@@ -4,6 +4,7 @@ import { violates } from '../constraint.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import type { Query } from '../search/lucene.ts'
 import { limited } from '../search/store.ts'
+import { because, type Initiator } from '../sessions/store.ts'
 import { problems } from './rules.ts'
 import { condition } from './search-store.ts'
 
@@ -13,6 +14,8 @@ export interface UserRow {
   email: string | null
   email_verified: boolean
   username: string | null
+  phone_number: string | null
+  phone_verified: boolean | null
   name: string | null
   nickname: string | null
   given_name: string | null
@@ -41,7 +44,7 @@ export interface IdentityShown {
 export type UserWithConnection = UserRow & { connection: string; identities: IdentityShown[] }
 
 const columns = (tx: Tx) => tx`
-  u.user_id, u.connection_id, u.email, u.email_verified, u.username, u.name, u.nickname, u.given_name, u.family_name, u.picture,
+  u.user_id, u.connection_id, u.email, u.email_verified, u.username, u.phone_number, u.phone_verified, u.name, u.nickname, u.given_name, u.family_name, u.picture,
   u.user_metadata, u.app_metadata, u.blocked, u.password_hash, u.last_password_reset, u.last_login, u.last_ip,
   u.logins_count, u.created_at, u.updated_at, c.name as connection, identities_of(u.user_id) as identities`
 
@@ -146,8 +149,9 @@ export async function save(tx: Tx, row: UserWithConnection): Promise<void> {
 }
 
 /** Signs a person out everywhere: no session is left, and whatever was authorized can no longer be refreshed. */
-export async function endAccess(tx: Tx, id: string, now: Date): Promise<void> {
-  await tx`delete from sessions where user_id = ${id}`
+export async function endAccess(tx: Tx, id: string, now: Date, why: Initiator): Promise<void> {
+  await tx`delete from remembered_browsers where user_id = ${id}`
+  await tx`delete from sessions where user_id = ${id} and ${because(tx, why)}`
   await tx`update grants set revoked_at = ${now} where user_id = ${id} and revoked_at is null`
   // A link to choose a password, made before, would bring whoever holds it back in.
   await tx`delete from tickets where user_id = ${id} and kind = 'password_change'`
@@ -155,6 +159,6 @@ export async function endAccess(tx: Tx, id: string, now: Date): Promise<void> {
 
 /** Sessions, grants, memberships, roles and permissions go with the user, by foreign keys in the same statement. */
 export async function remove(tx: Tx, id: string): Promise<boolean> {
-  const gone = await tx`delete from users where user_id = ${id} returning 1`
+  const gone = await tx`delete from users where user_id = ${id} and ${because(tx, 'account-deleted')} returning 1`
   return gone.length > 0
 }

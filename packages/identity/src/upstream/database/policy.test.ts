@@ -25,29 +25,27 @@ test('without a level passwords must be good', () => {
 })
 
 test('every rule is said before a password is chosen', () => {
-  const texts = (options: PasswordOptions) => passwordRules(options).map(({ text }) => text)
-  const kinds = 'Three of: lower-case letters, upper-case letters, digits, symbols'
-  assert.deepEqual(texts({ passwordPolicy: 'none' }), [])
-  assert.deepEqual(texts({ passwordPolicy: 'low' }), ['At least 6 characters'])
-  assert.deepEqual(texts({ passwordPolicy: 'fair' }), [
-    'At least 8 characters',
-    'Lower-case letters, upper-case letters and digits',
+  const names = (options: PasswordOptions) =>
+    passwordRules(options).map(({ name, length }) => name.replace('password-policy-', '') + (length ?? ''))
+  assert.deepEqual(names({ passwordPolicy: 'none' }), [])
+  assert.deepEqual(names({ passwordPolicy: 'low' }), ['length-at-least6'])
+  assert.deepEqual(names({ passwordPolicy: 'fair' }), ['length-at-least8', 'letters-and-digits'])
+  assert.deepEqual(names({ passwordPolicy: 'good' }), ['length-at-least8', 'contains-at-least'])
+  assert.deepEqual(names({ passwordPolicy: 'excellent', password_no_personal_info: { enable: true } }), [
+    'length-at-least10',
+    'contains-at-least',
+    'identical-chars',
+    'user-information',
   ])
-  assert.deepEqual(texts({ passwordPolicy: 'good' }), ['At least 8 characters', kinds])
-  assert.deepEqual(texts({ passwordPolicy: 'excellent', password_no_personal_info: { enable: true } }), [
-    'At least 10 characters',
-    kinds,
-    'No more than two identical characters in a row',
-    'Without your name and email address',
-  ])
-  assert.deepEqual(passwordRules({ passwordPolicy: 'none', password_complexity_options: { min_length: 12 } }), [
-    { text: 'At least 12 characters; three random words work well', length: 12 },
+  assert.deepEqual(names({ passwordPolicy: 'none', password_complexity_options: { min_length: 12 } }), [
+    'length-in-words12',
   ])
 })
 
 test('a minimum of the options wins over that of the level, and is said in a sentence', () => {
   const options: PasswordOptions = { passwordPolicy: 'low', password_complexity_options: { min_length: 12 } }
   assert.deepEqual(checkPassword(options, 'elevenchars'), {
+    name: 'password-too-short-for-words',
     code: 'too_short',
     text: 'Use at least 12 characters. Three random words work well.',
   })
@@ -74,4 +72,53 @@ test('names and the address are refused inside a password only when the connecti
   assert.equal(refused(strict, 'my-reed-7', person), 'personal_information')
   assert.equal(refused(strict, 'alphabet', person), undefined)
   assert.equal(refused({ passwordPolicy: 'none' }, 'xANNAx', person), undefined)
+})
+
+test('what password_options say stands for its older counterpart, part by part', () => {
+  const options: PasswordOptions = {
+    passwordPolicy: 'excellent',
+    password_no_personal_info: { enable: true },
+    password_options: {
+      complexity: {
+        min_length: 4,
+        character_types: ['uppercase', 'number'],
+        identical_characters: 'block',
+        sequential_characters: 'block',
+      },
+      profile_data: { active: true, blocked_fields: ['username'] },
+    },
+  }
+  assert.equal(refused(options, 'A9x'), 'too_short')
+  assert.equal(refused(options, 'a9xx'), 'too_simple')
+  assert.equal(refused(options, 'A9xxx'), 'repeated_characters')
+  for (const run of ['A9xabc', 'A9xCBA', 'Ax987']) assert.equal(refused(options, run), 'sequential_characters', run)
+  assert.equal(refused(options, 'A9-eve-x', { username: 'eve', email: 'nina@example.test' }), 'personal_information')
+  assert.equal(refused(options, 'A9-nina', { username: 'eve', email: 'nina@example.test' }), undefined)
+  assert.deepEqual(
+    passwordRules(options).map(({ name }) => name.replace('password-policy-', '')),
+    ['length-at-least', 'uppercase', 'number', 'identical-chars', 'sequential-chars', 'user-information'],
+  )
+  const loose: PasswordOptions = {
+    password_options: { complexity: { character_types: ['lowercase', 'uppercase', 'number', 'special'] } },
+  }
+  assert.equal(refused(loose, 'Ab1'), 'too_simple')
+  assert.equal(refused(loose, 'Ab1!'), undefined)
+  loose.password_options!.complexity!.character_type_rule = 'three_of_four'
+  assert.equal(refused(loose, 'Ab1'), undefined)
+})
+
+test('common passwords and a connection’s own words are refused whole, in any spelling of case', () => {
+  const older: PasswordOptions = {
+    passwordPolicy: 'none',
+    password_dictionary: { enable: true, dictionary: ['Acme1'] },
+  }
+  const newer: PasswordOptions = {
+    passwordPolicy: 'none',
+    password_options: { dictionary: { active: true, custom: ['Acme1'] } },
+  }
+  for (const options of [older, newer]) {
+    for (const word of ['password', 'PassWord', 'acme1']) assert.equal(refused(options, word), 'dictionary')
+    assert.equal(refused(options, 'acme1 and more'), undefined)
+  }
+  assert.equal(refused({ passwordPolicy: 'none', password_dictionary: { enable: false } }, 'password'), undefined)
 })

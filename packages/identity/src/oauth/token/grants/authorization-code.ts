@@ -31,15 +31,16 @@ export const authorizationCode: GrantHandler = async (deps, request) => {
   if (code.expires_at <= now || code.revoked_at || code.attempts >= MAXIMUM_ATTEMPTS) throw problems.invalid_code()
   if (parameters.redirect_uri !== code.redirect_uri) throw problems.invalid_code({ internal: 'redirect_uri differs' })
   await checkVerifier(deps, request, code, codeHash)
-  refuseSubject(code)
+  if (code.dpop_jkt !== null && code.dpop_jkt !== request.provenKey) throw problems.other_dpop_key()
+  refuseSubject(code, 'suspended_grant')
   await requireConnection(deps.configuration, environment.id, code)
 
-  const api = code.audience === null ? undefined : await deps.configuration.resourceServer(environment, code.audience)
+  const api = code.audience === null ? undefined : await deps.configuration.apiFor(environment, client, code.audience)
   if (code.audience !== null && !api) throw problems.invalid_code({ internal: 'the API is gone' })
   const offline =
     cutScope(code.scope, api, code.permissions).includes('offline_access') &&
     client.grant_types.includes('refresh_token')
-  const refresh = offline ? firstRefreshToken(request) : undefined
+  const refresh = offline ? firstRefreshToken(request, code.claims) : undefined
 
   const redeemed = await deps.database.once(environment.id, (tx) => store.redeemCode(tx, codeHash, now, refresh?.row))
   if (redeemed.length === 0) {
@@ -56,6 +57,7 @@ export const authorizationCode: GrantHandler = async (deps, request) => {
     grant: code,
     subject: code,
     api,
+    provenKey: request.provenKey,
     claims: code.claims,
     nonce: code.nonce ?? undefined,
     withAuthTime: code.with_auth_time,

@@ -24,11 +24,10 @@ export const clientCredentials: GrantHandler = async (deps, request) => {
   const organization = await organizationOf(deps, request, grant)
   if (organization)
     Object.assign(request.about, { organization_id: organization.id, organization_name: organization.name })
-  const scope = grantedScope(
-    grant,
-    api.scopes.map(({ value }) => value),
-    parameters.scope,
-  )
+  const known = api.scopes.map(({ value }) => value)
+  const granted = grant.allow_all_scopes ? known : grant.scope.filter((scope) => known.includes(scope))
+  const { asked, scope } = wantedScope(granted, parameters.scope)
+  const decided = await deps.credentialsExchange(request, { audience, organization, asked, scope })
   const withOrganizationName = environment.settings.allow_organization_name_in_authentication_api === true
   return issueForClient({
     issuer: environment.issuer,
@@ -37,30 +36,38 @@ export const clientCredentials: GrantHandler = async (deps, request) => {
     client,
     audience,
     api,
-    scope,
+    // An Action may give what the machine did not ask for, and nothing that it was not granted.
+    scope: decided ? decided.scopes.filter((name) => granted.includes(name)) : scope,
+    claims: decided?.accessTokenClaims,
     organization,
     withOrganizationName,
+    provenKey: request.provenKey,
   })
 }
 
 /** Without `scope` a machine gets all that was granted; with it, no more than was granted. */
-function grantedScope(grant: ClientGrant, known: string[], asked: string | undefined): string[] {
-  const granted = grant.allow_all_scopes ? known : grant.scope.filter((scope) => known.includes(scope))
-  const wanted = parseScope(asked)
-  if (!wanted) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
-  const missing = wanted.filter((scope) => !granted.includes(scope))
+function wantedScope(granted: string[], parameter: string | undefined): { asked: string[]; scope: string[] } {
+  const asked = parseScope(parameter)
+  if (!asked) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
+  const missing = asked.filter((scope) => !granted.includes(scope))
   if (missing.length > 0) {
     throw problems.access_denied({
       facts: { reason: `Client has not been granted scopes: ${missing.join(', ').slice(0, 500)}` },
     })
   }
-  return wanted.length > 0 ? wanted : granted
+  return { asked, scope: asked.length > 0 ? asked : granted }
 }
 
-async function organizationOf(deps: TokenDependencies, { environment, parameters }: TokenRequest, grant: ClientGrant) {
-  const asked = parameters.organization
+async function organizationOf(
+  deps: TokenDependencies,
+  { environment, client, parameters }: TokenRequest,
+  grant: ClientGrant,
+) {
+  // The default is what a request means that names none; where the grant knows no organizations it means nothing.
+  const asked = parameters.organization || (grant.organization_usage === 'deny' ? null : client.default_organization_id)
   if (!asked) {
-    if (grant.organization_usage === 'require') {
+    // The client's own `deny` is every client's default and speaks of people; what a machine may is said by its grant.
+    if (grant.organization_usage === 'require' || client.organization_usage === 'require') {
       throw problems.invalid_request({ facts: { reason: 'parameter organization is required for this client' } })
     }
     return null
@@ -71,5 +78,6 @@ async function organizationOf(deps: TokenDependencies, { environment, parameters
   const organization = await namedOrganization(deps.configuration, environment, asked)
   const allowed = grant.allow_any_organization || grant.organizations.includes(organization.organization_id)
   if (!allowed) throw invalidOrganization(asked)
-  return { id: organization.organization_id, name: organization.name }
+  const { organization_id: id, name, display_name, metadata } = organization
+  return { id, name, display_name, metadata }
 }

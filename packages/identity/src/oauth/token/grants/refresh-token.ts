@@ -1,7 +1,7 @@
 /**
  * refresh_token (RFC 6749 §6) with rotation. A token is exchanged once; what is presented again after the leeway means
  * that a copy exists, and ends the whole family (RFC 9700 §4.14). Scopes, membership and claims are those of now. Two
- * round trips to the database.
+ * round trips to the database, three for another API than the grant's.
  */
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import type { Client } from '../../configuration.ts'
@@ -9,10 +9,17 @@ import { requireConnection } from '../../connection.ts'
 import type { RefreshTokenRow } from '../../grant-store.ts'
 import * as store from '../../grant-store.ts'
 import { problems } from '../../problems.ts'
-import { issue } from '../../tokens/issue.ts'
-import { deviceOf, idleEnd, nextRefreshToken, refreshPolicy } from '../../tokens/refresh.ts'
-import { parseScope } from '../../tokens/scope.ts'
+import { issue, requireProof } from '../../tokens/issue.ts'
+import {
+  type AskedEnds,
+  deviceOf,
+  endsAfterUse,
+  idleEnd,
+  nextRefreshToken,
+  refreshPolicy,
+} from '../../tokens/refresh.ts'
 import { type GrantHandler, required, type TokenDependencies, type TokenRequest } from '../token.ts'
+import { targetOf } from './refresh-target.ts'
 import { aboutGrant, refuseSubject } from './subject.ts'
 
 export const refreshToken: GrantHandler = async (deps, request) => {
@@ -22,17 +29,29 @@ export const refreshToken: GrantHandler = async (deps, request) => {
   if (!token || token.client_id !== client.client_id || token.issuer !== environment.issuer)
     throw problems.invalid_refresh_token()
   Object.assign(request.about, aboutGrant(token))
-  if (token.revoked_at || isOver(token, now)) throw problems.invalid_refresh_token()
+  if (token.revoked_at || isOver(client, token, now)) throw problems.invalid_refresh_token()
+  // Before anything is changed: whoever has the token alone can neither use it nor end its family (RFC 9449 §5).
+  if (token.dpop_jkt !== null && token.dpop_jkt !== request.provenKey) throw problems.other_dpop_key()
   if (token.rotated_at && !withinLeeway(client, token.rotated_at, now)) return endFamily(deps, request, token)
-  const scope = narrowed(token, parameters)
-  refuseSubject(token)
+  if (parameters.organization !== undefined && parameters.organization !== token.organization_id) {
+    throw problems.invalid_refresh_token({ internal: 'another organization was asked for' })
+  }
+  if (parameters.audience !== undefined) request.about.audience = parameters.audience.slice(0, 200)
+  const { api, audience, scope } = await targetOf(deps.configuration, request, token)
+  const grant = { ...token, audience, scope }
+  if (api && audience !== token.audience) {
+    const { identifier } = api
+    const [subject] = await deps.database.once(environment.id, (tx) =>
+      store.subject(tx, token.user_id, token.organization_id, identifier),
+    )
+    Object.assign(grant, subject, { resource_server_identifier: identifier })
+  }
+  refuseSubject(grant, 'suspended_grant')
   await requireConnection(deps.configuration, environment.id, token)
-
-  const api = token.audience === null ? undefined : await deps.configuration.resourceServer(environment, token.audience)
-  if (token.audience !== null && !api) throw problems.invalid_refresh_token({ internal: 'the API is gone' })
-  const grant = { ...token, scope }
-  const claims = await deps.postLogin.atRefresh(request, grant)
-  const handle = await exchange(deps, request, token)
+  // What is refused must be refused before the token is used up.
+  requireProof({ client, api, provenKey: request.provenKey })
+  const { claims, ends } = await deps.postLogin.atRefresh(request, grant)
+  const handle = await exchange(deps, request, token, ends)
   const tokens = await issue({
     environmentId: environment.id,
     issuer: environment.issuer,
@@ -41,8 +60,9 @@ export const refreshToken: GrantHandler = async (deps, request) => {
     now,
     client,
     grant,
-    subject: token,
+    subject: grant,
     api,
+    provenKey: request.provenKey,
     claims,
     grantType: 'refresh_token',
     withOrganizationName: environment.settings.allow_organization_name_in_authentication_api === true,
@@ -55,17 +75,20 @@ async function exchange(
   deps: TokenDependencies,
   request: TokenRequest,
   token: RefreshTokenRow,
+  asked: AskedEnds,
 ): Promise<string | undefined> {
   const { environment, client, now } = request
   const policy = refreshPolicy(client)
-  if (policy.rotation_type === 'non-rotating') {
+  const ends = endsAfterUse(policy, token.expires_at, now, asked)
+  // A token of the other kind is replaced by one of the client's kind, once.
+  if (policy.rotation_type === 'non-rotating' && !token.rotating) {
     const touched = await deps.database.once(environment.id, (tx) =>
-      store.touchRefreshToken(tx, token.token_id, now, idleEnd(policy, now), deviceOf(request)),
+      store.touchRefreshToken(tx, token.token_id, now, ends, deviceOf(request)),
     )
     if (touched.length === 0) throw problems.invalid_refresh_token()
     return undefined
   }
-  const next = nextRefreshToken(request, token.expires_at)
+  const next = nextRefreshToken(request, ends)
   const rotated = await deps.database.once(environment.id, (tx) =>
     store.rotateRefreshToken(tx, token.token_id, now, policy.leeway, next.row),
   )
@@ -83,27 +106,13 @@ async function endFamily(
   throw problems.invalid_refresh_token({ internal: 'a rotated token was used again; its family is revoked' })
 }
 
-const isOver = (token: RefreshTokenRow, now: Date): boolean =>
-  (token.expires_at !== null && token.expires_at <= now) ||
-  (token.idle_expires_at !== null && token.idle_expires_at <= now)
+/** The end of a family is fixed when it begins; how long a token may rest is the client's setting of now, or an Action's. */
+function isOver(client: Client, token: RefreshTokenRow, now: Date): boolean {
+  const ends = [token.expires_at, token.idle_limit, idleEnd(refreshPolicy(client), token.last_used_at)]
+  return ends.some((end) => end !== null && end <= now)
+}
 
 function withinLeeway(client: Client, rotatedAt: Date, now: Date): boolean {
   const { leeway } = refreshPolicy(client)
   return leeway > 0 && now.getTime() - rotatedAt.getTime() < leeway * 1000
-}
-
-/** A refresh may ask for less than was granted, never for more, nor for another API or organization. */
-function narrowed(token: RefreshTokenRow, parameters: Readonly<Record<string, string>>): string[] {
-  if (parameters.organization !== undefined && parameters.organization !== token.organization_id) {
-    throw problems.invalid_refresh_token({ internal: 'another organization was asked for' })
-  }
-  if (parameters.audience !== undefined && parameters.audience !== token.audience) {
-    throw problems.invalid_request({ facts: { reason: 'A refresh token is good for the audience it was issued for.' } })
-  }
-  const asked = parseScope(parameters.scope)
-  if (!asked) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
-  const wider = asked.filter((scope) => !token.scope.includes(scope))
-  if (wider.length > 0)
-    throw problems.invalid_scope({ facts: { reason: `The grant does not cover: ${wider.join(' ')}` } })
-  return asked.length > 0 ? asked : token.scope
 }

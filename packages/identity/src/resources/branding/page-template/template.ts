@@ -64,6 +64,16 @@ export async function framePage(source: string, { head, widget, nonce }: Framed,
   return page.replace(marks[HEAD]!, () => head).replace(marks[WIDGET]!, () => widget)
 }
 
+/**
+ * What stands inside a form of a page, under the same rules as a template.
+ *
+ * @throws Error when it does not render within its limits
+ */
+export function renderPartial(source: string, nonce: string, variables: object): Promise<string> {
+  if (/\{%-?\s{0,10}auth0/.test(source)) throw new Error('a partial has no head and no widget')
+  return liquid.render(parse(source), { ...variables, nonce })
+}
+
 /** @returns what is wrong with a template, or undefined */
 export async function refuseTemplate(source: string): Promise<string | undefined> {
   for (const part of ['head', 'widget']) {

@@ -92,14 +92,14 @@ export const ThemeAnswer = Type.Object({
 export const ThemeId = Exact({ themeId: Type.String({ minLength: 1, maxLength: 64 }) })
 
 type Inert = Record<string, Parameters<typeof inertMembers>[0][string]>
-const regular = (size: number) => only({ bold: false, size })
 
 /**
  * Members with no effect, at the values of Auth0's theme before anybody changed it. Text, fields and messages keep the
  * colours of these pages: those are checked for contrast in both themes, and one colour alone could make a page unreadable.
  */
 export const inert: Record<'borders' | 'colors' | 'fonts' | 'page_background' | 'widget', Inert> = {
-  borders: { button_border_weight: only(1), input_border_weight: only(1), widget_border_weight: only(0, 1) },
+  // A field without a border cannot be seen.
+  borders: { input_border_weight: (value) => Number(value) >= 1 },
   colors: {
     base_hover_color: only('#000000'),
     body_text: only('#1e212a'),
@@ -119,15 +119,9 @@ export const inert: Record<'borders' | 'colors' | 'fonts' | 'page_background' | 
     widget_border: only('#c9cace'),
   },
   fonts: {
-    body_text: regular(87.5),
-    buttons_text: regular(100),
+    // The pages load nothing from elsewhere, and links in a sentence are told by more than their colour.
     font_url: only(''),
-    input_labels: regular(100),
-    links: only({ bold: true, size: 87.5 }),
     links_style: only('normal', 'underlined'),
-    reference_text_size: only(16),
-    subtitle: regular(87.5),
-    title: regular(150),
   },
   page_background: { background_image_url: only(''), page_layout: only('center') },
   widget: { social_buttons_layout: only('bottom') },

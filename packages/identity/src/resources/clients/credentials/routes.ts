@@ -127,7 +127,10 @@ export const clientCredentials: Slice<{ database: Database; clock: Clock }> =
         const { client_id, credential_id } = request.params
         const gone = await database.inEnvironment(request.environment.id, async (tx) => {
           const client = await clients.lock(tx, client_id)
-          const used = client.client_authentication_methods?.private_key_jwt.credentials ?? []
+          const used = [
+            ...(client.client_authentication_methods?.private_key_jwt.credentials ?? []),
+            ...(client.signed_request_object?.credentials ?? []),
+          ]
           if (used.some(({ id }) => id === credential_id)) throw problems.credential_in_use()
           return store.remove(tx, client_id, credential_id)
         })

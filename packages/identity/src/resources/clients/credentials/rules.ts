@@ -14,7 +14,8 @@ export const problems = defineProblems({
   credential_conflict: { status: 409, title: 'The client has a credential with this key or kid already.' },
   credential_in_use: {
     status: 409,
-    title: "The client authenticates with this credential. Take it out of 'client_authentication_methods' first.",
+    title:
+      "The client uses this credential. Take it out of 'client_authentication_methods' and 'signed_request_object' first.",
   },
   invalid_body: { status: 400, title: 'Payload validation error: {reason}' },
 })

@@ -24,8 +24,7 @@ export async function runImport(
   job: jobs.ImportJob,
   signal?: AbortSignal,
 ): Promise<Outcome | undefined> {
-  const { database, clock } = deps
-  const connection = await database.inEnvironment(job.environment_id, (tx) =>
+  const connection = await deps.database.inEnvironment(job.environment_id, (tx) =>
     connections.find(tx, job.connection_id ?? ''),
   )
   if (!connection) throw new LeaseLost()
@@ -37,7 +36,24 @@ export async function runImport(
     await step(deps, job, (tx) => jobs.saveProgress(tx, job.id, progressOf(progress)))
   }
   if (progress.total === 0) return finish(deps, job)
+  try {
+    return await importRows(deps, job, connection, progress, signal)
+  } catch (error) {
+    // It was whole when it was surveyed. A file goes with its job: whoever still reads finds an end in the middle.
+    if (error instanceof BrokenFile) await step(deps, job, async () => {})
+    throw error
+  }
+}
 
+async function importRows(
+  deps: RunDependencies,
+  job: jobs.ImportJob,
+  connection: connections.ConnectionRow,
+  surveyed: jobs.Progress,
+  signal: AbortSignal | undefined,
+): Promise<Outcome | undefined> {
+  const { clock } = deps
+  let progress = surveyed
   let offset = Number(progress.cursor ?? 0)
   let rows: { row: FileRow; position: number }[] = []
   let bytes = 0
@@ -67,7 +83,7 @@ export async function runImport(
     ;[rows, bytes] = [[], 0]
     if (signal?.aborted) return undefined
   }
-  throw new Error('The file of the import has changed.')
+  throw new BrokenFile('The file of the import has changed.')
 }
 
 async function survey(deps: RunDependencies, job: jobs.ImportJob, signal: AbortSignal | undefined) {

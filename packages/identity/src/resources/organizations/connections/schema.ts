@@ -13,6 +13,7 @@ export const AddConnection = Exact({
   connection_id: Type.String({ minLength: 1, maxLength: 64 }),
   organization_connection_name: Type.Optional(Name),
   assign_membership_on_login: Type.Optional(Type.Boolean()),
+  is_signup_enabled: Type.Optional(Type.Boolean()),
   is_enabled: Type.Optional(Type.Boolean()),
   ...inertMembers(inert),
 })
@@ -22,6 +23,7 @@ export type AddConnection = Static<typeof AddConnection>
 export const UpdateConnection = Exact({
   organization_connection_name: Type.Optional(Nullable(Name)),
   assign_membership_on_login: Type.Optional(Type.Boolean()),
+  is_signup_enabled: Type.Optional(Type.Boolean()),
   is_enabled: Type.Optional(Nullable(Type.Boolean())),
   ...inertMembers(inert),
 })

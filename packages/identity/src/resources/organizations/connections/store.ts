@@ -67,6 +67,7 @@ export async function update(
     update organization_connections set
       organization_connection_name = ${name === undefined ? tx`organization_connection_name` : name},
       assign_membership_on_login = coalesce(${change.assign_membership_on_login ?? null}, assign_membership_on_login),
+      is_signup_enabled = coalesce(${change.is_signup_enabled ?? null}, is_signup_enabled),
       is_enabled = coalesce(${change.is_enabled ?? null}, is_enabled)
     where organization_id = ${organizationId} and connection_id = ${connectionId}`
   return find(tx, organizationId, connectionId)

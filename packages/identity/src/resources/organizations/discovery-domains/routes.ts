@@ -6,13 +6,12 @@ import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
-import { refuseActive } from '../../inert.ts'
 import { refusals } from '../../management-api.ts'
 import { answer, CheckpointQuery, PageAnswer, pageOf } from '../../paging.ts'
 import { OrganizationId } from '../schema.ts'
 import * as organizations from '../store.ts'
 import { claimed, problems, shown } from './rules.ts'
-import { CreateDomain, DiscoveryDomain, DomainNamePath, DomainPath, inert, UpdateDomain } from './schema.ts'
+import { CreateDomain, DiscoveryDomain, DomainNamePath, DomainPath, UpdateDomain } from './schema.ts'
 import * as store from './store.ts'
 
 const tags = ['organizations']
@@ -53,7 +52,7 @@ export const discoveryDomains: Slice<{ database: Database; clock: Clock }> =
           tags,
           params: OrganizationId,
           body: CreateDomain,
-          response: { 201: DiscoveryDomain, ...refusals(400, 404, 409, 501) },
+          response: { 201: DiscoveryDomain, ...refusals(400, 404, 409) },
         },
       },
       async (request, reply) => {
@@ -111,19 +110,19 @@ export const discoveryDomains: Slice<{ database: Database; clock: Clock }> =
         config: { scope: 'update:organization_discovery_domains' },
         schema: {
           operationId: 'updateDiscoveryDomain',
-          summary: 'Say whether an e-mail domain of an organization counts as proven',
+          summary:
+            'Say whether an e-mail domain of an organization counts as proven, and whether people find it by theirs',
           tags,
           params: DomainPath,
           body: UpdateDomain,
-          response: { 200: DiscoveryDomain, ...refusals(400, 404, 409, 501) },
+          response: { 200: DiscoveryDomain, ...refusals(400, 404, 409) },
         },
       },
       async (request) => {
-        refuseActive(inert, request.body)
         const { id, discovery_domain_id } = request.params
         return shown(
           await database.inEnvironment(request.environment.id, (tx) =>
-            store.setStatus(tx, id, discovery_domain_id, request.body.status),
+            store.update(tx, id, discovery_domain_id, request.body),
           ),
         )
       },

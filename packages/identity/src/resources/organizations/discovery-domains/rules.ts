@@ -1,8 +1,7 @@
 import { newId, randomText } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { isDomainName } from '../../domain-name.ts'
-import { refuseActive } from '../../inert.ts'
-import { type CreateDomain, type DiscoveryDomain, inert } from './schema.ts'
+import type { CreateDomain, DiscoveryDomain } from './schema.ts'
 import type { DomainRow } from './store.ts'
 
 export const problems = defineProblems({
@@ -15,9 +14,8 @@ export const problems = defineProblems({
 
 export const DOMAINS_PER_ORGANIZATION = 100
 
-/** @throws Problem `invalid_body`, `operation_not_supported` */
+/** @throws Problem `invalid_body` */
 export function claimed(asked: CreateDomain, organizationId: string, now: Date): DomainRow {
-  refuseActive(inert, asked)
   const domain = asked.domain.toLowerCase()
   if (!isDomainName(domain)) {
     throw problems.invalid_body({ facts: { reason: "'domain' must be a domain name such as example.com." } })
@@ -27,17 +25,14 @@ export function claimed(asked: CreateDomain, organizationId: string, now: Date):
     organization_id: organizationId,
     domain,
     status: asked.status ?? 'pending',
+    use_for_organization_discovery: asked.use_for_organization_discovery ?? true,
     verification_txt: `tenantry-domain-verification=${randomText(40)}`,
     created_at: now,
   }
 }
 
 /** A discovery domain as the API shows it. */
-export const shown = ({ id, domain, status, verification_txt }: DomainRow): DiscoveryDomain => ({
-  id,
-  domain,
-  status,
-  use_for_organization_discovery: false,
-  verification_txt,
-  verification_host: `_tenantry-challenge.${domain}`,
+export const shown = ({ organization_id: _, created_at: __, ...row }: DomainRow): DiscoveryDomain => ({
+  ...row,
+  verification_host: `_tenantry-challenge.${row.domain}`,
 })

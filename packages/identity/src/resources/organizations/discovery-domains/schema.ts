@@ -1,27 +1,26 @@
 import { Exact, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
-import { inertMembers, only } from '../../inert.ts'
-
-/** The login page asks for an organization by name; it does not find one by an address. */
-export const inert = { use_for_organization_discovery: only(false) }
 
 const Status = Type.Unsafe<'pending' | 'verified'>(OneOf('pending', 'verified'))
 
 export const CreateDomain = Exact({
   domain: Type.String({ minLength: 1, maxLength: 255 }),
   status: Type.Optional(Status),
-  ...inertMembers(inert),
+  use_for_organization_discovery: Type.Optional(Type.Boolean()),
 })
 export type CreateDomain = Static<typeof CreateDomain>
 
-export const UpdateDomain = Exact({ status: Type.Optional(Status), ...inertMembers(inert) })
+export const UpdateDomain = Exact({
+  status: Type.Optional(Status),
+  use_for_organization_discovery: Type.Optional(Type.Boolean()),
+})
 export type UpdateDomain = Static<typeof UpdateDomain>
 
 export const DiscoveryDomain = Type.Object({
   id: Type.String(),
   domain: Type.String(),
   status: Status,
-  use_for_organization_discovery: Type.Literal(false),
+  use_for_organization_discovery: Type.Boolean(),
   verification_txt: Type.String(),
   verification_host: Type.String(),
 })

@@ -2,17 +2,21 @@ import type { Tx } from '@tenantry/kernel/database/database.ts'
 import { violates } from '../../constraint.ts'
 import { type Found, fetchLimit, type Page } from '../../paging.ts'
 import { DOMAINS_PER_ORGANIZATION, problems } from './rules.ts'
+import type { UpdateDomain } from './schema.ts'
 
 export interface DomainRow {
   id: string
   organization_id: string
   domain: string
   status: 'pending' | 'verified'
+  /** Whether a person whose address is in this domain finds the organization by it. */
+  use_for_organization_discovery: boolean
   verification_txt: string
   created_at: Date
 }
 
-const columns = (tx: Tx) => tx`id, organization_id, domain, status, verification_txt, created_at`
+const columns = (tx: Tx) => tx`
+  id, organization_id, domain, status, use_for_organization_discovery, verification_txt, created_at`
 
 export async function list(tx: Tx, organizationId: string, page: Page): Promise<Found<DomainRow>> {
   const rows = await tx<DomainRow[]>`
@@ -53,14 +57,12 @@ export async function insert(tx: Tx, environmentId: string, row: DomainRow): Pro
 }
 
 /** @throws Problem `inexistent_discovery_domain`, `discovery_domain_taken` */
-export async function setStatus(
-  tx: Tx,
-  organizationId: string,
-  id: string,
-  status: DomainRow['status'] | undefined,
-): Promise<DomainRow> {
+export async function update(tx: Tx, organizationId: string, id: string, change: UpdateDomain): Promise<DomainRow> {
   const [row] = await tx<DomainRow[]>`
-    update organization_discovery_domains set status = coalesce(${status ?? null}, status)
+    update organization_discovery_domains set
+      status = coalesce(${change.status ?? null}, status),
+      use_for_organization_discovery =
+        coalesce(${change.use_for_organization_discovery ?? null}, use_for_organization_discovery)
     where organization_id = ${organizationId} and id = ${id}
     returning ${columns(tx)}`.catch(violates('discovery_domain_verified', problems.discovery_domain_taken))
   if (!row) throw problems.inexistent_discovery_domain()

@@ -17,6 +17,7 @@ export type AddEnabledConnection = Static<typeof AddEnabledConnection>
 
 export const UpdateEnabledConnection = Exact({
   assign_membership_on_login: Type.Optional(Type.Boolean()),
+  is_signup_enabled: Type.Optional(Type.Boolean()),
   ...inertMembers(inertEnabledConnection),
 })
 export type UpdateEnabledConnection = Static<typeof UpdateEnabledConnection>

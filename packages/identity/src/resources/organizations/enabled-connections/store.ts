@@ -31,6 +31,7 @@ export async function insert(
       organization_id: organizationId,
       connection_id: asked.connection_id,
       assign_membership_on_login: asked.assign_membership_on_login ?? false,
+      is_signup_enabled: asked.is_signup_enabled ?? false,
     })} returning *)
     select ${columns(tx)} from oc join connections c on c.id = oc.connection_id`
     .catch(violates('organization_connections_pkey', problems.connection_already_enabled))
@@ -69,7 +70,8 @@ export async function update(
 ): Promise<EnabledConnection | undefined> {
   await tx`
     update organization_connections set
-      assign_membership_on_login = coalesce(${change.assign_membership_on_login ?? null}, assign_membership_on_login)
+      assign_membership_on_login = coalesce(${change.assign_membership_on_login ?? null}, assign_membership_on_login),
+      is_signup_enabled = coalesce(${change.is_signup_enabled ?? null}, is_signup_enabled)
     where organization_id = ${organizationId} and connection_id = ${connectionId} and is_enabled`
   return find(tx, organizationId, connectionId)
 }

@@ -10,6 +10,7 @@ import { wordingOf } from '../../email-templates/wording.ts'
 import { refusals } from '../../management-api.ts'
 import { answer, PageAnswer, pageOf } from '../../paging.ts'
 import { FieldsQuery, pick } from '../../wire.ts'
+import { problems as organizationProblems } from '../rules.ts'
 import { OrganizationId } from '../schema.ts'
 import * as organizations from '../store.ts'
 import { invitationMail, invitationUrl, invite, openTicket, problems, refuse, show } from './rules.ts'
@@ -65,7 +66,7 @@ export const invitations: Slice<{ database: Database; secrets: Secrets; clock: C
           tags,
           params: OrganizationId,
           body: CreateInvitation,
-          response: { 200: Invitation, ...refusals(400, 404, 429) },
+          response: { 200: Invitation, ...refusals(400, 404, 409, 429) },
         },
       },
       async (request) => {
@@ -73,6 +74,7 @@ export const invitations: Slice<{ database: Database; secrets: Secrets; clock: C
         const now = clock.now()
         return database.inEnvironment(environment.id, async (tx) => {
           const organization = await organizations.get(tx, request.params.id)
+          if (organization.is_suspended) throw organizationProblems.organization_suspended()
           const wording = await wordingOf(tx, 'user_invitation')
           const ttl = wording?.url_lifetime_in_seconds ?? undefined
           const given = { environmentId: environment.id, organizationId: organization.id, asked, ttl, now }

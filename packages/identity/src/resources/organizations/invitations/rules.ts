@@ -79,8 +79,11 @@ export function invite(
 const sealContext = (environmentId: string, id: string) => `${environmentId}/invitation/${id}`
 
 /** The ticket again, for the API that shows the link to administrators. */
-export const openTicket = (secrets: Secrets, environmentId: string, row: InvitationRow): string =>
-  secrets.open(sealContext(environmentId, row.id), row.ticket)
+export const openTicket = (
+  secrets: Secrets,
+  environmentId: string,
+  row: Pick<InvitationRow, 'id' | 'ticket'>,
+): string => secrets.open(sealContext(environmentId, row.id), row.ticket)
 
 /** @returns undefined when neither the client nor the environment has a route that a browser may be sent to */
 export function invitationUrl(

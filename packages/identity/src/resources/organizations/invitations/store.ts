@@ -99,7 +99,9 @@ export async function findById(tx: Tx, id: string): Promise<InvitationRow | unde
 /** Uses the invitation up: of any number of acceptances at once, one gets the row. */
 export async function redeem(tx: Tx, id: string, now: Date): Promise<InvitationRow | undefined> {
   const [row] = await tx<InvitationRow[]>`
-    delete from invitations i where i.id = ${id} and i.expires_at > ${now} returning ${columns(tx)}`
+    delete from invitations i where i.id = ${id} and i.expires_at > ${now}
+      and exists (select from organizations o where o.organization_id = i.organization_id and o.suspended_at is null)
+    returning ${columns(tx)}`
   return row
 }
 

@@ -41,8 +41,8 @@ export async function link(
   if (held > MAXIMUM_IDENTITIES) throw problems.too_many_identities({ facts: { limit: MAXIMUM_IDENTITIES } })
   await tx`
     update user_identities set user_id = ${primaryId} where user_id = ${secondaryId} and not is_primary`
-  const [own] = await tx<{ email_key: string | null; username_key: string | null }[]>`
-    select provider, identity_id, connection_id, email_key, username_key from user_identities
+  const [own] = await tx<{ email_key: string | null; username_key: string | null; phone_key: string | null }[]>`
+    select provider, identity_id, connection_id, email_key, username_key, phone_key from user_identities
     where user_id = ${secondaryId} and is_primary`
   await users.remove(tx, secondaryId)
   await tx`insert into user_identities ${tx({
@@ -56,6 +56,7 @@ export async function link(
   })}`
     .catch(violates('users_email', problems.identity_conflict))
     .catch(violates('users_username', problems.identity_conflict))
+    .catch(violates('users_phone', problems.identity_conflict))
 }
 
 async function isLinked(tx: Tx, userId: string): Promise<boolean> {

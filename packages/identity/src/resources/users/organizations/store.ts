@@ -2,7 +2,7 @@ import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { OrganizationRow as Organization } from '../../organizations/store.ts'
 import { type Found, fetchLimit, type Page } from '../../paging.ts'
 
-type OrganizationRow = Omit<Organization, 'is_app_entitlement_active'>
+type OrganizationRow = Omit<Organization, 'is_app_entitlement_active' | 'is_suspended'>
 
 export async function list(tx: Tx, userId: string, page: Page): Promise<Found<OrganizationRow>> {
   const rows = await tx<(OrganizationRow & { total: number })[]>`

@@ -36,7 +36,7 @@ export const revokeAccess: Slice<{ database: Database; clock: Clock }> =
           if (body.session_id !== undefined) {
             await sessions.end(tx, body.session_id, { userId: params.id, keepTokens, now })
           } else if (keepTokens) await sessions.endAllOf(tx, params.id, now)
-          else await users.endAccess(tx, params.id, now)
+          else await users.endAccess(tx, params.id, now, 'session-revoked')
         })
         return reply.code(202).send(undefined)
       },

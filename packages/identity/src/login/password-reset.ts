@@ -1,0 +1,76 @@
+/**
+ * The mail with which a person chooses a new password, asked for by page or by API. Whoever asks is told the same whether
+ * the address belongs to anybody; this runs after the answer has left, so its time tells nothing either. The mail goes to
+ * the address that is stored, never to the one that was typed (CVE-2019-19844).
+ */
+import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Outbox } from '../delivery/outbox.ts'
+import * as messages from '../delivery/store.ts'
+import { asker, type TenantLog } from '../logs/tenant-log.ts'
+import type { Client, Connection } from '../oauth/configuration.ts'
+import * as organizations from '../resources/organizations/store.ts'
+import { sendTicketMail } from '../resources/tickets/mail.ts'
+import * as tickets from '../resources/tickets/store.ts'
+import * as users from '../resources/users/store.ts'
+
+export interface PasswordResetDependencies {
+  database: Database
+  clock: Clock
+  outbox: Outbox
+  tenantLog: TenantLog
+}
+
+export interface AskedReset {
+  client: Client
+  connection: Connection
+  email: string
+  organizationId: string | undefined
+}
+
+/** Mails to one address; more would make this a way to flood somebody's mailbox in our name. */
+const MAILS_PER_HOUR = 5
+
+/** Whether people may choose a new password by themselves. */
+export const takesResets = ({ strategy, options }: Connection): boolean =>
+  strategy === 'auth0' && options.disable_self_service_change_password !== true
+
+/** To be called before the answer is sent. */
+export function mailResetAfter(reply: FastifyReply, deps: PasswordResetDependencies, asked: AskedReset): void {
+  const { request } = reply
+  reply.raw.once('finish', () => {
+    send(deps, request, asked).catch((err: unknown) =>
+      request.log.error({ err }, 'the mail to choose a new password was not written'),
+    )
+  })
+}
+
+async function send(deps: PasswordResetDependencies, request: FastifyRequest, asked: AskedReset): Promise<void> {
+  const { environment } = request
+  const { client, connection, email, organizationId } = asked
+  const since = addSeconds(deps.clock.now(), -3600)
+  const outcome = await deps.database.inEnvironment(environment.id, async (tx) => {
+    const known = (await users.listByEmail(tx, email)).find(({ connection_id }) => connection_id === connection.id)
+    if (!known?.email) return undefined
+    // One after the other, so that parallel ones cannot slip through.
+    const user = { ...(await users.lock(tx, known.user_id)), email: known.email }
+    const sent = await messages.countSince(tx, { recipient: user.email, template: 'reset_email', since })
+    if (sent >= MAILS_PER_HOUR) return { user, mailed: false }
+    const organization = organizationId ? await organizations.find(tx, organizationId) : undefined
+    // The latest link is the one that counts.
+    await tickets.endMailedResets(tx, user.user_id)
+    const mailed = await sendTicketMail(deps, tx, 'reset_email', { environment, user, client, organization })
+    return { user, mailed }
+  })
+  deps.tenantLog.add(environment.id, {
+    type: outcome?.mailed ? 'scpr' : 'fcpr',
+    ...asker(request),
+    client_id: client.client_id,
+    client_name: client.name,
+    connection: connection.name,
+    connection_id: connection.id,
+    user_name: email,
+    ...(outcome ? { user_id: outcome.user.user_id } : {}),
+  })
+}

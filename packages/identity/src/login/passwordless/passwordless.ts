@@ -1,0 +1,248 @@
+/**
+ * Signing in without a password: a code is sent to an address or number, and whoever types it has proven that they read
+ * what arrives there. One way for pages and the token endpoint.
+ *
+ * A code is good for one client and one place (a login under way, or the token endpoint), for some minutes and a few tries;
+ * tries are also counted with those of passwords. What is sent is limited by recipient, by address and by environment
+ * (N106), and nothing tells whether somebody has an account.
+ */
+import { timingSafeEqual } from 'node:crypto'
+import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
+import type { Database } from '@tenantry/kernel/database/database.ts'
+import { newId, randomDigits } from '@tenantry/kernel/id.ts'
+import { hashHandle, type Secrets } from '@tenantry/kernel/secrets.ts'
+import type { Outbox } from '../../delivery/outbox.ts'
+import * as messages from '../../delivery/store.ts'
+import type { RequestEnvironment } from '../../environments/environment.ts'
+import type { LogEntry, TenantLog } from '../../logs/tenant-log.ts'
+import type { Client, Connection } from '../../oauth/configuration.ts'
+import { isPasswordless, type PasswordlessOptions } from '../../resources/connections/passwordless.ts'
+import { comparableEmail, isEmailAddress } from '../../resources/email-address.ts'
+import { phoneNumber } from '../../resources/phone-number.ts'
+import type { AccountActions } from '../../resources/users/account-actions.ts'
+import * as users from '../../resources/users/store.ts'
+import type { Lockout } from '../lockout.ts'
+import type { Attempt } from '../password-check.ts'
+import { type Proof, recordPasswordLogin, writeMetadata } from '../store.ts'
+import { mailOf, textOf } from './messages.ts'
+import * as store from './store.ts'
+
+export interface PasswordlessDependencies {
+  database: Database
+  secrets: Secrets
+  clock: Clock
+  outbox: Outbox
+  lockout: Lockout
+  tenantLog: TenantLog
+  accountActions: AccountActions
+}
+
+/** An attempt, and the login that it belongs to; without one it is the token endpoint's. */
+export interface Place extends Omit<Attempt, 'client'> {
+  environment: RequestEnvironment
+  client: Client
+  /** The state of the login. */
+  state?: string | undefined
+  /** It, as Actions know it. */
+  transaction?: object
+}
+
+const TRIES = 3
+const MESSAGES_PER_HOUR = 5
+const TEMPLATES = { email: ['auth_email_by_code', 'auth_email_by_link'], sms: ['auth_sms_by_code'] } as const
+
+/** @returns the recipient as it is compared, or undefined for what is none */
+export function recipientOf({ strategy }: Connection, typed: string): string | undefined {
+  if (strategy === 'sms') return phoneNumber(typed)
+  const address = typed.trim()
+  return isEmailAddress(address) ? comparableEmail(address) : undefined
+}
+
+const optionsOf = (connection: Connection) => connection.options as unknown as PasswordlessOptions
+
+export type Sent = 'sent' | 'too_many'
+
+/**
+ * Sends a code, where somebody may sign in with it. The answer is the same where nobody may.
+ *
+ * @throws Problem `no_phone_provider`
+ */
+export async function sendCode(
+  deps: PasswordlessDependencies,
+  place: Place,
+  connection: Connection,
+  recipientKey: string,
+  /** The address that opens a page with this code in it, where a link is wanted. */
+  linkTo?: (code: string) => string,
+): Promise<Sent> {
+  const { environment } = place
+  const { strategy } = connection
+  if (!isPasswordless(strategy)) throw new Error('the connection sends no codes')
+  if (!(await deps.lockout.admitMessage(environment.id, place.asker.ip))) return 'too_many'
+  const { totp, disable_signup } = optionsOf(connection)
+  const now = deps.clock.now()
+  const admitText = await deps.lockout.textMessages(environment.id, place.asker.ip)
+  const sent = await deps.database.inEnvironment(environment.id, async (tx) => {
+    const since = addSeconds(now, -3600)
+    let count = 0
+    for (const template of TEMPLATES[strategy]) {
+      count += await messages.countSince(tx, { recipient: recipientKey, template, since })
+    }
+    if (count >= MESSAGES_PER_HOUR) return false
+    const [known] = await store.find(tx, connection.id, strategy, recipientKey)
+    if (!known && disable_signup) return true
+    if (strategy === 'sms' && !(await admitText(tx))) return false
+    const code = randomDigits(totp.length)
+    const hash = hashCode(deps, environment.id, code)
+    await store.put(tx, environment.id, keyOf(place, connection, recipientKey), hash, addSeconds(now, totp.time_step))
+    const minutes = Math.max(1, totp.time_step / 60)
+    const message = { place, connection, recipient: recipientKey, code, minutes, link: linkTo?.(code) }
+    if (strategy === 'email') await deps.outbox.add(tx, environment.id, await mailOf(message))
+    else {
+      const [template] = TEMPLATES.sms
+      await deps.outbox.addSms(tx, environment.id, { recipient: recipientKey, template, text: await textOf(message) })
+    }
+    return true
+  })
+  if (sent) deps.tenantLog.add(environment.id, { type: 'cls', ...about(place, connection, recipientKey) })
+  return sent ? 'sent' : 'too_many'
+}
+
+export type CodeCheck =
+  | { outcome: 'right'; userId: string; connectionId: string; proof: Proof; amr: string[] }
+  | { outcome: 'wrong' | 'too_many' | 'blocked' }
+  /** An Action takes nobody in, with what it says to the person. */
+  | { outcome: 'denied'; message: string }
+
+/**
+ * Whether a code is right, for a page that will send the person on with it. A wrong one counts as a try; a right one is not
+ * used up, and costs none.
+ */
+export async function isRightCode(
+  deps: PasswordlessDependencies,
+  place: Place,
+  connection: Connection,
+  recipientKey: string,
+  typed: string,
+): Promise<'right' | 'wrong' | 'too_many'> {
+  const { environment, asker } = place
+  if (!(await deps.lockout.admit(environment.id, recipientKey, asker.ip))) return 'too_many'
+  const key = keyOf(place, connection, recipientKey)
+  if ((await compare(deps, environment.id, key, typed)) === undefined) {
+    deps.tenantLog.add(environment.id, { type: 'fp', ...about(place, connection, recipientKey) })
+    return 'wrong'
+  }
+  await deps.database.once(environment.id, (tx) => store.giveBack(tx, key))
+  return 'right'
+}
+
+/** Counts the try first. @returns what is stored, if it fits */
+async function compare(deps: PasswordlessDependencies, environmentId: string, key: store.CodeKey, typed: string) {
+  const now = deps.clock.now()
+  const [expected] = await deps.database.once(environmentId, (tx) => store.attempt(tx, key, now, TRIES))
+  const given = hashCode(deps, environmentId, typed.replace(/\s+/g, ''))
+  const fits = timingSafeEqual(expected?.code_hash ?? Buffer.alloc(given.length), given)
+  return fits ? expected : undefined
+}
+
+/**
+ * Uses a code up. Whoever comes for the first time becomes a user, unless the connection takes no new ones.
+ * @throws Problem `action_failed`
+ */
+export async function checkCode(
+  deps: PasswordlessDependencies,
+  place: Place,
+  connection: Connection,
+  recipientKey: string,
+  typed: string,
+): Promise<CodeCheck> {
+  const { environment, asker } = place
+  const { strategy } = connection
+  if (!isPasswordless(strategy)) return { outcome: 'wrong' }
+  if (!(await deps.lockout.admit(environment.id, recipientKey, asker.ip))) return { outcome: 'too_many' }
+  const now = deps.clock.now()
+  const key = keyOf(place, connection, recipientKey)
+  const failed = (type: LogEntry['type'], userId?: string) =>
+    deps.tenantLog.add(environment.id, { type, ...about(place, connection, recipientKey), user_id: userId ?? null })
+
+  const expected = await compare(deps, environment.id, key, typed)
+  if (!expected) {
+    failed('fp')
+    return { outcome: 'wrong' }
+  }
+  const occasion = { ...place, connection }
+  const [email, phone_number] = strategy === 'email' ? [recipientKey, null] : [null, recipientKey]
+  const newcomer = await registration()
+  if (newcomer?.denied) {
+    deps.tenantLog.add(environment.id, {
+      type: 'fs',
+      ...about(place, connection, recipientKey),
+      description: newcomer.denied.reason ?? newcomer.denied.message,
+    })
+    return { outcome: 'denied', message: newcomer.denied.message }
+  }
+  const tries = await deps.lockout.triesOf(environment.id, recipientKey, asker.ip)
+  const entered = await deps.database.inEnvironment(environment.id, async (tx) => {
+    const taken = await store.take(tx, key, expected.code_hash)
+    if (taken.length === 0) return undefined
+    const [known] = await store.find(tx, connection.id, strategy, recipientKey)
+    if (!known && !newcomer) return undefined
+    const person = known ?? (await signUp(newcomer!))
+    if (person.blocked) return person
+    await store.recordProof(tx, person.user_id, recipientKey)
+    await recordPasswordLogin(tx, person.user_id, now, asker.ip, tries)
+    return { ...person, made: known ? undefined : await users.get(tx, person.user_id) }
+
+    async function signUp({ userMetadata, appMetadata }: NonNullable<typeof newcomer>): Promise<store.Known> {
+      const identity_id = newId.databaseUser()
+      const made = { user_id: `${strategy}|${identity_id}`, connection_id: connection.id, email, phone_number }
+      await store.insertUser(tx, environment.id, made, now)
+      await writeMetadata(tx, made.user_id, userMetadata, appMetadata)
+      failed('ss', made.user_id)
+      return { provider: strategy, identity_id, user_id: made.user_id, blocked: false, password_hash: null }
+    }
+  })
+  if (!entered) {
+    failed('fp')
+    return { outcome: 'wrong' }
+  }
+  if (entered.blocked) {
+    failed('f', entered.user_id)
+    return { outcome: 'blocked' }
+  }
+  if ('made' in entered && entered.made) deps.accountActions.afterRegistration(occasion, entered.made)
+  const { provider, identity_id, password_hash, user_id: userId } = entered
+  const proof = { provider, identity_id, password_hash }
+  return { outcome: 'right', userId, connectionId: connection.id, proof, amr: [strategy] }
+
+  /** What Actions say to somebody who comes for the first time; asked outside of a transaction. */
+  async function registration() {
+    if (optionsOf(connection).disable_signup || !isPasswordless(strategy)) return undefined
+    const [known] = await deps.database.once(environment.id, (tx) =>
+      store.find(tx, connection.id, strategy, recipientKey),
+    )
+    return known ? undefined : deps.accountActions.beforeRegistration(occasion, { email, phone_number })
+  }
+}
+
+const keyOf = ({ client, state }: Place, { id }: Connection, recipientKey: string): store.CodeKey => ({
+  connectionId: id,
+  clientId: client.client_id,
+  recipientKey,
+  boundTo: state === undefined ? Buffer.alloc(0) : hashHandle(state),
+})
+
+const hashCode = ({ secrets }: Pick<PasswordlessDependencies, 'secrets'>, environmentId: string, code: string) =>
+  secrets.authenticate('passwordless-code', `${environmentId}/${code}`)
+
+const about = ({ client, asker, organizationId }: Place, connection: Connection, recipientKey: string) => ({
+  ...asker,
+  client_id: client.client_id,
+  client_name: client.name,
+  connection: connection.name,
+  connection_id: connection.id,
+  strategy: connection.strategy,
+  strategy_type: 'passwordless',
+  user_name: recipientKey,
+  organization_id: organizationId ?? null,
+})

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Browser, createWorld, openBrowser, PASSWORD, toldClient } from '../../oauth/fixture.ts'
+import { type Answer, startIdentity, type TestIdentity } from '../../testing.ts'
+import { give } from '../webauthn/fixture.ts'
+
+let identity: TestIdentity
+before(async () => {
+  identity = await startIdentity()
+})
+after(() => identity.close())
+
+const NEW = 'four new random words'
+
+const settle = async () => {
+  const world = await createWorld(identity, { organization_usage: 'allow' })
+  const { env } = world
+  const anna = await world.person('anna@example.test')
+  const open = async (browser: Browser) => browser.follow(await browser.visit(world.authorize().path))
+  const forgot = async (browser: Browser) =>
+    browser.visit(/href="(\/u\/reset-password\/request\/people\?state=[^"]+)"/.exec((await open(browser)).text)![1]!)
+  const mails = async () => (await env.request('/dev/mail.json')).json
+  /** What the log says of so many requests: it is written after each was dealt with. */
+  const dealtWith = async (count: number) => {
+    for (;;) {
+      const rows = await identity.database.inEnvironment(
+        env.id,
+        (tx) => tx`select type from logs where type in ('scpr', 'fcpr')`,
+      )
+      if (rows.length >= count) return
+      await pause(20)
+    }
+  }
+  const ask = async (email: string, count: number) => {
+    const browser = openBrowser(env)
+    const answer = await browser.submit(await forgot(browser), { email })
+    await dealtWith(count)
+    return answer
+  }
+  const link = (mail: { links: string[] }) => {
+    const url = new URL(mail.links[0]!)
+    return url.pathname + url.search
+  }
+  return { world, env, anna, open, forgot, mails, ask, link }
+}
+
+const heading = (page: Answer) => /<h1>([^<]*)<\/h1>/.exec(page.text)?.[1]
+
+test('from the sign-in by mail to a new password, and back to the application', async () => {
+  const { env, anna, open, mails, ask, link } = await settle()
+  const sent = await ask(` ${anna.email} `, 1)
+  assert.deepEqual([sent.status, heading(sent)], [200, 'Check your email'])
+  const [mail] = await mails()
+  assert.deepEqual([mail.to, mail.template], [anna.email, 'reset_email'])
+  const browser = openBrowser(env)
+  const done = await browser.submit(await browser.visit(link(mail)), { password: NEW, confirm: NEW })
+  assert.equal(heading(done), 'Your password is changed')
+  assert.match(done.text, /href="https:\/\/app\.example\.test\/login"/)
+  const login = await open(browser)
+  assert.equal((await browser.submit(login, { username: anna.email, password: PASSWORD })).status, 400)
+  assert.ok(toldClient(await browser.submit(login, { username: anna.email, password: NEW })).code)
+})
+
+test('N87 the page says the same of an address that nobody has', async () => {
+  const { anna, mails, ask } = await settle()
+  const same = (page: Answer, email: string) => page.text.replaceAll(email, 'EMAIL').replace(/\?state=[^"]+/g, '')
+  const nobody = 'nobo@example.test'
+  const unknown = await ask(nobody, 1)
+  assert.deepEqual(await mails(), [])
+  const known = await ask(anna.email, 2)
+  assert.equal(known.status, unknown.status)
+  assert.equal(same(known, anna.email), same(unknown, nobody))
+})
+
+test('N94 CVE-2023-7028 CVE-2019-19844 a mail goes to the stored address only: no second one, no letters that look alike', async () => {
+  const { env, forgot, mails, ask } = await settle()
+  const browser = openBrowser(env)
+  for (const email of ['anna@example.test,evil@example.test', 'anna@example.test evil@example.test', 'anna']) {
+    const answer = await browser.submit(await forgot(browser), { email })
+    assert.equal(answer.status, 400, email)
+  }
+  const page = await forgot(browser)
+  const [state, _csrf] = ['state', '_csrf'].map(
+    (name) => new RegExp(`name="${name}" value="([^"]+)"`).exec(page.text)![1]!,
+  )
+  const twice = await browser.visit('/u/reset-password/request/people', {
+    method: 'POST',
+    headers: { origin: env.origin, 'content-type': 'application/x-www-form-urlencoded' },
+    body: `state=${state}&_csrf=${_csrf}&email=anna@example.test&email=evil@example.test`,
+  })
+  assert.equal(twice.status, 400)
+  // A dotless i and full-width letters are other addresses, or none.
+  for (const email of ['\uff41nna@example.test', 'anna@examp\u0131e.test']) {
+    assert.equal((await browser.submit(await forgot(browser), { email })).status, 400)
+  }
+  await ask('ANNA@EXAMPLE.TEST', 1)
+  assert.deepEqual(
+    (await mails()).map(({ to }: { to: string }) => to),
+    ['anna@example.test'],
+  )
+})
+
+test('N95 the latest link alone counts, once, and only in its own environment; a change of the address ends it', async () => {
+  const { env, anna, mails, ask, link } = await settle()
+  const other = await identity.environment()
+  const browser = openBrowser(env)
+  await ask(anna.email, 1)
+  await ask(anna.email, 2)
+  const [latest, earlier] = await mails()
+  assert.equal((await browser.visit(link(earlier))).status, 400)
+  assert.equal((await other.request(link(latest))).status, 400)
+  const page = await browser.visit(link(latest))
+  const form = { password: NEW, confirm: NEW }
+  const answers = await Promise.all([browser.submit(page, form), browser.submit(page, form)])
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400])
+  await ask(anna.email, 3)
+  const third = link((await mails())[0])
+  assert.equal((await browser.visit(third)).status, 200)
+  const change = { email: 'anna.reed@example.test' }
+  assert.equal((await env.manage('PATCH', `/users/${encodeURIComponent(anna.user_id)}`, change)).status, 200)
+  assert.equal((await browser.visit(third)).status, 400)
+})
+
+test('N06 where people do not change passwords themselves there is no link, no page, and no mail by API', async () => {
+  const { world, env, open, mails } = await settle()
+  await env.manage('PATCH', `/connections/${world.connection.id}`, {
+    options: { disable_self_service_change_password: true },
+  })
+  const browser = openBrowser(env)
+  const page = await open(browser)
+  assert.ok(!page.text.includes('/u/reset-password'))
+  const state = /name="state" value="([^"]+)"/.exec(page.text)![1]!
+  const visited = await browser.visit(`/u/reset-password/request/people?state=${state}`)
+  assert.match(visited.headers.location!, /^\/u\/login\?/)
+  const body = { client_id: world.spa, email: 'anna@example.test', connection: 'people' }
+  assert.equal((await env.request('/dbconnections/change_password', { body })).status, 400)
+  assert.deepEqual(await mails(), [])
+})
+
+test('whoever proves an address by choosing a new password ends the passkeys of whoever only claimed it', async () => {
+  const { env, anna, mails, ask, link } = await settle()
+  const passkeys = async () => {
+    const rows = await identity.database.inEnvironment(
+      env.id,
+      (tx) => tx`select id from authentication_methods where user_id = ${anna.user_id} and type = 'passkey'`,
+    )
+    return rows.length
+  }
+  const reset = async (count: number, password: string) => {
+    await ask(anna.email, count)
+    const browser = openBrowser(env)
+    const page = await browser.visit(link((await mails())[0]))
+    assert.equal(heading(await browser.submit(page, { password, confirm: password })), 'Your password is changed')
+  }
+  await give(identity, env, anna.user_id)
+  assert.equal(await passkeys(), 1)
+  await reset(1, NEW)
+  assert.equal(await passkeys(), 0)
+  // Of somebody whose address is proven it is their own.
+  await give(identity, env, anna.user_id)
+  await reset(2, 'five other random new words')
+  assert.equal(await passkeys(), 1)
+})

@@ -1,0 +1,38 @@
+import type { Tx } from '@tenantry/kernel/database/database.ts'
+
+export interface MfaTokenRow {
+  token_hash: Buffer
+  client_id: string
+  user_id: string
+  connection_id: string
+  organization_id: string | null
+  audience: string | null
+  scope: string[]
+  amr: string[]
+  provider: string
+  identity_id: string
+  proof_hash: Uint8Array
+  grant_type: string | null
+  protocol: string
+  issuer: string
+  adding_id: string | null
+  recovery_id: string | null
+  created_at: Date
+  expires_at: Date
+}
+
+export const insert = (tx: Tx, environmentId: string, row: MfaTokenRow) => tx`
+  insert into mfa_tokens ${tx({ environment_id: environmentId, ...row, proof_hash: Buffer.from(row.proof_hash) })}`
+
+export const read = (tx: Tx, tokenHash: Buffer) => tx<MfaTokenRow[]>`
+  select token_hash, client_id, user_id, connection_id, organization_id, audience, scope, amr, provider, identity_id,
+    proof_hash, grant_type, protocol, issuer, adding_id, recovery_id, created_at, expires_at
+  from mfa_tokens where token_hash = ${tokenHash}`
+
+/** The method that is being enrolled; another one takes its place. */
+export const noteAdding = (tx: Tx, tokenHash: Buffer, addingId: string, recoveryId: string | null) => tx`
+  update mfa_tokens set adding_id = ${addingId}, recovery_id = ${recoveryId} where token_hash = ${tokenHash}`
+
+/** Of any number of right answers one gets a row. */
+export const take = (tx: Tx, tokenHash: Buffer, now: Date) => tx<{ taken: number }[]>`
+  delete from mfa_tokens where token_hash = ${tokenHash} and expires_at > ${now} returning 1 as taken`
