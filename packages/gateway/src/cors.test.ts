@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import type { Cors } from './api.ts'
 import { compileCors, corsFault } from './cors.ts'
 import { type Bench, standardDocument, startBench } from './test-gateway.ts'
 
@@ -64,6 +65,8 @@ x-amazon-apigateway-cors: ${JSON.stringify(base)}
     const own = await bench.send({ path: '/open/a', headers: { origin: 'https://app.example.test' } })
     assert.equal(own.headers['access-control-allow-origin'], 'https://app.example.test')
     assert.equal(own.headers['access-control-expose-headers'], 'x-total')
+    assert.equal(own.headers['access-control-allow-methods'], undefined)
+    assert.equal(own.headers['access-control-max-age'], undefined)
     const none = await bench.send({ path: '/open/a' })
     assert.equal(none.headers['access-control-allow-origin'], undefined)
     bench.upstream.reply = null
@@ -84,6 +87,68 @@ x-amazon-apigateway-cors: ${JSON.stringify(base)}
     assert.equal(corsFault({ ...base, allowCredentials: false, allowOrigins: ['https://*'] }), null)
   })
 
+  it('keeps what an upstream varies by beside the origin', async () => {
+    bench.upstream.reply = (_request, response) => void response.writeHead(200, { vary: 'accept' }).end()
+    const { headers } = await bench.send({ path: '/open/a', headers: { origin: 'https://app.example.test' } })
+    assert.equal(headers.vary, 'accept, origin')
+    bench.upstream.reply = null
+  })
+
+  const preflights: [part: Partial<Cors>, origin: string, fields: Record<string, string>][] = [
+    [{ allowOrigins: ['*'] }, 'https://a.test', { 'access-control-allow-origin': '*' }],
+    [{ allowOrigins: ['*'] }, 'null', { 'access-control-allow-origin': '*' }],
+    [
+      { allowOrigins: ['https://*'] },
+      'https://a.test:8443',
+      { 'access-control-allow-origin': 'https://a.test:8443', vary: 'origin' },
+    ],
+    [
+      { allowOrigins: ['https://*'] },
+      'HTTPS://A.test',
+      { 'access-control-allow-origin': 'HTTPS://A.test', vary: 'origin' },
+    ],
+    [{ allowOrigins: ['https://*'] }, 'http://a.test', { vary: 'origin' }],
+    [{ allowOrigins: ['http://*'] }, 'https://a.test', { vary: 'origin' }],
+    [
+      { allowOrigins: ['https://a.test'], allowCredentials: true },
+      'https://a.test',
+      {
+        'access-control-allow-origin': 'https://a.test',
+        vary: 'origin',
+        'access-control-allow-credentials': 'true',
+      },
+    ],
+    [{ allowOrigins: ['https://a.test'], allowCredentials: true }, 'https://b.test', { vary: 'origin' }],
+    [
+      { allowOrigins: ['capacitor://localhost'] },
+      'capacitor://localhost',
+      { 'access-control-allow-origin': 'capacitor://localhost', vary: 'origin' },
+    ],
+    [{ allowOrigins: [] }, 'https://a.test', { vary: 'origin' }],
+    [
+      { allowOrigins: ['*'], allowMethods: ['*'], allowHeaders: ['*'] },
+      'https://a.test',
+      {
+        'access-control-allow-origin': '*',
+        'access-control-allow-methods': '*',
+        'access-control-allow-headers': '*',
+      },
+    ],
+    [
+      { allowOrigins: ['*'], maxAge: 0 },
+      'https://a.test',
+      { 'access-control-allow-origin': '*', 'access-control-max-age': '0' },
+    ],
+  ]
+  for (const [part, origin, expected] of preflights) {
+    it(`N212 answers the preflight of ${origin} under ${JSON.stringify(part)} with that and no more`, () => {
+      const none = { allowCredentials: false, allowMethods: [], allowHeaders: [], exposeHeaders: ['x-a'], maxAge: null }
+      const fields = compileCors({ ...none, allowOrigins: [], ...part }).preflight(origin)
+      const pairs = fields.flatMap((name, i) => (i % 2 === 0 ? [[name, fields[i + 1]!]] : []))
+      assert.deepEqual(Object.fromEntries(pairs), expected)
+    })
+  }
+
   it('takes scheme wildcards for that scheme only', () => {
     const cors = compileCors({ ...base, allowCredentials: false, allowOrigins: ['https://*'] })
     assert.equal(cors.answer('https://any.test')[1], 'https://any.test')
@@ -91,5 +156,66 @@ x-amazon-apigateway-cors: ${JSON.stringify(base)}
     assert.deepEqual(cors.answer('null'), ['vary', 'origin'])
     const open = compileCors({ ...base, allowCredentials: false, allowOrigins: ['*'] })
     assert.equal(open.answer('https://any.test')[1], '*')
+  })
+})
+
+describe('the preflight of a guarded route', () => {
+  const route = (key: string, security: string): string => `
+  ${key}:
+    ${key === '/$default' || key.endsWith('+}') ? 'x-amazon-apigateway-any-method' : 'get'}:
+      ${key === '/$default' ? 'isDefaultRoute: true' : 'summary: x'}
+      security: ${security}
+      x-amazon-apigateway-integration: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/x" }`
+  const document = (paths: string): string =>
+    `${standardDocument.slice(0, standardDocument.indexOf('paths:'))}
+x-amazon-apigateway-cors: ${JSON.stringify(base)}
+paths:${paths}
+`
+  const options = `
+  /{proxy+}:
+    options:
+      security: []
+      x-amazon-apigateway-integration: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/options" }`
+  const guarded = '[{ tenants: [] }]'
+  const asked = { origin: 'https://app.example.test', 'access-control-request-method': 'GET' }
+
+  const table: [paths: string, path: string, status: number, told: number][] = [
+    [route('/items', guarded), '/items', 204, 0],
+    [route('/items', guarded), '/nowhere', 204, 0],
+    [route('/items/{proxy+}', guarded), '/items/1', 401, 1],
+    [route('/$default', guarded), '/items', 401, 1],
+    [route('/$default', guarded) + options, '/items', 204, 0],
+    [route('/items/{proxy+}', guarded) + options, '/items/1', 401, 1],
+    [route('/items/{proxy+}', guarded) + options.replace('/{proxy+}:', '/items/{all}:'), '/items/1', 204, 0],
+    [route('/$default', '[]'), '/items', 204, 0],
+  ]
+  for (const [index, [paths, path, status, told]] of table.entries()) {
+    it(`is answered ${status} to ${path} without a token, as AWS does, and the import says so (${index + 1})`, async () => {
+      const bench = await startBench(document(paths))
+      const { info } = await bench.load(document(paths))
+      const about = info.filter(({ message }) => /preflight to the route/.test(message))
+      assert.equal(about.length, told)
+      const answer = await bench.send({ path, method: 'OPTIONS', headers: asked })
+      assert.equal(answer.status, status)
+      assert.equal(answer.headers['access-control-allow-origin'], asked.origin, 'a page may read the refusal')
+      const allowed = await bench.send({ path, method: 'OPTIONS', headers: asked, token: bench.issuer.mint() })
+      assert.deepEqual([allowed.status, allowed.headers['access-control-allow-methods']], [204, 'GET,POST'])
+      assert.deepEqual(bench.upstream.seen, [], 'an integration is never asked')
+      await bench.close()
+    })
+  }
+
+  it('is one only with an origin and the method that is meant; any other OPTIONS goes its way', async () => {
+    const bench = await startBench(document(route('/items', guarded) + options))
+    for (const headers of [{ origin: asked.origin }, { 'access-control-request-method': 'GET' }, {}]) {
+      const answer = await bench.send({ path: '/items', method: 'OPTIONS', headers })
+      assert.equal(answer.status, 200)
+      assert.equal(bench.upstream.seen.pop()?.url, '/options')
+      assert.equal(answer.headers['access-control-allow-methods'], undefined)
+    }
+    assert.equal((await bench.send({ path: '/items', headers: asked })).status, 401)
+    const twice = ['origin', asked.origin, 'origin', 'https://evil.test', 'access-control-request-method', 'GET']
+    assert.equal((await bench.send({ path: '/items', method: 'OPTIONS', headers: twice })).status, 400)
+    await bench.close()
   })
 })

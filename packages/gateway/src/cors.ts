@@ -1,5 +1,6 @@
 /** AWS's CORS: the gateway answers preflights and owns every `access-control-*` header of an API that configures it. */
 import type { Cors } from './api.ts'
+import type { Router } from './routing/router.ts'
 
 export interface CompiledCors {
   /** Header pairs for an answer to a request with this origin; empty when the origin is not allowed. */
@@ -48,6 +49,21 @@ export function compileCors(cors: Cors): CompiledCors {
       return allowed === null ? refused : [...allowed, ...preflightFields]
     },
   }
+}
+
+/**
+ * The keys of guarded routes that browsers cannot reach: their preflights carry no token and are refused.
+ * @param routes those of an API with a CORS configuration
+ */
+export function refusedPreflights({ find, routes }: Router): readonly string[] {
+  return routes
+    .filter((route) => route.authorization.type !== 'NONE' && (route.method === null || route.method === 'ANY'))
+    .filter((route) => {
+      const names =
+        route.method === null ? ['any'] : route.segments.map((it) => (it.kind === 'static' ? it.text : 'any'))
+      return find('OPTIONS', { path: `/${names.join('/')}`, segments: names, query: '' }) === route
+    })
+    .map(({ key }) => key)
 }
 
 const listField = (name: string, values: readonly string[]): string[] =>

@@ -3,6 +3,7 @@
  * some duplicated headers and joins others, and an authorizer must see that there were two.
  */
 import { limits } from './api.ts'
+import { isHost } from './tls/domain.ts'
 
 export interface Head {
   /** `name, value, name, value …` in lower case, as received, without what never leaves this hop. */
@@ -50,6 +51,10 @@ const kinds: Readonly<Record<string, Kind>> = {
   'x-forwarded-proto': 'drop',
   'x-forwarded-port': 'drop',
   'x-real-ip': 'drop',
+  // RFC 9440 §4: what a proxy would say of a client's certificate is taken from nobody else.
+  'client-cert': 'drop',
+  'client-cert-chain': 'drop',
+  'x-forwarded-client-cert': 'drop',
 }
 
 // A handful of spellings make up nearly all traffic; lower-casing and classifying each anew is a fifth of this pass.
@@ -93,6 +98,8 @@ export function readHead(raw: readonly string[], requestLineBytes: number): Head
   }
   if (bytes > limits.headBytes) return 'headTooLarge'
   if (host === null || !Number.isSafeInteger(contentLength)) return 'smuggled'
+  // It is passed on to upstreams as what the client asked for, and is looked up in three places.
+  if (!isHost(host)) return 'malformed'
   return { fields, host, origin, preflightMethod, connectionNames, contentLength, isChunked }
 }
 

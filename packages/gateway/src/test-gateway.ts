@@ -2,14 +2,17 @@
 import http from 'node:http'
 import net from 'node:net'
 import { pino } from 'pino'
+import type { Api, HttpProxyIntegration, Integration } from './api.ts'
 import { createDiscover } from './authorizers/discovery.ts'
 import { createFetchJson } from './authorizers/fetch-json.ts'
 import { loadOpenApi } from './definition/openapi.ts'
-import { createGateway, type Gateway } from './gateway.ts'
+import { createGateway, type Gateway, type GatewayDeps } from './gateway.ts'
 import { startIssuer, startUpstream, type TestIssuer, type TestUpstream } from './test-issuer.ts'
 
 export interface Bench {
   readonly gateway: Gateway
+  /** What it was started with. */
+  readonly document: string
   readonly issuer: TestIssuer
   readonly upstream: TestUpstream
   readonly port: number
@@ -18,7 +21,9 @@ export interface Bench {
   send(options: Send): Promise<Received>
   /** Writes bytes to a fresh connection and collects all that comes back until it closes (or 5 silent seconds pass). */
   raw(bytes: string | Buffer): Promise<string>
-  load(document: string): ReturnType<typeof loadOpenApi>
+  load(document: string, options?: { readonly strict?: boolean }): ReturnType<typeof loadOpenApi>
+  /** Serves a document with every integration changed, and more stage variables. */
+  serve(document: string, integration: Partial<HttpProxyIntegration>, variables?: Record<string, string>): Promise<void>
   close(): Promise<void>
 }
 
@@ -74,7 +79,16 @@ paths:
       x-amazon-apigateway-integration: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/fallback", timeoutInMillis: 500 }
 `
 
-export async function startBench(document = standardDocument): Promise<Bench> {
+/** For tests that serve one API: what cannot be served is an error. */
+export function replaceOrThrow(gateway: Gateway, apis: readonly Api[]): void {
+  const [unserved] = gateway.replace(apis)
+  if (unserved !== undefined) throw new Error(unserved.reason)
+}
+
+export async function startBench(
+  document = standardDocument,
+  options: Partial<Omit<GatewayDeps, 'apis' | 'clock' | 'logger'>> = {},
+): Promise<Bench> {
   let offset = 0
   const clock = {
     now: () => new Date(Date.now() + offset),
@@ -86,25 +100,32 @@ export async function startBench(document = standardDocument): Promise<Bench> {
   const upstream = await startUpstream()
   const logLines: Record<string, unknown>[] = []
   const logger = pino({}, { write: (line: string) => void logLines.push(JSON.parse(line)) })
-  const load = (text: string) =>
+  const load: Bench['load'] = (text, options = {}) =>
     loadOpenApi(text, {
+      ...options,
       id: 'shop',
       discover: createDiscover(createFetchJson()),
       stageVariables: { issuer: issuer.issuer, upstream: upstream.url },
     })
   const { api } = await load(document)
-  const gateway = createGateway({ apis: [api], clock, logger })
+  const gateway = createGateway({ apis: [api], clock, logger, ...options })
   const { port } = await gateway.listen(0, '127.0.0.1')
   issuer.requests.length = 0
 
   return {
     gateway,
+    document,
     issuer,
     upstream,
     port,
     logLines,
     clock,
     load,
+    serve: async (text, change, variables = {}) => {
+      const { api } = await load(text)
+      const stage = { ...api.stage, variables: { ...api.stage.variables, ...variables } }
+      replaceOrThrow(gateway, [{ ...api, stage, integrations: changed(api.integrations, change) }])
+    },
     send: (options) => send(port, options),
     raw: (bytes) => raw(port, bytes),
     close: async () => {
@@ -113,6 +134,11 @@ export async function startBench(document = standardDocument): Promise<Bench> {
     },
   }
 }
+
+const changed = (all: Api['integrations'], change: Partial<HttpProxyIntegration>): Api['integrations'] =>
+  Object.fromEntries(
+    Object.entries(all).map(([key, integration]) => [key, { ...integration, ...change } as Integration]),
+  )
 
 function send(port: number, { method = 'GET', path = '/', headers = {}, token, body }: Send): Promise<Received> {
   return new Promise((resolve, reject) => {
@@ -135,15 +161,18 @@ function send(port: number, { method = 'GET', path = '/', headers = {}, token, b
   })
 }
 
-function raw(port: number, bytes: string | Buffer): Promise<string> {
+const raw = (port: number, bytes: string | Buffer): Promise<string> =>
+  writeAndCollect(net.connect(port, '127.0.0.1'), bytes, 5_000)
+
+/** Writes bytes and collects all that comes back until the connection closes, or stays silent for so long. */
+export function writeAndCollect(socket: net.Socket, bytes: string | Buffer, silentMs: number): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
-    const socket = net.connect(port, '127.0.0.1')
     const done = (): void => {
       socket.destroy()
       resolve(Buffer.concat(chunks).toString('latin1'))
     }
-    socket.setTimeout(5_000, done)
+    socket.setTimeout(silentMs, done)
     socket.on('data', (chunk) => chunks.push(chunk))
     socket.on('close', done)
     socket.on('error', done)

@@ -1,5 +1,5 @@
 /** Fixture of the gateway's tests: a real issuer on loopback with real keys, and a real upstream that records. */
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { constants, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -10,7 +10,8 @@ export interface TestIssuer {
   readonly answers: { discovery: Reply; jwks: Reply }
   readonly keys: Map<string, TestKey>
   publish(): void
-  addKey(kid: string): void
+  /** RSA unless an algorithm of other keys is named; its signatures are made with that one then. */
+  addKey(kid: string, algorithm?: string): void
   mint(claims?: Claims, header?: Claims): string
   /** Signs exactly these texts, valid JSON or not. */
   mintRaw(header: string, claims: string, kid?: string): string
@@ -24,7 +25,25 @@ interface TestKey {
   readonly publicKey: KeyObject
 }
 
-const hashes: Readonly<Record<string, string>> = { RS256: 'sha256', RS384: 'sha384', RS512: 'sha512' }
+const curves: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
+
+function generate(algorithm: string): TestKey {
+  if (algorithm === 'EdDSA') return generateKeyPairSync('ed25519')
+  const namedCurve = curves[algorithm]
+  return namedCurve === undefined
+    ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+    : generateKeyPairSync('ec', { namedCurve })
+}
+
+/** Signs as the algorithm says if the key can, and somehow if it cannot: a forger does not mind. */
+function signWith(algorithm: string, { privateKey: key }: TestKey, bytes: Buffer): Buffer {
+  if (key.asymmetricKeyType === 'ed25519') return sign(null, bytes, key)
+  const hash = /^(RS|PS|ES)(256|384|512)$/.test(algorithm) ? `sha${algorithm.slice(2)}` : 'sha256'
+  if (key.asymmetricKeyType === 'ec') return sign(hash, bytes, { key, dsaEncoding: 'ieee-p1363' })
+  if (!algorithm.startsWith('PS')) return sign(hash, bytes, key)
+  const saltLength = constants.RSA_PSS_SALTLEN_DIGEST
+  return sign(hash, bytes, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength })
+}
 
 export async function startIssuer(now: () => number): Promise<TestIssuer> {
   const requests: string[] = []
@@ -50,15 +69,11 @@ export async function startIssuer(now: () => number): Promise<TestIssuer> {
   }
   const mintRaw = (header: string, claims: string, kid = 'key-1', alg = 'RS256'): string => {
     const signed = `${Buffer.from(header).toString('base64url')}.${Buffer.from(claims).toString('base64url')}`
-    const signature = sign(
-      Object.hasOwn(hashes, alg) ? hashes[alg]! : 'sha256',
-      Buffer.from(signed),
-      keys.get(kid)!.privateKey,
-    )
+    const signature = signWith(alg, keys.get(kid)!, Buffer.from(signed))
     return `${signed}.${signature.toString('base64url')}`
   }
-  const addKey = (kid: string): void => {
-    keys.set(kid, generateKeyPairSync('rsa', { modulusLength: 2048 }))
+  const addKey = (kid: string, algorithm = 'RS256'): void => {
+    keys.set(kid, generate(algorithm))
     publish()
   }
   addKey('key-1')

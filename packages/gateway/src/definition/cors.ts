@@ -1,32 +1,38 @@
 import type { Cors } from '../api.ts'
 import { corsFault } from '../cors.ts'
-import { members, onlyMembers, textList } from './document.ts'
+import { flag, members, onlyMembers, textList, wholeNumber } from './document.ts'
 import type { Place } from './report.ts'
 import { resolvedText, type Variables } from './variables.ts'
 
-/** Reads `x-amazon-apigateway-cors`. */
-export function readCors(value: unknown, stageVariables: Variables, place: Place): Cors | null {
+/**
+ * Reads a CORS configuration of any format.
+ *
+ * @param spell how the format writes `allowOrigins` and the others
+ */
+export function readCors(
+  value: unknown,
+  stageVariables: Variables | null,
+  place: Place,
+  spell: (name: string) => string = (name) => name,
+): Cors | null {
   if (value === undefined) return null
   const object = members(value, place)
   if (object === null) return null
   const lists = ['allowOrigins', 'allowMethods', 'allowHeaders', 'exposeHeaders']
-  onlyMembers(object, [...lists, 'allowCredentials', 'maxAge'], place)
+  onlyMembers(object, [...lists, 'allowCredentials', 'maxAge'].map(spell), place)
+  const member = (name: string): unknown => object[spell(name)]
+  const at = (name: string): Place => place.in(spell(name))
   const list = (name: string): readonly string[] =>
-    (object[name] === undefined ? [] : textList(object[name], place.in(name)))
-      .map((item, index) => resolvedText(item, stageVariables, place.in(name).in(index)))
+    (member(name) === undefined ? [] : textList(member(name), at(name)))
+      .map((item, index) => resolvedText(item, stageVariables, at(name).in(index)))
       .filter((item) => item !== null)
-  const { allowCredentials = false, maxAge = null } = object
-  if (typeof allowCredentials !== 'boolean') place.in('allowCredentials').error('must be true or false')
-  if (maxAge !== null && !(typeof maxAge === 'number' && Number.isInteger(maxAge) && maxAge >= 0 && maxAge <= 86_400)) {
-    place.in('maxAge').error('must be a number of seconds from 0 to 86400')
-  }
   const cors: Cors = {
     allowOrigins: list('allowOrigins'),
-    allowCredentials: allowCredentials === true,
+    allowCredentials: flag(member('allowCredentials'), at('allowCredentials')),
     allowMethods: list('allowMethods').map((method) => method.toUpperCase()),
     allowHeaders: list('allowHeaders').map((name) => name.toLowerCase()),
     exposeHeaders: list('exposeHeaders').map((name) => name.toLowerCase()),
-    maxAge: typeof maxAge === 'number' ? maxAge : null,
+    maxAge: member('maxAge') === undefined ? null : (wholeNumber(member('maxAge'), day, at('maxAge')) ?? null),
   }
   // They become header values.
   const odd = [...cors.allowMethods, ...cors.allowHeaders, ...cors.exposeHeaders].find((name) => !token.test(name))
@@ -36,4 +42,5 @@ export function readCors(value: unknown, stageVariables: Variables, place: Place
   return cors
 }
 
+const day = { min: 0, max: 86_400 }
 const token = /^[\w!#$%&'*+\-.^`|~]+$/

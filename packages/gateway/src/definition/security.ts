@@ -1,6 +1,9 @@
-import { type Authorization, limits } from '../api.ts'
+import { type Authorization, type Authorizer, limits } from '../api.ts'
 import { type Members, members, onlyMembers, textList } from './document.ts'
-import type { Place } from './report.ts'
+import { type Place, refused } from './report.ts'
+
+/** The schemes of a document: those that were read, and those that were refused and are complained about already. */
+export type Schemes = ReadonlyMap<string, Authorizer | null>
 
 /**
  * Who may use an operation. An operation is open only when it says so (`security: []`, or `x-amazon-apigateway-auth`
@@ -10,7 +13,7 @@ import type { Place } from './report.ts'
 export function readAuthorization(
   operation: Members,
   documentSecurity: unknown,
-  schemes: ReadonlySet<string>,
+  schemes: Schemes,
   place: Place,
 ): Authorization | null {
   const declared = readAuth(operation[auth], place.in(auth))
@@ -44,7 +47,7 @@ function readAuth(value: unknown, place: Place): 'NONE' | 'refused' | null {
   return 'refused'
 }
 
-function readRequirements(value: unknown, schemes: ReadonlySet<string>, place: Place): Authorization | null {
+function readRequirements(value: unknown, schemes: Schemes, place: Place): Authorization | null {
   if (!Array.isArray(value)) return refused(place, '"security" must be a list')
   if (value.length === 0) return { type: 'NONE' }
   if (value.length > 1)
@@ -57,16 +60,30 @@ function readRequirements(value: unknown, schemes: ReadonlySet<string>, place: P
   if (others.length > 0)
     return refused(place.in(0), 'an operation has one security mechanism; several are not supported')
   const [authorizer, asked] = entry
-  if (!schemes.has(authorizer)) return refused(place.in(0), `the scheme "${authorizer}" is not defined in components`)
-  const scopes = textList(asked, place.in(0).in(authorizer))
-  if (!Array.isArray(asked) || scopes.length !== asked.length) return null
-  if (scopes.length > limits.scopes) return refused(place, `a route has at most ${limits.scopes} scopes`)
-  // A scope with a space could never match: scopes are separated by it.
-  if (scopes.some((scope) => /\s/.test(scope))) return refused(place, 'a scope holds no white space')
-  return { type: 'JWT', authorizer, scopes }
+  const scheme = schemes.get(authorizer)
+  if (scheme === undefined) return refused(place.in(0), `the scheme "${authorizer}" is not defined in components`)
+  const scopes = readScopes(asked, place.in(0).in(authorizer))
+  if (scopes === null || scheme === null) return null
+  return authorizationBy(authorizer, scheme, scopes, place.in(0).in(authorizer))
 }
 
-function refused(place: Place, message: string): null {
-  place.error(message)
-  return null
+/** The scopes of a route, one of which a token must have; `null` after a complaint. */
+export function readScopes(value: unknown, place: Place): readonly string[] | null {
+  const scopes = textList(value, place)
+  if (!Array.isArray(value) || scopes.length !== value.length) return null
+  if (scopes.length > limits.scopes) return refused(place, `a route has at most ${limits.scopes} scopes`)
+  // A scope with a space could never match: scopes are separated by it.
+  return scopes.some((scope) => /\s/.test(scope)) ? refused(place, 'a scope holds no white space') : scopes
+}
+
+/** What a route asks for whose caller this authorizer checks. */
+export function authorizationBy(
+  name: string,
+  { type }: Authorizer,
+  scopes: readonly string[],
+  place: Place,
+): Authorization | null {
+  if (type === 'JWT') return { type: 'JWT', authorizer: name, scopes }
+  if (scopes.length === 0) return { type: 'CUSTOM', authorizer: name }
+  return refused(place, 'scopes are checked by JWT authorizers only: let the function decide, and leave the list empty')
 }

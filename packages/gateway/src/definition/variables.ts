@@ -18,14 +18,18 @@ export function fillVariables(value: unknown, variables: Variables): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, fillVariables(item, variables)]))
 }
 
-/** A text in which every variable must have been filled; stage variables are resolved now. */
-export function resolvedText(value: unknown, stageVariables: Variables, place: Place): string | null {
+/**
+ * A text in which every variable must have been filled; stage variables are resolved now.
+ *
+ * @param stageVariables `null`: not known yet, so none may be used
+ */
+export function resolvedText(value: unknown, stageVariables: Variables | null, place: Place): string | null {
   if (typeof value !== 'string' || value === '') {
     place.error('must be a non-empty text')
     return null
   }
   try {
-    const text = resolveStageVariables(value, stageVariables)
+    const text = stageVariables === null ? value : resolveStageVariables(value, stageVariables)
     if (!text.includes('${')) return text
     place.error(`"${text}" holds a variable without a value: pass it to the import`)
   } catch (error) {

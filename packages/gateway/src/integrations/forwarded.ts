@@ -10,15 +10,31 @@ import { connectionOf } from '../connection.ts'
 export function forwardedLines(socket: Socket, host: string): string {
   const connection = connectionOf(socket)
   if (connection.forwarded?.host === host) return connection.forwarded.lines
-  const address = socket.remoteAddress ?? 'unknown'
-  const client = address.startsWith('::ffff:') ? address.slice(7) : address
-  const proto = 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'
+  const { client, proto } = seen(socket)
   const lines =
     `forwarded: for=${client.includes(':') ? `"[${client}]"` : client};host=${quoted(host)};proto=${proto}\r\n` +
     `x-forwarded-for: ${client}\r\nx-forwarded-host: ${host}\r\n` +
     `x-forwarded-port: ${socket.localPort ?? ''}\r\nx-forwarded-proto: ${proto}\r\n`
   connection.forwarded = { host, lines }
   return lines
+}
+
+/** The same for functions, whose events AWS fills with the `x-forwarded-*` family. */
+export function forwardedFields(socket: Socket): readonly (readonly [name: string, value: string])[] {
+  const { client, proto } = seen(socket)
+  return [
+    ['x-forwarded-for', client],
+    ['x-forwarded-port', String(socket.localPort ?? '')],
+    ['x-forwarded-proto', proto],
+  ]
+}
+
+function seen(socket: Socket): { client: string; proto: string } {
+  const address = socket.remoteAddress ?? 'unknown'
+  return {
+    client: address.startsWith('::ffff:') ? address.slice(7) : address,
+    proto: 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http',
+  }
 }
 
 // RFC 7239 §4: what is not a token is a quoted string.

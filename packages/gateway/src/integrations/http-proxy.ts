@@ -4,15 +4,17 @@
  */
 import { answers } from '../answers.ts'
 import type { HttpProxyIntegration } from '../api.ts'
-import type { Exchange } from '../exchange.ts'
-import type { Head } from '../head.ts'
-import type { CanonicalPath } from '../routing/path.ts'
+import { type Call, type Exchange, finish } from '../exchange.ts'
+import { mapAnswer } from '../mapping/mapped-answer.ts'
+import { compileRequestMapping, isMapped, type MappedRequest } from '../mapping/request.ts'
+import { compileResponseMappings } from '../mapping/response.ts'
+import type { Surroundings } from '../mapping/values.ts'
 import { createDeadlines } from './deadlines.ts'
 import { forwardedLines } from './forwarded.ts'
-import { cappedBody } from './request-body.ts'
+import { type BodyStart, cappedBody, hasBody, readStart } from './request-body.ts'
 import { relayResponse } from './response.ts'
 import type { UpstreamPool } from './upstream-pool.ts'
-import type { Upstream } from './uri.ts'
+import { compileUri } from './uri.ts'
 
 export interface HttpProxyDeps {
   /** The pool of connections to an origin. */
@@ -20,34 +22,79 @@ export interface HttpProxyDeps {
   readonly onFault: (exchange: Exchange, error: unknown) => void
 }
 
-export type Integration = (exchange: Exchange, head: Head, path: CanonicalPath) => void
+export type CompiledIntegration = (call: Call) => void
 
-export function compileHttpProxy(config: HttpProxyIntegration, upstream: Upstream, deps: HttpProxyDeps): Integration {
+/** @throws Error saying what is wrong with the URI or a parameter mapping */
+export function compileHttpProxy(
+  config: HttpProxyIntegration,
+  surroundings: Surroundings,
+  deps: HttpProxyDeps,
+): CompiledIntegration {
+  const upstream = compileUri(config.uri, surroundings.segments, surroundings.stageVariables)
+  const mapping = compileRequestMapping(config.requestParameters, surroundings)
+  const answerMappings = compileResponseMappings(config.responseParameters, surroundings)
   const pool = deps.poolOf(upstream.origin)
   const deadlines = createDeadlines(config.timeoutMs)
-  const hostLine = ` HTTP/1.1\r\nhost: ${new URL(upstream.origin).host}\r\n`
-  return (exchange, head, path) => {
-    const { request, response } = exchange
-    const relay = relayResponse(exchange, deadlines, (error) => deps.onFault(exchange, error))
-    const body = cappedBody(request, head, () => exchange.abandon(answers.bodyTooLarge))
-    if (body !== null && exchange.awaitsContinue) response.writeContinue()
+  const ownHost = new URL(upstream.origin).host
+
+  const forward = (call: Call, mapped: MappedRequest | null, start: BodyStart | null): void => {
+    const { head, path, request, response } = call
+    const relay = relayResponse(call, deadlines, (error) => deps.onFault(call, error))
+    const body = cappedBody(call, () => call.abandon(answers.bodyTooLarge), start)
+    if (body !== null && start === null && call.awaitsContinue) response.writeContinue()
     const method = config.method === 'ANY' ? (request.method ?? 'GET') : config.method
-    const lines = `${method} ${upstream.target(path)}${hostLine}${headerLines(head)}`
+    const target = mapped === null ? upstream.target(path) : upstream.mappedTarget(path, mapped)
+    const hostLine = ` HTTP/1.1\r\nhost: ${mapped?.host ?? ownHost}\r\n`
+    const lines = mapped === null ? headerLines(head.fields, head.connectionNames) : headerLines(mapped.fields, [])
     // Removal before addition: `Connection: x-forwarded-for` must not remove what the gateway adds.
     const ownLines = forwardedLines(request.socket, head.host)
     // A method that means to send something says how much, also when it is nothing (RFC 9110 §8.6).
     const emptyLine = body === null && sendsBody.has(method) ? 'content-length: 0\r\n' : ''
     relay.ticket = pool.send(
-      { method, head: lines + ownLines + emptyLine, body, bodyLength: head.isChunked ? -1 : head.contentLength },
-      relay,
+      {
+        method,
+        head: `${method} ${target}${hostLine}${lines}${ownLines}${emptyLine}`,
+        body,
+        bodyLength: head.isChunked ? -1 : head.contentLength,
+      },
+      answerMappings === null ? relay : mapAnswer(relay, call, answerMappings),
     )
+  }
+
+  if (mapping === null) return (call) => forward(call, null, null)
+  const mapAndForward = (call: Call, start: BodyStart | null): void => {
+    const mapped = mapping.apply(call, start?.bytes ?? null, start?.isWhole ?? true)
+    if (isMapped(mapped)) {
+      forward(call, mapped, start)
+      return
+    }
+    call.abandon(mapped)
+    // Stopped in the middle of its body, it would hold the connection.
+    call.request.resume()
+  }
+  if (mapping.bodyBytes === 0) return (call) => mapAndForward(call, null)
+  return (call) => {
+    const { head, request, response } = call
+    if (!hasBody(head)) return mapAndForward(call, null)
+    if (call.awaitsContinue) response.writeContinue()
+    const onRead = (start: BodyStart): void => {
+      // Refused meanwhile, because the rest of the body was nonsense or too slow.
+      if (call.isEnded || response.destroyed) return
+      try {
+        mapAndForward(call, start)
+      } catch (error) {
+        deps.onFault(call, error)
+        call.abandon(answers.failed)
+      }
+    }
+    readStart(request, mapping.bodyBytes, onRead, () => finish(call, 499, 0))
   }
 }
 
 const sendsBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 
-// Names and values come from Node's parser, which lets no CR, LF or NUL into either.
-function headerLines({ connectionNames, fields }: Head): string {
+// Names and values come from Node's parser, which lets no CR, LF or NUL into either, or from a mapping that does not.
+function headerLines(fields: readonly string[], connectionNames: readonly string[]): string {
   let lines = ''
   for (let i = 0; i < fields.length; i += 2) {
     if (connectionNames.length > 0 && connectionNames.includes(fields[i]!)) continue

@@ -1,28 +1,78 @@
 import type { IncomingMessage } from 'node:http'
 import { PassThrough, type Readable } from 'node:stream'
 import { limits } from '../api.ts'
+import type { Call } from '../exchange.ts'
 import type { Head } from '../head.ts'
+
+export const hasBody = ({ contentLength, isChunked }: Head): boolean => isChunked || contentLength > 0
+
+/** What was read of a body before the request was forwarded. */
+export interface BodyStart {
+  readonly bytes: Buffer
+  /** There is no more. */
+  readonly isWhole: boolean
+}
+
+/**
+ * Reads a body up to its end or until it has more than `limit` bytes, and then stops the client from sending on.
+ * @param onGone called instead of `onRead` when the connection ended first
+ */
+export function readStart(
+  request: IncomingMessage,
+  limit: number,
+  onRead: (start: BodyStart) => void,
+  onGone: () => void,
+): void {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  const done = (): void => {
+    request.off('data', take).off('end', end).off('close', onClose)
+  }
+  const end = (): void => {
+    done()
+    onRead({ bytes: Buffer.concat(chunks), isWhole: true })
+  }
+  const take = (chunk: Buffer): void => {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes <= limit) return
+    done()
+    request.pause()
+    onRead({ bytes: Buffer.concat(chunks), isWhole: false })
+  }
+  const onClose = (): void => {
+    done()
+    onGone()
+  }
+  request.on('data', take).on('end', end).on('close', onClose)
+}
 
 /**
  * The body to send upstream, or `null` when the request has none. Chunks are counted as they pass: a chunked body has
  * no length to refuse beforehand.
  *
  * @param onTooLarge called once when the body passes the limit; nothing of it is sent on from there
+ * @param start what `readStart` has taken of it
  */
-export function cappedBody(request: IncomingMessage, head: Head, onTooLarge: () => void): Readable | null {
-  if (!head.isChunked && head.contentLength === 0) return null
+export function cappedBody(call: Call, onTooLarge: () => void, start: BodyStart | null): Readable | null {
+  const { head, request } = call
+  if (!hasBody(head)) return null
   const body = new PassThrough()
-  let bytes = 0
-  request.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes > limits.bodyBytes) {
+  const take = (chunk: Buffer): void => {
+    call.receivedBytes += chunk.length
+    if (call.receivedBytes > limits.bodyBytes) {
       request.removeAllListeners('data')
       onTooLarge()
       body.destroy()
     } else if (!body.write(chunk)) request.pause()
-  })
+  }
   body.on('drain', () => request.resume())
-  request.on('end', () => body.end())
+  if (start !== null) {
+    take(start.bytes)
+    if (start.isWhole) body.end()
+    else if (!body.writableNeedDrain) request.resume()
+  }
+  if (start?.isWhole !== true) request.on('data', take).on('end', () => body.end())
   // A client that goes away in the middle must not look like one that finished.
   request.on('close', () => {
     if (!request.complete) body.destroy(new Error('the client closed the connection while sending its body'))
@@ -30,4 +80,20 @@ export function cappedBody(request: IncomingMessage, head: Head, onTooLarge: () 
   // The reader's own error path reports it; without a listener the stream would raise it again.
   body.on('error', () => undefined)
   return body
+}
+
+/**
+ * Hands over the whole body once it is there, `null` when the request has none. Calls nothing when the client goes away
+ * in the middle of it.
+ */
+export function collectBody(call: Call, onBody: (body: Buffer | null) => void, onTooLarge: () => void): void {
+  const body = cappedBody(call, onTooLarge, null)
+  if (body === null) {
+    onBody(null)
+    return
+  }
+  if (call.awaitsContinue) call.response.writeContinue()
+  const chunks: Buffer[] = []
+  body.on('data', (chunk: Buffer) => chunks.push(chunk))
+  body.on('end', () => onBody(Buffer.concat(chunks)))
 }

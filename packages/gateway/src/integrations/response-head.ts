@@ -13,9 +13,21 @@ export interface ResponseHead {
   readonly isChunked: boolean
   readonly keepsAlive: boolean
   readonly keepAlive: string | null
+  /** What an AWS service calls the request; empty when it says nothing. */
+  readonly requestId: string
+  readonly requestId2: string
 }
 
-type Kind = 'keep' | 'drop' | 'connection' | 'keep-alive' | 'length' | 'encoding' | 'cors'
+type Kind =
+  | 'keep'
+  | 'drop'
+  | 'connection'
+  | 'keep-alive'
+  | 'length'
+  | 'encoding'
+  | 'cors'
+  | 'request-id'
+  | 'request-id-2'
 
 interface Name {
   readonly lower: string
@@ -33,6 +45,9 @@ const kinds = new Map<string, Kind>([
   ['keep-alive', 'keep-alive'],
   ['content-length', 'length'],
   ['transfer-encoding', 'encoding'],
+  ['x-amzn-requestid', 'request-id'],
+  ['x-amz-request-id', 'request-id'],
+  ['x-amz-id-2', 'request-id-2'],
   ...['proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'trailers', 'upgrade'].map(
     (name): [string, Kind] => [name, 'drop'],
   ),
@@ -56,6 +71,8 @@ export function parseResponseHead(text: string): ResponseHead | null {
   let isChunked = false
   let keepsAlive = status[1] === '1'
   let keepAlive: string | null = null
+  let requestId = ''
+  let requestId2 = ''
   while (lineEnd !== -1) {
     const start = lineEnd + 2
     lineEnd = text.indexOf('\r\n', start)
@@ -75,6 +92,10 @@ export function parseResponseHead(text: string): ResponseHead | null {
     } else if (kind === 'encoding') {
       if (isChunked || value.toLowerCase() !== 'chunked') return null
       isChunked = true
+    } else if (kind === 'request-id' || kind === 'request-id-2') {
+      fields.push(lower, value)
+      if (kind === 'request-id') requestId = value
+      else requestId2 = value
     } else if (kind === 'keep-alive') keepAlive = value
     else if (kind === 'connection' && value !== 'keep-alive') {
       claimed = [
@@ -90,7 +111,17 @@ export function parseResponseHead(text: string): ResponseHead | null {
   if (isChunked && (length !== -1 || status[1] === '0')) return null
   if (claimed?.includes('close') === true) keepsAlive = false
   const kept = claimed === null ? fields : withoutClaimed(fields, claimed)
-  return { status: Number(status[2]), fields: kept, corsFields, length, isChunked, keepsAlive, keepAlive }
+  return {
+    status: Number(status[2]),
+    fields: kept,
+    corsFields,
+    length,
+    isChunked,
+    keepsAlive,
+    keepAlive,
+    requestId,
+    requestId2,
+  }
 }
 
 function nameOf(raw: string): Name | null {
@@ -99,12 +130,13 @@ function nameOf(raw: string): Name | null {
   // Also refuses folded lines and a space before the colon, which some servers read as another header.
   if (!token.test(raw)) return null
   const lower = raw.toLowerCase()
-  const fresh: Name = { lower, kind: kindOf(lower) }
+  const fresh: Name = { lower, kind: fieldKind(lower) }
   if (known.size < knownLimit) known.set(raw, fresh)
   return fresh
 }
 
-const kindOf = (lower: string): Kind =>
+/** What becomes of a header of an answer, whoever wrote it. */
+export const fieldKind = (lower: string): Kind =>
   lower.startsWith('apigw-') ? 'drop' : lower.startsWith('access-control-') ? 'cors' : (kinds.get(lower) ?? 'keep')
 
 function trimmed(text: string, from: number, to: number): string {

@@ -1,6 +1,7 @@
 import { type Answer, answers } from '../answers.ts'
 import { answer, type Exchange, finish } from '../exchange.ts'
 import type { Deadlines } from './deadlines.ts'
+import type { ResponseHead } from './response-head.ts'
 import type { AnswerReader } from './upstream-connection.ts'
 import type { Ticket } from './upstream-pool.ts'
 
@@ -11,6 +12,15 @@ export interface Relay extends AnswerReader {
 
 // Up to this size an answer leaves as one string with its head: one write instead of two, and no copy worth naming.
 const oneWriteBytes = 16 * 1024
+
+/** Notes what an upstream answered: before a mapping changes it, and once. */
+export function recordAnswer({ integration }: Exchange, head: ResponseHead): void {
+  if (integration.status !== 0) return
+  integration.latency = Math.round(performance.now() - integration.startedAt)
+  integration.status = head.status
+  integration.requestId = head.requestId
+  integration.requestId2 = head.requestId2
+}
 
 /**
  * Passes an upstream's answer to the client of an exchange, with back-pressure, and ends both sides together. From here
@@ -39,8 +49,16 @@ export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault:
       finish(exchange, status, bytes)
     } else answer(exchange, reply)
   }
-  const deadline = { at: 0, expire: () => abandon(answers.integrationTooSlow) }
+  const deadline = {
+    at: 0,
+    expire: () => {
+      integration.error = 'the integration did not answer in time'
+      abandon(answers.integrationTooSlow)
+    },
+  }
   deadlines.add(deadline)
+  const { integration } = exchange
+  integration.startedAt = performance.now()
   exchange.abandon = abandon
 
   response.once('close', () => {
@@ -56,6 +74,7 @@ export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault:
     onHead: (head) => {
       if (isOver) return
       status = head.status
+      recordAnswer(exchange, head)
       declared = head.length
       fields = head.fields
       fields[1] = exchange.id
@@ -85,6 +104,7 @@ export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault:
     },
     onError: (error) => {
       if (isOver) return
+      integration.error = error instanceof Error ? error.message : String(error)
       onFault(error)
       abandon(answers.integrationUnreachable)
     },

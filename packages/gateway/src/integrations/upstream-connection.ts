@@ -49,7 +49,15 @@ const emptyLine = Buffer.from('\r\n\r\n')
 // Every read is consumed before the next one on whichever connection: one buffer serves them all.
 const shared = Buffer.allocUnsafeSlow(64 * 1024)
 
-export function connectUpstream(origin: URL, ca: string | undefined, events: ConnectionEvents): UpstreamConnection {
+/** How connections to an upstream are opened. */
+export interface Dial {
+  /** Certificate authorities to trust for an https origin instead of the public ones (PEM). */
+  readonly ca?: string | undefined
+  /** Finds the address of the host, or refuses to; by default the system does. */
+  readonly lookup?: net.LookupFunction | undefined
+}
+
+export function connectUpstream(origin: URL, dial: Dial, events: ConnectionEvents): UpstreamConnection {
   let reader: AnswerReader | null = null
   let request: UpstreamRequest | null = null
   let mode: 'head' | 'fixed' | 'chunked' | 'until-close' = 'head'
@@ -165,7 +173,7 @@ export function connectUpstream(origin: URL, ca: string | undefined, events: Con
     else if (reader !== null) fail(new Error('the upstream closed the connection before its answer was complete'))
   }
 
-  const socket = openSocket(origin, ca, onBytes)
+  const socket = openSocket(origin, dial, onBytes)
   socket.on('error', fail)
   socket.on('end', onGone)
   socket.on('close', () => {
@@ -208,17 +216,18 @@ export function connectUpstream(origin: URL, ca: string | undefined, events: Con
   return connection
 }
 
-function openSocket(origin: URL, ca: string | undefined, onBytes: (bytes: Buffer) => boolean): net.Socket {
+function openSocket(origin: URL, { ca, lookup }: Dial, onBytes: (bytes: Buffer) => boolean): net.Socket {
   const host = origin.hostname.replace(/^\[|\]$/g, '')
+  const find = lookup === undefined ? {} : { lookup }
   if (origin.protocol === 'http:') {
     const callback = (count: number): boolean => onBytes(shared.subarray(0, count))
     const onread = { buffer: shared, callback }
-    return net.connect({ host, port: Number(origin.port || 80), noDelay: true, onread })
+    return net.connect({ host, port: Number(origin.port || 80), noDelay: true, onread, ...find })
   }
   const servername = net.isIP(host) === 0 ? { servername: host } : {}
   const trust = ca === undefined ? {} : { ca }
   const port = Number(origin.port || 443)
-  const socket = tls.connect({ host, port, ALPNProtocols: ['http/1.1'], ...servername, ...trust })
+  const socket = tls.connect({ host, port, ALPNProtocols: ['http/1.1'], ...servername, ...trust, ...find })
   socket.setNoDelay(true)
   socket.on('data', (bytes: Buffer) => {
     if (!onBytes(bytes)) socket.pause()

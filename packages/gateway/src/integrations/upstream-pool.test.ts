@@ -29,7 +29,7 @@ describe('the connections to an upstream', () => {
     await new Promise<void>((resolve) => {
       server.listen(0, '127.0.0.1', resolve)
     })
-    pool = createUpstreamPool(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, undefined)
+    pool = createUpstreamPool(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   })
   afterEach(() => {
     pool.close()

@@ -6,6 +6,7 @@
 import {
   type AnswerReader,
   connectUpstream,
+  type Dial,
   type UpstreamConnection,
   type UpstreamRequest,
 } from './upstream-connection.ts'
@@ -36,8 +37,7 @@ const sweepMs = 1_000
 // RFC 9110 §9.2.2: repeating these has the effect of sending them once.
 const repeatable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-/** @param ca certificate authorities to trust for an https origin instead of the public ones (PEM) */
-export function createUpstreamPool(origin: string, ca: string | undefined): UpstreamPool {
+export function createUpstreamPool(origin: string, dial: Dial = {}): UpstreamPool {
   const url = new URL(origin)
   const idle: UpstreamConnection[] = []
   const waiting: Waiting[] = []
@@ -53,7 +53,7 @@ export function createUpstreamPool(origin: string, ca: string | undefined): Upst
   }
   const connect = (): UpstreamConnection => {
     open++
-    return connectUpstream(url, ca, {
+    return connectUpstream(url, dial, {
       onIdle: (connection, keepAlive) => {
         if (keepAlive !== null && keepAlive !== hint) {
           hint = keepAlive

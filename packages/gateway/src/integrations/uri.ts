@@ -9,6 +9,8 @@ export interface Upstream {
   readonly origin: string
   /** Path and query to send for a request that matched the route. */
   target(path: CanonicalPath): string
+  /** The same with the client's query, and the URI's path unless it is `null`, replaced by parameter mappings. */
+  mappedTarget(path: CanonicalPath, mapped: { readonly path: string | null; readonly query: string }): string
 }
 
 const stageVariable = /\$\{stageVariables\.([A-Za-z0-9_]+)\}/g
@@ -29,14 +31,16 @@ export function compileUri(
   const fillQuery = compileTemplate(query, segments, encodeURIComponent)
   const isWhole = segments === null && !/\{[^{}]*\}/.test(path)
   const base = path.replace(/\/$/, '')
+  const writePath = (request: CanonicalPath): string => (isWhole ? base + request.path : fillPath(request))
+  const withQuery = (target: string, request: CanonicalPath, own: string): string => {
+    if (query === '' && own === '') return target
+    const filled = fillQuery(request)
+    return `${target}?${filled}${filled !== '' && own !== '' ? '&' : ''}${own}`
+  }
   return {
     origin,
-    target: (request) => {
-      const target = isWhole ? base + request.path : fillPath(request)
-      if (query === '' && request.query === '') return target
-      const filled = fillQuery(request)
-      return `${target}?${filled}${filled !== '' && request.query !== '' ? '&' : ''}${request.query}`
-    },
+    target: (request) => withQuery(writePath(request), request, request.query),
+    mappedTarget: (request, mapped) => withQuery(mapped.path ?? writePath(request), request, mapped.query),
   }
 }
 
@@ -69,7 +73,11 @@ function compileTemplate(
 ): (path: CanonicalPath) => string {
   const parts = template.split(placeholder)
   // `split` with a group alternates literal text and parameter names.
-  const writers = parts.map((part, index) => (index % 2 === 0 ? literal(part) : parameter(part, segments, encode)))
+  const writers = parts.map((part, index) => {
+    const write = index % 2 === 0 ? literal(part) : compileParameter(part, segments, encode)
+    if (write === null) throw new Error(`the URI uses {${part}}, which the route's path does not define`)
+    return write
+  })
   const only = writers[0]!
   return writers.length === 1 ? only : (path) => writers.map((write) => write(path)).join('')
 }
@@ -80,12 +88,23 @@ const literal = (text: string): ((path: CanonicalPath) => string) => {
   return () => text
 }
 
-function parameter(name: string, segments: readonly Segment[] | null, encode: Encode): (path: CanonicalPath) => string {
+/**
+ * Writes what a request's path has in the place of a variable.
+ *
+ * @param segments of the route's key; `null` for `$default`
+ * @param encode applied to each segment
+ * @returns `null` when the route has no such variable
+ */
+export function compileParameter(
+  name: string,
+  segments: readonly Segment[] | null,
+  encode: Encode,
+): ((path: CanonicalPath) => string) | null {
   // `$default` has no variables of its own; `{proxy}` stands for the whole path there.
   if (segments === null && name === 'proxy') return (path) => path.segments.map(encode).join('/')
   const index = segments?.findIndex((segment) => segment.kind !== 'static' && segment.name === name) ?? -1
   const segment = segments?.[index]
-  if (segment === undefined) throw new Error(`the URI uses {${name}}, which the route's path does not define`)
+  if (segment === undefined) return null
   return segment.kind === 'greedy'
     ? (path) => path.segments.slice(index).map(encode).join('/')
     : (path) => encode(path.segments[index] ?? '')

@@ -35,6 +35,44 @@ describe('the router', () => {
     assert.equal(find('PUT', '/pets/dog/1'), null)
   })
 
+  // Rows that AWS's documentation decides, and (marked) the guesses where it is silent.
+  const table: [keys: string[], request: string, chosen: string | null][] = [
+    [['GET /pets/dog/1', 'GET /pets/dog/{id}'], 'GET /pets/dog/1', 'GET /pets/dog/1'],
+    [['GET /pets/dog/1', 'GET /pets/dog/{id}'], 'GET /pets/dog/2', 'GET /pets/dog/{id}'],
+    [['GET /pets/{id}', '$default'], 'PUT /pets/1', '$default'],
+    [['GET /{all+}', '$default'], 'GET /a/b/c', 'GET /{all+}'],
+    [['GET /{all+}', 'GET /a/{rest+}', 'GET /a/b/{rest+}'], 'GET /a/b/c', 'GET /a/b/{rest+}'],
+    [['GET /{all+}', 'GET /a/{rest+}'], 'GET /a/b/c', 'GET /a/{rest+}'],
+    [['ANY /a/{x}', 'GET /a/{rest+}'], 'GET /a/b', 'ANY /a/{x}'],
+    [['OPTIONS /{proxy+}', '$default'], 'OPTIONS /a', 'OPTIONS /{proxy+}'],
+    // Guess: the path decides before the method.
+    [['ANY /a/b', 'GET /a/{x}'], 'GET /a/b', 'ANY /a/b'],
+    [['ANY /a/{rest+}', 'GET /{all+}'], 'GET /a/b', 'ANY /a/{rest+}'],
+    // Guess: a variable is less specific than static text at the first place where two paths differ.
+    [['GET /{x}/b', 'GET /a/{y}'], 'GET /a/b', 'GET /a/{y}'],
+    [['GET /{x}/b/{rest+}', 'GET /a/{rest+}'], 'GET /a/b/c', 'GET /a/{rest+}'],
+    [['GET /{x}/b/c', 'GET /a/{y}/d'], 'GET /a/b/c', 'GET /{x}/b/c'],
+    // Guess: a greedy variable needs something to match, and a trailing slash is nothing.
+    [['GET /books/{rest+}'], 'GET /books', null],
+    [['GET /books/{rest+}'], 'GET /books/', null],
+    [['ANY /{all+}', '$default'], 'GET /', '$default'],
+    [['GET /'], 'GET /', 'GET /'],
+    [['GET /a'], 'GET /a/', null],
+    [['GET /a/'], 'GET /a/', 'GET /a/'],
+    [['GET /a'], 'GET /A', null],
+    [['GET /a'], 'HEAD /a', null],
+  ]
+  for (const [keys, request, chosen] of table) {
+    it(`chooses ${chosen ?? 'nothing'} of ${keys.join(', ')} for ${request}`, () => {
+      const [method, path] = request.split(' ') as [string, string]
+      for (const order of [keys, keys.toReversed()]) {
+        const table: Record<string, Authorization> = {}
+        for (const key of order) table[key] = open
+        assert.equal(finder(table)(method, path), chosen)
+      }
+    })
+  }
+
   it('takes a trailing slash for another path, and gives it to no variable', () => {
     const find = finder({ 'GET /pets/{id}': open, 'GET /books/{rest+}': open })
     assert.equal(find('GET', '/pets/1/'), null)

@@ -24,6 +24,8 @@ export interface Router {
   readonly routes: readonly CompiledRoute[]
   /** The route of a request, or `null`: answer 404. */
   find(method: string, path: CanonicalPath): CompiledRoute | null
+  /** The routes that this path fits, whatever the method, case and trailing slash: for explanations. */
+  near(path: CanonicalPath): readonly CompiledRoute[]
 }
 
 interface Node {
@@ -65,12 +67,22 @@ export function compileRoutes(routes: readonly Route[]): Router {
       if (chosen === null || !isGuarded) return chosen
       return isOtherSpelling(foldedTree, segments, method, chosen) ? null : chosen
     },
+    near: ({ segments }) => {
+      const found = new Set<CompiledRoute>()
+      const collect: Accept<never> = (shelf) => {
+        for (const route of shelf) found.add(route)
+        return undefined
+      }
+      const folded = foldPath(segments)
+      matchFull(foldedTree, folded, 0, '', collect)
+      matchGreedy(foldedTree, folded, 0, '', collect)
+      return fallback === null ? [...found] : [...found, fallback]
+    },
   }
 }
 
 function isOtherSpelling(tree: Node, segments: readonly string[], method: string, chosen: CompiledRoute): boolean {
-  const folded = segments.map(foldSegment)
-  if (folded.length > 1 && folded.at(-1) === '') folded.pop()
+  const folded = foldPath(segments)
   const accept: Accept<boolean> = (shelf) => {
     if (shelf.includes(chosen)) return false
     // A route that names its method says on purpose what that method may do; ANY and $default do not.
@@ -84,6 +96,12 @@ function isOtherSpelling(tree: Node, segments: readonly string[], method: string
     return hidden ? true : undefined
   }
   return matchFull(tree, folded, 0, method, accept) ?? matchGreedy(tree, folded, 0, method, accept) ?? false
+}
+
+function foldPath(segments: readonly string[]): readonly string[] {
+  const folded = segments.map(foldSegment)
+  if (folded.length > 1 && folded.at(-1) === '') folded.pop()
+  return folded
 }
 
 type Accept<T> = (shelf: readonly CompiledRoute[], method: string) => T | undefined
@@ -156,7 +174,7 @@ function compileRoute(route: Route): CompiledRoute {
   const protection =
     authorization.type === 'NONE'
       ? 'NONE'
-      : JSON.stringify([authorization.authorizer, [...authorization.scopes].sort()])
+      : JSON.stringify([authorization.authorizer, authorization.type === 'JWT' ? [...authorization.scopes].sort() : []])
   return { key, ...parsed, authorization, integration, protection }
 }
 

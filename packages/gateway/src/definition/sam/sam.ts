@@ -1,0 +1,72 @@
+/**
+ * SAM templates, rewritten into the CloudFormation resources that SAM makes of them, and read like any other template.
+ * Only what concerns HTTP APIs and their functions is rewritten. What is generated remembers where it comes from, so
+ * complaints name the line that somebody wrote.
+ */
+import { isMembers, type Members, members } from '../document.ts'
+import type { Place } from '../report.ts'
+import { rewriteApi } from './apis.ts'
+import { checkFunction, propertiesOf, readEvents, rewriteFunction } from './functions.ts'
+import { mergeGlobals, readGlobals } from './globals.ts'
+import type { Origins } from './origins.ts'
+
+export interface SamDeps {
+  /** Parses the file that `DefinitionUri` names, relative to the template; `null` after a complaint. */
+  readonly readBody: (path: string, place: Place) => unknown
+}
+
+export interface Rewritten {
+  readonly root: Members
+  /** Names by which SAM lets generated resources be referred to, such as `Api.Stage`. */
+  readonly aliases: Readonly<Record<string, string>>
+  readonly origins: Origins
+}
+
+export const isSam = (root: Members): boolean => [root.Transform ?? []].flat().includes('AWS::Serverless-2016-10-31')
+
+/** The API that events belong to which name none. */
+const implicitApi = 'ServerlessHttpApi'
+const httpApi = 'AWS::Serverless::HttpApi'
+const functionType = 'AWS::Serverless::Function'
+
+/** @returns `null` after a complaint */
+export function rewriteSam(root: Members, place: Place, deps: SamDeps): Rewritten | null {
+  const here = place.in('Resources')
+  const declared = members(root.Resources, here)
+  if (declared === null) return null
+  const globals = readGlobals(root.Globals, place.in('Globals'))
+  const written = Object.entries(declared).map(([id, resource]) => [id, isMembers(resource) ? resource : {}] as const)
+  checkFunction(globals.Function, place.in('Globals').in('Function'))
+  for (const [id, resource] of written) {
+    if (resource.Type === functionType) checkFunction(propertiesOf(resource), here.in(id).in('Properties'))
+  }
+  const functions = written
+    .filter(([, { Type }]) => Type === functionType)
+    .map(([id, resource]) => [id, mergeGlobals(resource, globals.Function)] as const)
+  const events = functions.flatMap(([id, resource]) =>
+    readEvents(id, resource, here.in(id).in('Properties').in('Events'), implicitApi),
+  )
+  const apis = written.filter(([, { Type }]) => Type === httpApi)
+  if (events.some(({ apiId }) => apiId === implicitApi) && !Object.hasOwn(declared, implicitApi)) {
+    apis.push([implicitApi, { Type: httpApi, Properties: {} }])
+  }
+  for (const { apiId, place: at } of events.filter(({ apiId: id }) => !apis.some(([known]) => known === id))) {
+    at.in('ApiId').error(`"${apiId}" is no ${httpApi} of this template`)
+  }
+  const origins = new Map<string, string>()
+  const aliases: Record<string, string> = {}
+  const rewritten: Record<string, unknown> = Object.fromEntries(
+    written.filter(([, { Type }]) => Type !== httpApi && Type !== functionType),
+  )
+  for (const [id, resource] of functions) Object.assign(rewritten, rewriteFunction(id, resource, aliases))
+  for (const [id, resource] of apis) {
+    const own = events.filter(({ apiId }) => apiId === id)
+    const api = mergeGlobals(resource, globals.HttpApi)
+    Object.assign(
+      rewritten,
+      rewriteApi({ id, resource: api, events: own, place: here.in(id) }, { ...deps, origins, aliases }),
+    )
+  }
+  const { Globals: _globals, ...others } = root
+  return { root: { ...others, Resources: rewritten }, aliases, origins }
+}
