@@ -1,14 +1,11 @@
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { grantApplication } from '@tenantry/kernel/database/application-role.ts'
-import { connect, type DatabaseUrls } from '@tenantry/kernel/database/database.ts'
+import type { DatabaseUrls } from '@tenantry/kernel/database/database.ts'
 import { startEmbedded } from '@tenantry/kernel/database/embedded.ts'
-import { migrate } from '@tenantry/kernel/database/migrate.ts'
+import { bringUpToDate } from '@tenantry/kernel/database/migrate.ts'
 import { prepareServer } from '@tenantry/kernel/database/server.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
+import { schemas } from './schemas.ts'
 import type { Settings } from './settings.ts'
-
-const migrations = fileURLToPath(new URL('../../identity/migrations', import.meta.url))
 
 export interface OpenedDatabase {
   urls: DatabaseUrls
@@ -20,30 +17,20 @@ export async function openDatabase(
   settings: Settings,
   { secret, logger, progress }: { secret: Uint8Array; logger: Logger; progress: (step: string) => void },
 ): Promise<OpenedDatabase> {
+  const applying = (name: string) => progress(`Applying migration ${name}`)
   const { databaseUrl, databaseApplicationUrl, dataDirectory } = settings
   if (databaseUrl) {
     const given = databaseApplicationUrl ? { applicationUrl: databaseApplicationUrl } : {}
     const { urls, role } = await prepareServer({ ownerUrl: databaseUrl, ...given, secret })
-    await bringUpToDate(urls.owner, role, progress)
+    await bringUpToDate(urls.owner, role, schemas, applying)
     return { urls, close: async () => {} }
   }
   const postgres = await startEmbedded({ directory: join(dataDirectory, 'postgres'), logger, progress })
   try {
-    await bringUpToDate(postgres.urls.owner, 'tenantry_app', progress)
+    await bringUpToDate(postgres.urls.owner, 'tenantry_app', schemas, applying)
   } catch (error) {
     await postgres.stop()
     throw error
   }
   return { urls: postgres.urls, close: postgres.stop }
-}
-
-async function bringUpToDate(url: string, role: string, progress: (step: string) => void): Promise<void> {
-  await migrate({ url, directory: migrations, progress: (name) => progress(`Applying migration ${name}`) })
-  // Each time: a start that was killed between the two, or another role than last time, would be left without rights.
-  const owner = connect(url, 1)
-  try {
-    await grantApplication(owner, role)
-  } finally {
-    await owner.end({ timeout: 5 })
-  }
 }

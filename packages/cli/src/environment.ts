@@ -2,6 +2,7 @@ import { moveEnvironment, oldestEnvironment } from '@tenantry/identity/environme
 import { seedEnvironment } from '@tenantry/identity/environments/seed.ts'
 import { signJwt } from '@tenantry/identity/keys/jwt.ts'
 import { createKeyrings } from '@tenantry/identity/keys/keyring.ts'
+import { translations } from '@tenantry/identity/languages.ts'
 import { managementAudience } from '@tenantry/identity/resources/management-api.ts'
 import { managementScopes } from '@tenantry/identity/resources/management-scopes.ts'
 import type { Clock } from '@tenantry/kernel/clock.ts'
@@ -21,7 +22,11 @@ export async function openEnvironment(
   origins: string[],
 ): Promise<OpenedEnvironment> {
   const existing = await oldestEnvironment(deps.database)
-  const settings = { friendly_name: 'Stockroom', allow_organization_name_in_authentication_api: true }
+  const settings = {
+    friendly_name: 'Stockroom',
+    allow_organization_name_in_authentication_api: true,
+    enabled_locales: [...translations],
+  }
   const environment = existing ?? (await seedEnvironment(deps, { name: 'Stockroom', origins, settings }))
   // Ports are settings: another start may answer elsewhere.
   if (existing && existing.origins.join() !== origins.join()) await moveEnvironment(deps.database, existing, origins)

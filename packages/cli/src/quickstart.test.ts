@@ -14,7 +14,7 @@ import type { Api } from '@tenantry/kernel/http/slice.ts'
 import { newId } from '@tenantry/kernel/id.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
-import { seedQuickstart } from './quickstart.ts'
+import { type Quickstart, seedQuickstart } from './quickstart.ts'
 
 const secrets = createSecrets(Buffer.alloc(32, 7))
 const logger = createLogger({ level: 'silent' })
@@ -31,7 +31,7 @@ after(async () => {
   await database.close()
 })
 
-test('a second start changes nothing, and one with another port of the app moves the client there', async () => {
+test('a second start changes nothing and finds what was changed meanwhile, and one with another port of the app moves the client there', async () => {
   const origin = `https://${newId.uuid()}.example.test`
   const { id } = await seedEnvironment({ database, secrets, clock }, { name: 'Stockroom', origins: [origin] })
   const uncached = {
@@ -47,11 +47,17 @@ test('a second start changes nothing, and one with another port of the app moves
     exp: now + 600,
     scope: managementScopes.join(' '),
   })
-  const seed = (appUrl: string) =>
+  const seed = (appUrl: string, known?: Partial<Quickstart>) =>
     seedQuickstart(
       app,
-      { origin, token },
-      { appUrl, apiAudience: 'https://api.stockroom.example', tenantClaim: 'https://stockroom.example/tenantId' },
+      { id, origin, token },
+      {
+        appUrl,
+        apiAudience: 'https://api.stockroom.example',
+        tenantClaim: 'https://stockroom.example/tenantId',
+        tierClaim: 'https://stockroom.example/tier',
+      },
+      known,
     )
   const client = async (clientId: string) =>
     (
@@ -66,7 +72,23 @@ test('a second start changes nothing, and one with another port of the app moves
   assert.deepEqual(await seed('http://localhost:3000'), first)
   assert.deepEqual(await client(first.spaClient.client_id), made)
 
-  assert.deepEqual(await seed('http://localhost:3100'), first)
+  assert.deepEqual(await seed('http://localhost:3000', first), first)
+
+  const rotated = await app.inject({
+    method: 'POST',
+    url: `/api/v2/clients/${first.servicesClient.client_id}/rotate-secret`,
+    headers: { host: new URL(origin).host, authorization: `Bearer ${token}` },
+  })
+  const renewed = {
+    ...first,
+    servicesClient: { ...first.servicesClient, client_secret: rotated.json().client_secret },
+  }
+  assert.notEqual(renewed.servicesClient.client_secret, first.servicesClient.client_secret)
+  assert.deepEqual(await seed('http://localhost:3000', first), renewed)
+
+  const elsewhere = await seed('http://localhost:3100', renewed)
+  assert.deepEqual({ ...elsewhere, seed: renewed.seed }, renewed)
+  assert.notEqual(elsewhere.seed, renewed.seed)
   const { updated_at: _, ...moved } = await client(first.spaClient.client_id)
   const { updated_at: __, ...kept } = made
   assert.deepEqual(moved, {

@@ -6,6 +6,7 @@ interface Ready {
     issuer: string
     appUrl: string
     gatewayUrl: string
+    controlPlaneUrl: string
     mailUrl?: string
     caFile: string
   }
@@ -30,6 +31,7 @@ export function printReady({ quickstart, seconds, logFile, quickstartFile, json 
   row('Sample SaaS, Stockroom', quickstart.appUrl)
   if (quickstart.mailUrl) row('Mail that would have been sent', quickstart.mailUrl)
   row('API, through the gateway', quickstart.gatewayUrl)
+  row('Gateway control plane (AWS SDK)', quickstart.controlPlaneUrl)
   row('Issuer and Management API', quickstart.issuer)
   row('The same over plain http', quickstart.httpIssuer)
   print()
@@ -41,10 +43,11 @@ export function printReady({ quickstart, seconds, logFile, quickstartFile, json 
   print()
 }
 
-const addresses = ({ issuer, httpIssuer, appUrl, gatewayUrl, mailUrl }: Ready['quickstart']) => ({
+const addresses = ({ issuer, httpIssuer, appUrl, gatewayUrl, controlPlaneUrl, mailUrl }: Ready['quickstart']) => ({
   issuer,
   httpIssuer,
   appUrl,
   gatewayUrl,
+  controlPlaneUrl,
   mailUrl,
 })

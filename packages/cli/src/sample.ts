@@ -4,7 +4,8 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { closeSync, existsSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseAddress } from '@tenantry/kernel/database/address.ts'
@@ -32,7 +33,7 @@ export interface Sample {
 /** Starts the process early: it loads its modules while the platform starts, and then waits for the word. */
 export function spawnSample(
   settings: Settings,
-  given: { quickstartFile: string; caFile: string; logFile: string },
+  given: { quickstartFile: string; caFile: string; logFile: string; siloSecretFile: string },
 ): Sample {
   const ports = Object.fromEntries(['web', ...SERVICES].map((name, index) => [name, settings.appPort + index]))
   const log = openSync(given.logFile, 'a')
@@ -57,7 +58,14 @@ export function spawnSample(
       try {
         const ready = readiness(child)
         // A child that has ended already cannot be told; `readiness` says so.
-        const database = { application: driverOptions(urls.application), owner: driverOptions(urls.owner) }
+        const { application, owner, provisioner } = urls
+        const database = {
+          application: driverOptions(application),
+          owner: driverOptions(owner),
+          ...(provisioner
+            ? { administrator: driverOptions(provisioner), siloSecret: keepSecret(given.siloSecretFile) }
+            : {}),
+        }
         if (child.connected) child.send({ database })
         await ready
       } catch (error) {
@@ -67,6 +75,15 @@ export function spawnSample(
       }
     },
   }
+}
+
+/** From which the sample makes the passwords of tenants' own databases: lost, those databases could not be opened. */
+function keepSecret(file: string): string {
+  if (!existsSync(file)) {
+    writeFileSync(`${file}.new`, randomBytes(32).toString('base64url'), { mode: 0o600, flush: true })
+    renameSync(`${file}.new`, file)
+  }
+  return readFileSync(file, 'utf8')
 }
 
 /** A Unix socket cannot be said in a URL that every driver reads alike, so the sample gets its parts. */

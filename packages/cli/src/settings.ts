@@ -43,6 +43,73 @@ export const definitions = define({
   httpPort: { variable: 'TENANTRY_HTTP_PORT', default: '4000', describe: 'Issuer and Management API over http.' },
   httpsPort: { variable: 'TENANTRY_HTTPS_PORT', default: '4443', describe: 'The same over TLS, with a local CA.' },
   gatewayPort: { variable: 'TENANTRY_GATEWAY_PORT', default: '8080', describe: 'The API gateway.' },
+  controlPlanePort: {
+    variable: 'TENANTRY_CONTROL_PLANE_PORT',
+    default: '8081',
+    describe: 'The gateway’s control plane, for the AWS SDK’s client of API Gateway v2.',
+  },
+  gatewayAccessLog: {
+    variable: 'TENANTRY_GATEWAY_ACCESS_LOG',
+    default: undefined,
+    describe: 'File for the gateway’s access log, begun anew when it is moved away. Without it entries go to the log.',
+  },
+  gatewayLogGroups: {
+    variable: 'TENANTRY_GATEWAY_LOG_GROUPS',
+    default: undefined,
+    describe:
+      'Directory for access logs of stages that name a log group: ACCOUNT/NAME.log for arn:aws:logs:REGION:ACCOUNT:log-group:NAME.',
+  },
+  gatewayTls: {
+    variable: 'TENANTRY_GATEWAY_TLS',
+    default: undefined,
+    describe:
+      'Directory with what custom domains name: ACCOUNT/certificate/ID.pem (chain and key), ACCOUNT/s3/BUCKET/KEY (truststores). Replaced files are shown within seconds.',
+  },
+  gatewayTlsPort: {
+    variable: 'TENANTRY_GATEWAY_TLS_PORT',
+    default: '8443',
+    describe: 'Where custom domains answer over TLS; only with TENANTRY_GATEWAY_TLS.',
+  },
+  gatewayEgressAllow: {
+    variable: 'TENANTRY_GATEWAY_EGRESS_ALLOW',
+    default: undefined,
+    describe:
+      'Networks that integrations and issuers of APIs made through the control plane may be in although they are not public, separated by commas: 10.0.0.0/8,127.0.0.0/8,::1',
+  },
+  gatewayRate: {
+    variable: 'TENANTRY_GATEWAY_RATE',
+    default: undefined,
+    describe: 'Requests per second that the gateway takes for all APIs together, and how many at once: 10000/5000.',
+  },
+  gatewaySharedLimits: {
+    variable: 'TENANTRY_GATEWAY_SHARED_LIMITS',
+    default: 'false',
+    describe: 'true: gateways on one database share the buckets of all limits. Otherwise each process has its own.',
+  },
+  gatewayFunctions: {
+    variable: 'TENANTRY_GATEWAY_FUNCTIONS',
+    default: undefined,
+    describe:
+      'JSON file with the functions that APIs may invoke here: {"name": {"directory": "notes/src", "handler": "notes.handler"}}.',
+  },
+  lambdaEndpoint: {
+    variable: 'TENANTRY_LAMBDA_ENDPOINT',
+    default: undefined,
+    describe:
+      'Who runs the other functions: aws, or the URL of a service that speaks Lambda’s Invoke. Needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+  },
+  gatewayTokenCache: {
+    variable: 'TENANTRY_GATEWAY_TOKEN_CACHE',
+    default: '64',
+    describe:
+      'MiB of verified tokens that each authorizer of the gateway remembers; 500 tokens of usual size fit into one. A token that is not remembered costs a signature check.',
+  },
+  metricsPort: {
+    variable: 'TENANTRY_METRICS_PORT',
+    default: undefined,
+    describe:
+      'Port for the gateway’s metrics (GET /metrics, as Prometheus reads them), on 127.0.0.1 only. Off without it.',
+  },
   appPort: {
     variable: 'TENANTRY_APP_PORT',
     default: '3000',
@@ -70,11 +137,23 @@ export const definitions = define({
     default: '6000/60',
     describe: 'Requests that one client may send to the Management API, per seconds, in each process.',
   },
+  signingKeyDays: {
+    variable: 'TENANTRY_SIGNING_KEY_DAYS',
+    default: undefined,
+    describe:
+      'After how many days a signing key gives way to the next one. Without it keys are rotated by the API alone.',
+  },
   egressAllow: {
     variable: 'TENANTRY_EGRESS_ALLOW',
     default: undefined,
     describe:
       'Networks that log streams and mail servers of environments may be in although they are not public, separated by commas: 10.0.0.0/8,127.0.0.1',
+  },
+  breachedPasswords: {
+    variable: 'TENANTRY_BREACHED_PASSWORDS',
+    default: undefined,
+    describe:
+      'Passwords known from leaks, as SHA-1: a directory of public range files (21BD1.txt with SUFFIX:COUNT lines), or one sorted file of HASH:COUNT. Without it their detection cannot be turned on.',
   },
   logLevel: {
     variable: 'TENANTRY_LOG',
@@ -89,6 +168,12 @@ export const definitions = define({
   },
 })
 
+export interface LambdaSettings {
+  /** `undefined`: AWS's own, in the region of each function. */
+  endpoint: string | undefined
+  credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
+}
+
 export interface Settings {
   dataDirectory: string
   databaseUrl: string | undefined
@@ -97,13 +182,27 @@ export interface Settings {
   httpPort: number
   httpsPort: number
   gatewayPort: number
+  controlPlanePort: number
+  gatewayAccessLog: string | undefined
+  gatewayLogGroups: string | undefined
+  gatewayTls: string | undefined
+  gatewayTlsPort: number
+  gatewayEgressAllow: string[]
+  gatewayRate: { perSecond: number; atOnce: number } | undefined
+  gatewaySharedLimits: boolean
+  gatewayFunctions: string | undefined
+  lambda: LambdaSettings | undefined
+  gatewayTokenCacheBytes: number
+  metricsPort: number | undefined
   appPort: number
   host: string
   trustedProxies: string[]
   smtpUrl: string | undefined
   mailFrom: string
   managementRate: { requests: number; seconds: number }
+  signingKeyDays: number | undefined
   egressAllow: string[]
+  breachedPasswords: string | undefined
   logLevel: string
   oneTenantOnly: boolean
 }
@@ -145,6 +244,42 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     if (!whole(requests) || !whole(seconds)) throw refuse(name, 'write it as requests/seconds, as in 6000/60')
     return { requests, seconds }
   }
+  const gatewayRate = (): { perSecond: number; atOnce: number } | undefined => {
+    const value = text('gatewayRate')
+    if (value === undefined) return undefined
+    const [, perSecond, atOnce] = /^(\d+(?:\.\d+)?)\/(\d+)$/.exec(value) ?? []
+    if (perSecond === undefined)
+      throw refuse('gatewayRate', 'write it as requests per second/at once, as in 10000/5000')
+    return { perSecond: Number(perSecond), atOnce: Number(atOnce) }
+  }
+  const lambda = (): LambdaSettings | undefined => {
+    const endpoint = text('lambdaEndpoint')
+    if (endpoint === undefined) return undefined
+    if (endpoint !== 'aws' && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? '')) {
+      throw refuse('lambdaEndpoint', 'it must be aws, or start with http:// or https://')
+    }
+    const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN } = environment
+    if (!accessKeyId || !secretAccessKey) {
+      throw refuse('lambdaEndpoint', 'it needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which sign the invocations')
+    }
+    const session = AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}
+    return {
+      endpoint: endpoint === 'aws' ? undefined : endpoint,
+      credentials: { accessKeyId, secretAccessKey, ...session },
+    }
+  }
+  const mebibytes = (name: keyof typeof definitions): number => {
+    const value = text(name)!
+    if (!/^[1-9]\d{0,4}$/.test(value)) throw refuse(name, 'write it as a number of MiB from 1 to 99999')
+    return Number(value) * 1024 * 1024
+  }
+  const days = (name: keyof typeof definitions): number | undefined => {
+    const value = text(name)
+    if (value === undefined) return undefined
+    // Below two days the next key would not have been known for a day before it signs.
+    if (!/^\d{1,4}$/.test(value) || Number(value) < 2) throw refuse(name, 'write it as a number of days, 2 or more')
+    return Number(value)
+  }
   return {
     dataDirectory: resolve(text('dataDirectory')!),
     databaseUrl: address('databaseUrl', 'postgres:', 'postgresql:'),
@@ -153,12 +288,26 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     httpPort: port('httpPort'),
     httpsPort: port('httpsPort'),
     gatewayPort: port('gatewayPort'),
+    controlPlanePort: port('controlPlanePort'),
+    gatewayAccessLog: text('gatewayAccessLog'),
+    gatewayLogGroups: text('gatewayLogGroups'),
+    gatewayTls: text('gatewayTls'),
+    gatewayTlsPort: port('gatewayTlsPort'),
+    gatewayEgressAllow: readNetworks('gatewayEgressAllow', text('gatewayEgressAllow')),
+    gatewayRate: gatewayRate(),
+    gatewaySharedLimits: oneOf('gatewaySharedLimits', 'true', 'false') === 'true',
+    gatewayFunctions: text('gatewayFunctions'),
+    lambda: lambda(),
+    gatewayTokenCacheBytes: mebibytes('gatewayTokenCache'),
+    metricsPort: text('metricsPort') === undefined ? undefined : port('metricsPort'),
     appPort: port('appPort'),
     host: text('host')!,
     trustedProxies: readNetworks('trustedProxies', text('trustedProxies')),
     smtpUrl: address('smtpUrl', 'smtp:', 'smtps:'),
     mailFrom: text('mailFrom')!,
     managementRate: rate('managementRate'),
+    signingKeyDays: days('signingKeyDays'),
+    breachedPasswords: text('breachedPasswords'),
     egressAllow: readNetworks('egressAllow', text('egressAllow')),
     logLevel: oneOf('logLevel', 'trace', 'debug', 'info', 'warn', 'error', 'silent'),
     oneTenantOnly: oneOf('oneTenantOnly', 'true', 'false') === 'true',

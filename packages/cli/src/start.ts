@@ -19,10 +19,10 @@ import { listen } from './listen.ts'
 import { ensureLocalCertificate } from './local-certificate.ts'
 import { keepMasterKey } from './master-key.ts'
 import { seedQuickstart } from './quickstart.ts'
-import { writeQuickstart } from './quickstart-file.ts'
+import { readQuickstart, writeQuickstart } from './quickstart-file.ts'
 import { printReady } from './ready.ts'
 import { spawnSample } from './sample.ts'
-import { definitions, type Settings } from './settings.ts'
+import { definitions, type Settings, problems as settingProblems } from './settings.ts'
 import { step } from './terminal.ts'
 
 export const problems = defineProblems({
@@ -76,7 +76,8 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   // Before it is open: whatever ends the start meanwhile must not leave a database server behind.
   closers.push(async () => (await opening.catch(() => undefined))?.close())
   const quickstartFile = join(dataDirectory, 'quickstart.json')
-  const stockroom = spawnSample(settings, { quickstartFile, caFile: certificate.caFile, logFile })
+  const siloSecretFile = join(dataDirectory, 'stockroom-silos.key')
+  const stockroom = spawnSample(settings, { quickstartFile, caFile: certificate.caFile, logFile, siloSecretFile })
   closers.push(stockroom.close)
   // Two other processes are starting now; what takes longest to load is loaded meanwhile.
   const [
@@ -84,7 +85,7 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
     { refreshManagementScopes },
     { createActionRunner },
     { openEnvironment },
-    { startGateway },
+    { controlPlaneAccess, startControlPlane, startGateway },
   ] = await Promise.all([
     import('@tenantry/identity/identity.ts'),
     import('@tenantry/identity/environments/seed.ts'),
@@ -114,6 +115,7 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
     runner,
     trustedProxies: settings.trustedProxies,
     managementRate: settings.managementRate,
+    breachedPasswords: await breachedPasswordsOf(settings),
   })
   closers.push(() => app.close())
 
@@ -129,11 +131,13 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
     appUrl: `http://localhost:${settings.appPort}`,
     apiAudience: 'https://api.stockroom.example',
     tenantClaim: 'https://stockroom.example/tenantId',
+    tierClaim: 'https://stockroom.example/tier',
   }
   const seeded = await seedQuickstart(
     app,
-    { origin: origins.https, token: await environment.managementToken() },
+    { id: environment.id, origin: origins.https, token: await environment.managementToken() },
     sample,
+    readQuickstart(quickstartFile),
   )
   const quickstart = {
     issuer: `${origins.https}/`,
@@ -143,6 +147,8 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
     ...(mail.kind === 'mailbox' ? { mailUrl: `${origins.http}/dev/mail` } : {}),
     appUrl: sample.appUrl,
     gatewayUrl: `http://localhost:${settings.gatewayPort}`,
+    controlPlaneUrl: `http://localhost:${settings.controlPlanePort}`,
+    controlPlane: await controlPlaneAccess({ database, secrets }, environment.id),
     apiAudience: sample.apiAudience,
     tenantClaim: sample.tenantClaim,
     ...seeded,
@@ -150,11 +156,16 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   writeQuickstart(quickstartFile, quickstart)
 
   say('Starting the sample SaaS')
+  const { caFile } = certificate
   const [gateway] = await Promise.all([
-    startGateway(settings, { quickstart, services: stockroom.services, clock, logger }),
+    startGateway(settings, { quickstart, services: stockroom.services, database, clock, logger }),
     stockroom.begin(opened.urls),
   ])
   closers.push(gateway.close)
+  const { explain } = gateway
+  const issuers = [quickstart.issuer, quickstart.httpIssuer]
+  const controlPlane = await startControlPlane(settings, { caFile, issuers, database, secrets, clock, logger, explain })
+  closers.push(controlPlane.close)
 
   // Since the process began, loading included.
   const seconds = performance.now() / 1000
@@ -170,7 +181,16 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   const ownerUrl = opened.urls.owner
   const egress = createEgress({ allow: settings.egressAllow })
   const background = import('@tenantry/identity/background.ts').then(({ startBackground }) =>
-    startBackground({ ownerUrl, database, secrets, clock, logger, mail, egress }),
+    startBackground({
+      ownerUrl,
+      database,
+      secrets,
+      clock,
+      logger,
+      mail,
+      egress,
+      signingKeyDays: settings.signingKeyDays,
+    }),
   )
   background.catch((err: unknown) => logger.error({ err }, 'background work could not be started'))
   closers.push(async () => (await background.catch(() => undefined))?.stop())
@@ -188,7 +208,8 @@ function makeDirectory(directory: string): void {
 
 /** Written in the background; it must be open before anything may end the process. */
 async function openLog(file: string): Promise<DestinationStream> {
-  const destination = pino.destination({ dest: file, sync: false })
+  // A write per line is a tenth of what a token costs. An exit of the process, a crash's included, writes what is held.
+  const destination = pino.destination({ dest: file, sync: false, minLength: 4096, periodicFlush: 100 })
   await once(destination, 'ready')
   return destination
 }
@@ -215,4 +236,16 @@ function stopOnSignal(stopAll: () => Promise<void>): { requested(): boolean } {
   // Started by npm: when that process is killed the channel closes, and nobody could stop us any more.
   process.on('disconnect', stop)
   return { requested: () => requested }
+}
+
+/** @throws Problem `invalid_setting` */
+async function breachedPasswordsOf({ breachedPasswords: path }: Settings) {
+  if (path === undefined) return undefined
+  const { openBreachedPasswords } = await import('@tenantry/identity/upstream/database/breached.ts')
+  try {
+    return await openBreachedPasswords(path)
+  } catch (cause) {
+    const { variable } = definitions.breachedPasswords
+    throw settingProblems.invalid_setting({ facts: { variable, value: path, reason: (cause as Error).message }, cause })
+  }
 }

@@ -1,0 +1,291 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startIssuer, type TestIssuer } from '@tenantry/gateway/test-issuer.ts'
+
+const executable = fileURLToPath(new URL('../tenantry.ts', import.meta.url))
+
+let issuer: TestIssuer
+before(async () => {
+  issuer = await startIssuer(() => Date.now())
+})
+after(() => issuer.close())
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tenantry-run-'))
+  mkdirSync(join(folder, 'src'))
+})
+const processes: ChildProcess[] = []
+afterEach(async () => {
+  await Promise.all(
+    processes.splice(0).map(async (child) => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }),
+  )
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const template = (events = 'List: { Type: HttpApi, Properties: { Path: /notes, Method: GET } }') =>
+  `
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Auth:
+        Authorizers:
+          People:
+            IdentitySource: $request.header.Authorization
+            JwtConfiguration: { issuer: "${issuer.issuer}", audience: ["https://api.example.test"] }
+  Notes:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: nodejs24.x
+      Timeout: 10
+      CodeUri: src/
+      Handler: notes.handler
+      Environment: { Variables: { GREETING: hello } }
+      Events:
+        ${events}
+`.replaceAll('Type: HttpApi, Properties: {', 'Type: HttpApi, Properties: { ApiId: !Ref Api,')
+
+const handler = (result: string) => `export const handler = async (event) => ({ result: ${result} })`
+const write = (name: string, text: string): void => writeFileSync(join(folder, name), text)
+
+interface Run {
+  readonly child: ChildProcess
+  readonly url: string
+  readonly ready: { routes: unknown[]; warnings: string[] }
+  /** The next line of that kind. */
+  next(event: string): Promise<Record<string, unknown>>
+}
+
+function launch(...args: string[]) {
+  const child = spawn(process.execPath, [executable, 'gateway', 'run', 'template.yaml', '--port', '0', ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  processes.push(child)
+  return child
+}
+
+async function run(...args: string[]): Promise<Run> {
+  const child = launch('--json', ...args)
+  const lines: Record<string, unknown>[] = []
+  const said = new EventEmitter()
+  let complaints = ''
+  child.stderr!.on('data', (chunk) => {
+    complaints += chunk
+  })
+  child.once('exit', () => said.emit('error', new Error(`it ended: ${complaints}`)))
+  said.on('error', () => {})
+  createInterface({ input: child.stdout! }).on('line', (line) => {
+    lines.push(JSON.parse(line))
+    said.emit('line')
+  })
+  const next = async (event: string): Promise<Record<string, unknown>> => {
+    for (;;) {
+      const at = lines.findIndex((line) => line.event === event)
+      if (at !== -1) return lines.splice(at, 1)[0]!
+      await once(said, 'line', { signal: AbortSignal.timeout(30_000) })
+    }
+  }
+  const ready = (await next('ready')) as never as Run['ready'] & { port: number }
+  return { child, ready, next, url: `http://127.0.0.1:${ready.port}` }
+}
+
+const ask = async (url: string, headers: Record<string, string> = {}) => {
+  const answer = await fetch(url, { headers })
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the function returned
+  return { status: answer.status, body: (await answer.json()) as any }
+}
+
+test('a SAM template is served with its functions, and what is changed of either is served at once', async () => {
+  write('template.yaml', template())
+  write('src/notes.mjs', handler('[event.rawPath, process.env.GREETING]'))
+  const { url, ready, next } = await run()
+  assert.deepEqual(ready.warnings, [])
+  assert.deepEqual(ready.routes, [
+    { method: 'GET', url: `${url.replace('127.0.0.1', 'localhost')}/notes`, target: 'Notes', access: 'open' },
+  ])
+  assert.deepEqual(await ask(`${url}/notes`), { status: 200, body: { result: ['/notes', 'hello'] } })
+  const { status, route, path } = await next('request')
+  assert.deepEqual({ status, route, path }, { status: 200, route: 'GET /notes', path: '/notes' })
+
+  write('src/notes.mjs', handler("'changed'"))
+  // The folder's watcher tells the pool a moment later.
+  for (let tries = 0; ; tries++) {
+    const { body } = await ask(`${url}/notes`)
+    if (JSON.stringify(body) === '{"result":"changed"}') break
+    assert.ok(tries < 100, JSON.stringify(body))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+
+  write('template.yaml', template('All: { Type: HttpApi, Properties: { Path: /all, Method: GET } }'))
+  await next('ready')
+  assert.deepEqual(await ask(`${url}/all`), { status: 200, body: { result: 'changed' } })
+  assert.equal((await ask(`${url}/notes`)).status, 404)
+
+  write('template.yaml', template('All: { Type: HttpApi, Properties: { Path: /all, Metod: GET } }'))
+  assert.match(String((await next('failed')).reason), /template\.yaml:\d+: .*"Metod" is not known here/)
+  assert.equal((await ask(`${url}/all`)).status, 200)
+})
+
+test('of two changes the later one is served, also when reading the first takes longer', async () => {
+  const served = (name: string) => template(`Only: { Type: HttpApi, Properties: { Path: /${name}, Method: GET } }`)
+  write('template.yaml', served('first'))
+  write('src/notes.mjs', handler("'here'"))
+  const { url, next } = await run()
+  const { answers } = issuer
+  const { discovery } = answers
+  const asked = new Promise<void>((resolve) => {
+    answers.discovery = (response) => {
+      answers.discovery = discovery
+      resolve()
+      setTimeout(() => discovery(response), 1_000)
+    }
+  })
+  write('template.yaml', served('second'))
+  await asked
+  write('template.yaml', served('third'))
+  for (const name of ['second', 'third']) assert.match(JSON.stringify((await next('ready')).routes), new RegExp(name))
+  assert.equal((await ask(`${url}/third`)).status, 200)
+  assert.equal((await ask(`${url}/second`)).status, 404)
+})
+
+test('a second interrupt leaves at once, and no function behind that is caught in a loop', async () => {
+  write('template.yaml', template())
+  write(
+    'src/notes.mjs',
+    'export const handler = async () => { console.log(process.pid); await new Promise((r) => setTimeout(r, 50)); for (;;); }',
+  )
+  const { url, child } = await run('--no-watch')
+  ask(`${url}/notes`).catch(() => undefined)
+  let pid = 0
+  createInterface({ input: child.stdout! }).on('line', (line) => {
+    pid ||= Number(JSON.parse(line).msg) || 0
+  })
+  while (pid === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  child.kill('SIGINT')
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  child.kill('SIGINT')
+  await once(child, 'exit')
+  assert.equal(child.exitCode, 130)
+  for (;;) {
+    try {
+      process.kill(pid, 0)
+    } catch {
+      break
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+})
+
+test('tokens are verified as on AWS: none and a forged one are refused, a good one reaches the function with its claims', async () => {
+  const auth = 'Auth: { Authorizer: People, AuthorizationScopes: ["read:notes"] }'
+  write('template.yaml', template(`List: { Type: HttpApi, Properties: { Path: /notes, Method: GET, ${auth} } }`))
+  write('src/notes.mjs', handler('event.requestContext.authorizer.jwt'))
+  const { url } = await run('--no-watch')
+  const as = (token: string) => ask(`${url}/notes`, { authorization: `Bearer ${token}` })
+  assert.deepEqual(await ask(`${url}/notes`), { status: 401, body: { message: 'Unauthorized' } })
+  const token = issuer.mint({ scope: 'read:notes', org_id: 'org_1' })
+  assert.deepEqual(await as(`${token.slice(0, -8)}AAAAAAAA`), { status: 401, body: { message: 'Unauthorized' } })
+  assert.deepEqual(await as(issuer.mint({ scope: 'write:notes' })), { status: 403, body: { message: 'Forbidden' } })
+  const { status, body } = await as(token)
+  assert.equal(status, 200)
+  assert.equal(body.result.claims.org_id, 'org_1')
+  assert.deepEqual(body.result.scopes, ['read:notes'])
+})
+
+test('--env-vars gives functions values by their logical id, and --parameter fills the template', async () => {
+  const filled = template().replace('GREETING: hello', 'GREETING: hello, PLACE: !Ref Place')
+  write('template.yaml', `Parameters: { Place: { Type: String } }${filled.replace('notes.handler', 'notes.api.get')}`)
+  // A handler may be a member of an export.
+  const get = 'async () => ({ result: [process.env.GREETING, process.env.PLACE] })'
+  write('src/notes.mjs', `export const api = { get: ${get} }`)
+  write('env.json', JSON.stringify({ Notes: { GREETING: 'good evening' } }))
+  const { url } = await run('--env-vars', 'env.json', '--parameter', 'Place=harbour')
+  assert.deepEqual(await ask(`${url}/notes`), { status: 200, body: { result: ['good evening', 'harbour'] } })
+})
+
+test('a function that cannot be run here is told when it starts, and by 500 when it is called', async () => {
+  write('template.yaml', template().replace('nodejs24.x', 'python3.13'))
+  const { url, ready, next } = await run()
+  assert.deepEqual(ready.warnings, [
+    'the function Notes is not run: its runtime is python3.13, and Node.js is what is run here',
+  ])
+  assert.deepEqual(await ask(`${url}/notes`), { status: 500, body: { message: 'Internal Server Error' } })
+  assert.match(String((await next('request')).error), /python3\.13/)
+})
+
+test('N218 a domain with mutual TLS is closed, which is told, and the API answers elsewhere', async () => {
+  const domain =
+    'Domain: { DomainName: api.test, CertificateArn: x, MutualTlsAuthentication: { TruststoreUri: s3://a/b } }'
+  write('template.yaml', template().replace('      Auth:', `      ${domain}\n      Auth:`))
+  write('src/notes.mjs', handler('1'))
+  const { url, ready } = await run()
+  assert.deepEqual(ready.warnings, [
+    'api.test is closed here: its clients need certificates, which only tenantry start can check',
+  ])
+  const [response] = await once(get(`${url}/notes`, { headers: { host: 'api.test' } }), 'response')
+  assert.equal(response.resume().statusCode, 421)
+  assert.equal((await ask(`${url}/notes`)).status, 200)
+})
+
+test('a template that is wrong ends with its file, line and reason, and no stack', async () => {
+  write('template.yaml', template().replace('Method: GET', 'Metod: GET'))
+  const child = launch()
+  let said = ''
+  child.stderr!.on('data', (chunk) => {
+    said += chunk
+  })
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 1)
+  assert.match(said, /^tenantry: .*template\.yaml:\d+: .*"Metod" is not known here/)
+  assert.doesNotMatch(said, /\n\s+at /)
+})
+
+test('an option that cannot be used ends with its name and reason, and no stack', async () => {
+  write('template.yaml', template())
+  for (const [args, reason] of [
+    [['--port', 'abc'], /^tenantry: --port abc must be a number from 0 to 65535/],
+    [['--port', '65536'], /^tenantry: --port 65536 must be a number from 0 to 65535/],
+    [['--ca', 'none.pem'], /^tenantry: --ca none\.pem cannot be read: ENOENT/],
+  ] as const) {
+    const child = launch(...args)
+    let said = ''
+    child.stderr!.on('data', (chunk) => {
+      said += chunk
+    })
+    const [code] = await once(child, 'exit')
+    assert.equal(code, 1)
+    assert.match(said, reason)
+    assert.doesNotMatch(said, /\n\s+at /)
+  }
+})
+
+test('SIGTERM lets the request under way finish, and ends with 0', async () => {
+  write('template.yaml', template())
+  write(
+    'src/notes.mjs',
+    'export const handler = () => new Promise((resolve) => setTimeout(resolve, 700, { done: true }))',
+  )
+  const { url, child } = await run()
+  const answer = ask(`${url}/notes`)
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  child.kill('SIGTERM')
+  const [code] = await once(child, 'exit')
+  assert.deepEqual(await answer, { status: 200, body: { done: true } })
+  assert.equal(code, 0)
+})
