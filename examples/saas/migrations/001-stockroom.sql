@@ -43,22 +43,3 @@ create index registrations_unfinished on registrations (attempt_after) where ste
 -- The limits per mail address and per network address.
 create index registrations_email on registrations (email, created_at);
 create index registrations_address on registrations (address, created_at);
-
--- Tenants' data. The key begins with the tenant: two tenants may use the same id, and a violated key tells nothing
--- about anybody else.
-create table items (
-  tenant_id  text not null,
-  id         text not null check (id ~ '^[A-Za-z0-9._-]{1,64}$'),
-  name       text not null,
-  location   text not null default '',
-  quantity   integer not null check (quantity >= 0),
-  low_at     integer not null default 0 check (low_at >= 0),
-  created_by text not null,
-  created_at timestamptz not null,
-  primary key (tenant_id, id)
-);
-alter table items enable row level security;
-alter table items force row level security;
-create policy tenant on items
-  using      (tenant_id = nullif(current_setting('app.tenant_id', true), ''))
-  with check (tenant_id = nullif(current_setting('app.tenant_id', true), ''));

@@ -1,6 +1,7 @@
 /** One way to make an HTTP server for the four services, and one way for them to call each other. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { refusalAnswer } from '@tenantry/tenancy'
+import { ManagementError } from 'auth0'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { Refusal } from './refusal.ts'
 
@@ -22,6 +23,11 @@ export function createServer(name: string, logger: Logger): FastifyInstance {
     const refusal = refusalAnswer(error)
     if (refusal) return reply.code(refusal.status).headers(refusal.headers).send(refusal.body)
     if (error instanceof Refusal) return reply.code(error.status).send({ code: error.code, message: error.message })
+    // The issuer's limits, such as that of mails to one address, are the caller's to wait for.
+    if (error instanceof ManagementError && error.statusCode === 429) {
+      const message = 'That is more than is allowed at the moment. Wait a while and try again.'
+      return reply.code(429).header('retry-after', '60').send({ code: 'too_many_requests', message })
+    }
     if (error.validation)
       return reply.code(400).send({ code: 'request_invalid', message: `${sentence(error.message)}` })
     if (error.statusCode && error.statusCode < 500) {
@@ -52,25 +58,41 @@ const digest = (text: string) => createHash('sha256').update(text).digest()
 export type InternalCall = (method: string, path: string, body?: unknown) => Promise<Record<string, unknown>>
 
 /**
- * Calls another service of Stockroom. A refusal there (409, 422) becomes the same refusal here; whatever else goes
- * wrong is an error, and worth another try.
+ * Calls another service of Stockroom, by its address or, where it has none, directly. A refusal there (409, 422) becomes the
+ * same refusal here; whatever else goes wrong is an error, and worth another try.
  */
-export function internalClient(baseUrl: () => string, internalKey: string): InternalCall {
+export function internalClient(target: () => string | FastifyInstance, internalKey: string): InternalCall {
   return async (method, path, body) => {
-    const response = await fetch(`${baseUrl()}/internal${path}`, {
+    const { status, text } = await send(
+      target(),
       method,
-      headers: {
+      `/internal${path}`,
+      {
         authorization: `Bearer ${internalKey}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(20_000),
-    })
-    const answer = response.status === 204 ? {} : ((await response.json()) as Record<string, unknown>)
-    if (response.ok) return answer
-    if (response.status === 409 || response.status === 422) {
-      throw new Refusal(response.status, String(answer.code), String(answer.message))
-    }
-    throw new Error(`${method} ${path} answered ${response.status} ${String(answer.code)}.`)
+      body === undefined ? undefined : JSON.stringify(body),
+    )
+    const answer = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
+    if (status < 300) return answer
+    if (status === 409 || status === 422) throw new Refusal(status, String(answer.code), String(answer.message))
+    throw new Error(`${method} ${path} answered ${status} ${String(answer.code)}.`)
   }
+}
+
+async function send(
+  target: string | FastifyInstance,
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+  body: string | undefined,
+): Promise<{ status: number; text: string }> {
+  if (typeof target === 'string') {
+    const signal = AbortSignal.timeout(20_000)
+    const response = await fetch(target + path, { method, headers, signal, ...(body === undefined ? {} : { body }) })
+    return { status: response.status, text: await response.text() }
+  }
+  const given = { method: method as 'GET', url: path, headers, ...(body === undefined ? {} : { payload: body }) }
+  const answer = await target.inject(given)
+  return { status: answer.statusCode, text: answer.body }
 }

@@ -3,11 +3,14 @@
  * platform writes; variables of the environment override it:
  *
  *   STOCKROOM_QUICKSTART      path of that file
- *   STOCKROOM_DATABASE        JSON { application, owner }: two URLs or option objects; the platform tells it
+ *   STOCKROOM_DATABASE        JSON { application, owner, administrator?, siloSecret? }: URLs or option objects, see
+ *                             DatabaseOptions; the platform tells it
  *   STOCKROOM_PORTS           JSON { web, registration, tenants, users, items }
  *   STOCKROOM_SETTINGS        JSON, see `settings` in stockroom.ts
- *   STOCKROOM_ADMIN_ROLE      role of a tenant's first user ("admin")
+ *   STOCKROOM_ADMIN_ROLE      role of administrators, of a tenant's first user too ("admin")
+ *   STOCKROOM_MEMBER_ROLE     role of everybody else ("member")
  *   STOCKROOM_TENANT_CLAIM    claim with the tenant's id ("https://stockroom.example/tenantId")
+ *   STOCKROOM_TIER_CLAIM      claim with its tier ("https://stockroom.example/tier")
  *   NODE_EXTRA_CA_CERTS       the platform's CA, for the Management API over https
  */
 import { once } from 'node:events'
@@ -27,7 +30,7 @@ interface Quickstart {
   spaClient: { client_id: string }
   servicesClient: { client_id: string; client_secret: string }
   connection: { id: string; name: string }
-  roles?: { admin: string }
+  roles?: { admin: string; member: string }
 }
 
 const { env } = process
@@ -57,6 +60,7 @@ const stockroom = await createStockroom({
   issuer: [quickstart.httpIssuer, quickstart.issuer],
   apiAudience: quickstart.apiAudience,
   tenantClaim: env.STOCKROOM_TENANT_CLAIM ?? 'https://stockroom.example/tenantId',
+  tierClaim: env.STOCKROOM_TIER_CLAIM ?? 'https://stockroom.example/tier',
   management: {
     domain: new URL(quickstart.issuer).host,
     clientId: quickstart.servicesClient.client_id,
@@ -65,7 +69,10 @@ const stockroom = await createStockroom({
   },
   connection: quickstart.connection,
   spaClientId: quickstart.spaClient.client_id,
-  adminRole: env.STOCKROOM_ADMIN_ROLE ?? quickstart.roles?.admin ?? 'admin',
+  roles: {
+    admin: env.STOCKROOM_ADMIN_ROLE ?? quickstart.roles?.admin ?? 'admin',
+    member: env.STOCKROOM_MEMBER_ROLE ?? quickstart.roles?.member ?? 'member',
+  },
   settings: parsed<NonNullable<StockroomOptions['settings']>>('STOCKROOM_SETTINGS', {}),
   web: {
     root: join(import.meta.dirname, '../web/dist/browser'),

@@ -10,6 +10,7 @@ export const AUDIENCE = 'https://api.stockroom.example'
 export const TENANT_CLAIM = 'https://stockroom.example/tenantId'
 export const CONNECTION = { id: 'con_1234567890abcdef', name: 'Username-Password-Authentication' }
 export const ADMIN_ROLE = 'rol_1234567890abcdef'
+const MEMBER_ROLE = 'rol_234567890abcdefg'
 
 interface Organization {
   id: string
@@ -51,7 +52,18 @@ export async function startManagement() {
   function answer(method: string, path: string, query: URLSearchParams, body: Record<string, unknown>): Answer {
     const [, resource, id = '', part, member] = path.split('/')
     if (resource === 'roles')
-      return [200, { roles: [{ id: ADMIN_ROLE, name: 'admin' }], start: 0, limit: 50, total: 1 }]
+      return [
+        200,
+        {
+          roles: [
+            { id: ADMIN_ROLE, name: 'admin' },
+            { id: MEMBER_ROLE, name: 'member' },
+          ],
+          start: 0,
+          limit: 50,
+          total: 2,
+        },
+      ]
     if (resource === 'users-by-email') return [200, users.filter(({ email }) => email === query.get('email'))]
     if (resource === 'users' && part === 'organizations') {
       const list = [...organizations.values()].filter(({ members }) => members.has(decodeURIComponent(id))).map(shown)

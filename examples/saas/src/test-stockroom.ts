@@ -14,7 +14,7 @@ export async function startTestStockroom() {
   }
   const connections = JSON.parse(configured) as { application: Connection; owner: Connection }
   const schema = `stockroom_${randomBytes(6).toString('hex')}`
-  const database = { ...connections, schema }
+  const database = { application: connections.application, owner: connections.owner, schema }
   const ownerOptions = { max: 1, onnotice: () => {}, connection: { search_path: schema } }
   const owner = (typeof connections.owner === 'string'
     ? postgres(connections.owner, ownerOptions)
@@ -29,6 +29,13 @@ export async function startTestStockroom() {
     management,
     clock,
     errors,
+    controlSchema: `${schema}_control`,
+    /** A tenant as a registration leaves it; its organization is `org_<id>`. */
+    async tenant(id: string, plan = 'basic') {
+      await owner`
+        insert into tenants (id, name, slug, plan, organization_id, state, created_at)
+        values (${id}, ${id}, ${id.toLowerCase()}, ${plan}, ${`org_${id}`}, 'active', now())`
+    },
     /** Another process, as it were, over the same database. */
     async start(overrides: Partial<StockroomOptions> = {}): Promise<Stockroom> {
       const stockroom = await createStockroom({
@@ -39,7 +46,7 @@ export async function startTestStockroom() {
         management: management.options,
         connection: CONNECTION,
         spaClientId: 'spa-client',
-        adminRole: 'admin',
+        roles: { admin: 'admin', member: 'member' },
         logger: { info: () => {}, error: (facts) => void errors.push(facts) },
         now: () => new Date(Date.now() + clock.offsetSeconds * 1000),
         ...overrides,
@@ -55,7 +62,7 @@ export async function startTestStockroom() {
     async close() {
       for (const stockroom of running) await stockroom.close()
       await management.close()
-      await owner`drop schema ${owner(schema)} cascade`
+      await owner`drop schema ${owner(schema)}, ${owner(`${schema}_control`)} cascade`
       await owner.end({ timeout: 2 })
     },
   }

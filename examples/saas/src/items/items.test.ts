@@ -11,6 +11,7 @@ const ALL = 'read:item create:item delete:item'
 before(async () => {
   world = await startTestStockroom()
   base = (await world.start()).urls.items
+  for (const letter of 'ABPSOL') await world.tenant(letter.repeat(24))
 })
 after(() => world.close())
 
@@ -31,7 +32,8 @@ async function call(
   const text = await response.text()
   return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
 }
-const as = (tenantId: unknown, scope = ALL, claims = {}) => world.management.token(tenantId, scope, claims)
+const as = (tenantId: unknown, scope = ALL, claims = {}) =>
+  world.management.token(tenantId, scope, { org_id: `org_${tenantId}`, ...claims })
 const crate = { id: 'CR-6040', name: 'Cedar crate, 60 × 40', location: 'Aisle 4', quantity: 212, lowAt: 20 }
 
 test('two tenants hold the same code, and each reads, lists and deletes its own', async () => {
@@ -94,7 +96,7 @@ test('without a genuine token of a tenant nothing is answered', async () => {
   const [head, payload] = as(A).split('.')
   const tokens: [string | undefined, number, string][] = [
     [undefined, 401, 'token_missing'],
-    [`${head}.${payload}.`, 401, 'signature_invalid'],
+    [`${head}.${payload}.`, 401, 'token_malformed'],
     [`${head}.${payload}.AAAA`, 401, 'signature_invalid'],
     [as(A, ALL, { aud: 'spa-client' }), 401, 'audience_refused'],
     [as(A, ALL, { iss: 'https://evil.example/' }), 401, 'issuer_refused'],
@@ -188,4 +190,36 @@ test('a search finds names and codes of the own tenant, and its wildcards are on
   assert.deepEqual(await search('%'), ['KS-2'])
   assert.deepEqual(await search('_'), [])
   assert.deepEqual(await search("' or true --"), [])
+})
+
+test('a plan holds as many items as it says, also when the last place is wanted many times at once', async () => {
+  const tenant = 'L'.repeat(24)
+  const put = (n: number) => call('POST', '/items', { token: as(tenant), body: { name: `item ${n}`, quantity: 1 } })
+  await world.owner.begin(async (tx) => {
+    await tx`select set_config('app.tenant_id', ${tenant}, true)`
+    await tx`
+      insert into items (tenant_id, id, name, quantity, created_by, created_at)
+      select ${tenant}, 'given-' || n, 'x', 1, 'test', now() from generate_series(1, 95) n`
+  })
+  const answers = await Promise.all(Array.from({ length: 9 }, (_, n) => put(n)))
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [201, 201, 201, 201, 201, 409, 409, 409, 409])
+  const refused = await put(9)
+  assert.deepEqual([refused.status, refused.body.code], [409, 'limit_reached'])
+  assert.match(refused.body.message, /The plan basic holds 100 items/)
+  assert.equal((await call('GET', '/items', { token: as(tenant) })).body.total, 100)
+})
+
+test('a token of a tenant that is not in the directory, or of another organization than the directory’s, gets no rows and no place', async () => {
+  await world.tenant('M'.repeat(24))
+  for (const [id, org_id] of [
+    ['N'.repeat(24), `org_${'N'.repeat(24)}`],
+    ['M'.repeat(24), 'org_other'],
+  ] as const) {
+    const refused = await call('GET', '/items', { token: as(id, ALL, { org_id }) })
+    assert.deepEqual([refused.status, refused.body.code], [403, 'tenant_unknown'])
+    assert.equal(
+      (await world.owner`select 1 from ${world.owner(world.controlSchema)}.tenants where tenant = ${id}`).count,
+      0,
+    )
+  }
 })

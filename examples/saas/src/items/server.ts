@@ -3,16 +3,22 @@
  * request's token is verified again here, and the tenant comes from the token alone.
  */
 import { randomBytes } from 'node:crypto'
-import { type Authenticate, requireScope, type SaasIdentity, type TenantDatabase } from '@tenantry/tenancy'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { type Authenticate, currentIdentity, type TenantDatabase } from '@tenantry/tenancy'
+import { tenantRoute } from '@tenantry/tenancy/fastify'
+import type { FastifyInstance } from 'fastify'
+import type { Sql } from 'postgres'
 import Type, { type Static } from 'typebox'
 import { createServer, type Logger } from '../http.ts'
 import { Refusal } from '../refusal.ts'
+import * as directory from '../tenants/store.ts'
+import { tierOf } from '../tenants/tiers.ts'
 import * as store from './store.ts'
 
 export interface ItemsDependencies {
   authenticate: Authenticate
   database: TenantDatabase
+  /** For the tenant's plan. */
+  sql: Sql
   logger: Logger
   now: () => Date
 }
@@ -61,24 +67,17 @@ const Items = Type.Object(
   { additionalProperties: false },
 )
 
-export function createItems({ authenticate, database, logger, now }: ItemsDependencies): FastifyInstance {
+export function createItems({ authenticate, database, sql, logger, now }: ItemsDependencies): FastifyInstance {
   const app = createServer('items', logger)
-  const identities = new WeakMap<FastifyRequest, SaasIdentity>()
-  const caller = (request: FastifyRequest) => identities.get(request)!
-  /** Authenticates before anything of the request is parsed, and asks for the scope before anything is looked up. */
-  const allow = (scope: string) => async (request: FastifyRequest) => {
-    const identity = await authenticate(request.headers)
-    requireScope(identity, scope)
-    identities.set(request, identity)
-  }
+  const allow = (scope: string) => tenantRoute(authenticate, scope)
 
   app.get<{ Querystring: Static<typeof Page> }>(
     '/items',
-    { onRequest: allow('read:item'), schema: { querystring: Page, response: { 200: Items } } },
+    { ...allow('read:item'), schema: { querystring: Page, response: { 200: Items } } },
     async (request) => {
       const { q = '', after = '' } = request.query
       const limit = Number(request.query.limit ?? 50)
-      return database.inTenant(caller(request), async (tx) => {
+      return database.inTenant(async (tx) => {
         const found = await store.list(tx, { q: q.trim(), after, limit: limit + 1 })
         const items = found.slice(0, limit)
         const next = found.length > limit ? { next: items.at(-1)!.id } : {}
@@ -89,9 +88,9 @@ export function createItems({ authenticate, database, logger, now }: ItemsDepend
 
   app.get<{ Params: { id: string } }>(
     '/items/:id',
-    { onRequest: allow('read:item'), schema: { params: Params, response: { 200: Item } } },
+    { ...allow('read:item'), schema: { params: Params, response: { 200: Item } } },
     async (request) => {
-      const item = await database.inTenant(caller(request), (tx) => store.get(tx, request.params.id))
+      const item = await database.inTenant((tx) => store.get(tx, request.params.id))
       if (!item) throw notFound()
       return shown(item)
     },
@@ -99,14 +98,20 @@ export function createItems({ authenticate, database, logger, now }: ItemsDepend
 
   app.post<{ Body: Static<typeof NewItem> }>(
     '/items',
-    { onRequest: allow('create:item'), schema: { body: NewItem, response: { 201: Item } } },
+    { ...allow('create:item'), schema: { body: NewItem, response: { 201: Item } } },
     async (request, reply) => {
-      const identity = caller(request)
+      const { subject, tenantId } = currentIdentity()
       const { id = randomBytes(9).toString('base64url'), name, location = '', quantity, lowAt = 0 } = request.body
-      const asked = { id, name: name.trim(), location: location.trim(), quantity, lowAt, createdBy: identity.userId }
-      const item = await database.inTenant(identity, (tx) =>
-        store.insert(tx, identity.tenantId, { ...asked, createdAt: now() }),
-      )
+      const asked = { id, name: name.trim(), location: location.trim(), quantity, lowAt, createdBy: subject }
+      const plan = (await directory.get(sql, tenantId))?.plan
+      const limit = plan === undefined ? 0 : tierOf(plan).items
+      const item = await database.inTenant(async (tx) => {
+        if (limit !== undefined && (await store.countAlone(tx, tenantId)) >= limit) {
+          const message = `The plan ${plan} holds ${limit} items. Remove some, or choose a larger plan.`
+          throw new Refusal(409, 'limit_reached', message)
+        }
+        return store.insert(tx, tenantId, { ...asked, createdAt: now() })
+      })
       if (!item) throw new Refusal(409, 'item_exists', `There is an item with the code ${id}. Choose another code.`)
       return reply.code(201).header('location', `/items/${item.id}`).send(shown(item))
     },
@@ -114,9 +119,9 @@ export function createItems({ authenticate, database, logger, now }: ItemsDepend
 
   app.delete<{ Params: { id: string } }>(
     '/items/:id',
-    { onRequest: allow('delete:item'), schema: { params: Params } },
+    { ...allow('delete:item'), schema: { params: Params } },
     async (request, reply) => {
-      const removed = await database.inTenant(caller(request), (tx) => store.remove(tx, request.params.id))
+      const removed = await database.inTenant((tx) => store.remove(tx, request.params.id))
       if (!removed) throw notFound()
       return reply.code(204).send()
     },

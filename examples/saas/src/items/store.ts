@@ -38,6 +38,12 @@ export const figures = async (tx: Tx): Promise<Figures> =>
       from items`
   )[0]!
 
+/** How many there are, while no other transaction of this tenant counts: two at once would both find the last place free. */
+export const countAlone = async (tx: Tx, tenantId: string): Promise<number> => {
+  await tx`select pg_advisory_xact_lock(hashtextextended(${`stockroom items of ${tenantId}`}, 0))`
+  return (await tx<{ count: number }[]>`select count(*)::int as count from items`)[0]!.count
+}
+
 export const get = async (tx: Tx, id: string): Promise<Item | undefined> =>
   (await tx<Item[]>`select ${columns(tx)} from items where id = ${id}`)[0]
 

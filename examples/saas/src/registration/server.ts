@@ -6,11 +6,14 @@ import Type from 'typebox'
 import { createServer } from '../http.ts'
 import { Refusal } from '../refusal.ts'
 import { newTenantId, slugOf } from '../tenants/rules.ts'
+import { PLANS, type Plan } from '../tenants/tiers.ts'
 import { type Asked, hashOf, normalized, retryDelaySeconds } from './rules.ts'
 import { advance, resumeUnfinished, type SagaDependencies } from './saga.ts'
 import * as store from './store.ts'
 
 export interface RegistrationDependencies extends SagaDependencies {
+  /** Those that can be had here. */
+  plans: readonly Plan[]
   limits: { perEmailAndHour: number; perAddressAndHour: number }
 }
 
@@ -18,7 +21,7 @@ const NewRegistration = Type.Object(
   {
     companyName: Type.String({ minLength: 1, maxLength: 80, pattern: '\\S' }),
     email: Type.String({ format: 'email', maxLength: 254 }),
-    plan: Type.Union([Type.Literal('starter'), Type.Literal('team'), Type.Literal('business')]),
+    plan: Type.Enum(PLANS),
   },
   { additionalProperties: false },
 )
@@ -40,6 +43,9 @@ export function createRegistration(dependencies: RegistrationDependencies): Fast
     if (!registration) {
       if (!slugOf(asked.companyName)) {
         throw new Refusal(422, 'name_unusable', 'Choose a company name with letters or digits from a to z.')
+      }
+      if (!dependencies.plans.includes(asked.plan as Plan)) {
+        throw new Refusal(422, 'plan_unavailable', 'This plan cannot be had here. Choose another one.')
       }
       const retryAfter = await waitingSeconds(asked.email, request.ip)
       if (retryAfter > 0) {

@@ -14,7 +14,8 @@ export async function ensureOrganization(management: ManagementClient, tenant: T
     const created = await management.organizations.create({
       name: tenant.slug,
       display_name: tenant.name,
-      metadata: { tenantId: tenant.id },
+      // Both travel in tokens; the tier only for display, the directory decides.
+      metadata: { tenantId: tenant.id, tier: tenant.plan },
     })
     return requireId(created.id)
   } catch (error) {

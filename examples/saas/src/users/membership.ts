@@ -1,11 +1,11 @@
 /** How a person becomes the administrator of a new tenant. */
 import type { ManagementClient } from 'auth0'
+import type { RoleIds } from './roles.ts'
 
 export interface MembershipOptions {
   connection: { id: string; name: string }
   spaClientId: string
-  /** Name or id of the role that administrators of a tenant get. */
-  adminRole: string
+  roleIds: RoleIds
 }
 
 export interface Person {
@@ -40,7 +40,7 @@ export async function ensureAdministrator(
   email: string,
   options: MembershipOptions,
 ): Promise<'added' | 'invited'> {
-  const roleId = await roleIdOf(management, options.adminRole)
+  const roleId = await options.roleIds.idOf('admin')
   const person = await findPerson(management, email, options.connection.name)
   if (person?.proven) {
     await management.organizations.members.create(organizationId, { members: [person.userId] })
@@ -59,12 +59,4 @@ export async function ensureAdministrator(
     send_invitation_email: true,
   })
   return 'invited'
-}
-
-async function roleIdOf(management: ManagementClient, role: string): Promise<string> {
-  if (role.startsWith('rol_')) return role
-  for await (const candidate of await management.roles.list({ name_filter: role })) {
-    if (candidate.name === role && candidate.id) return candidate.id
-  }
-  throw new Error(`The issuer has no role “${role}”. Create it, or name another as Stockroom’s adminRole.`)
 }

@@ -1,25 +1,45 @@
-/** The user service: who may administrate a tenant. Internal; people manage themselves at the issuer. */
+/**
+ * The user service: a tenant's administrators look after its people, and the registration service gives a new tenant its
+ * first one. Both through the Management API of the issuer, which keeps the people.
+ */
+import type { Authenticate } from '@tenantry/tenancy'
+import { type TenantRoute, tenantRoute } from '@tenantry/tenancy/fastify'
 import type { ManagementClient } from 'auth0'
 import type { FastifyInstance } from 'fastify'
+import type { Sql } from 'postgres'
 import Type from 'typebox'
 import { createServer, internalOnly, type Logger } from '../http.ts'
 import { Refusal } from '../refusal.ts'
+import { invitationRoutes } from './invitations.ts'
+import { memberRoutes } from './members.ts'
 import { belongsToATenant, ensureAdministrator, findPerson, type MembershipOptions } from './membership.ts'
+import { createRoleIds, type RoleName } from './roles.ts'
 
-export interface UsersDependencies extends MembershipOptions {
+export type Allow = (scope: string) => TenantRoute
+
+export interface UsersDependencies extends Omit<MembershipOptions, 'roleIds'> {
+  authenticate: Authenticate
+  sql: Sql
   management: ManagementClient
+  /** Names or ids of the issuer's roles. */
+  roles: Record<RoleName, string>
   /** Whether a person may be in one tenant only. */
   usersBelongToOneTenant: boolean
   internalKey: string
   logger: Logger
+  now: () => Date
 }
 
 const Email = Type.Object({ email: Type.String() }, { additionalProperties: false })
 
 export function createUsers(dependencies: UsersDependencies): FastifyInstance {
-  const { management, internalKey, logger, usersBelongToOneTenant, connection } = dependencies
+  const { management, internalKey, logger, usersBelongToOneTenant, connection, authenticate } = dependencies
   const app = createServer('users', logger)
   internalOnly(app, internalKey)
+  const roleIds = createRoleIds(management, dependencies.roles)
+  const allow = (scope: string) => tenantRoute(authenticate, scope)
+  memberRoutes(app, { ...dependencies, roleIds, allow })
+  invitationRoutes(app, { ...dependencies, roleIds, allow })
 
   app.post<{ Body: { email: string } }>('/internal/eligibility', { schema: { body: Email } }, async (request) => {
     if (usersBelongToOneTenant) {
@@ -38,9 +58,15 @@ export function createUsers(dependencies: UsersDependencies): FastifyInstance {
   app.put<{ Params: { organizationId: string }; Body: { email: string } }>(
     '/internal/organizations/:organizationId/administrator',
     { schema: { body: Email } },
-    async (request) => ({
-      outcome: await ensureAdministrator(management, request.params.organizationId, request.body.email, dependencies),
-    }),
+    async (request) => {
+      const { organizationId } = request.params
+      return {
+        outcome: await ensureAdministrator(management, organizationId, request.body.email, {
+          ...dependencies,
+          roleIds,
+        }),
+      }
+    },
   )
   return app
 }

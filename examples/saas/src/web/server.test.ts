@@ -45,6 +45,7 @@ before(async () => {
     domain: 'http://localhost:4000',
     spaClientId: 'spa-client',
     apiAudience: 'https://api.stockroom.example',
+    plans: ['basic'],
   })
   await web.listen({ host: '127.0.0.1', port: 0 })
   port = (web.server.address() as AddressInfo).port
@@ -127,6 +128,7 @@ test('the configuration names the issuer and the client, and no mailbox unless t
     clientId: 'spa-client',
     audience: 'https://api.stockroom.example',
     hosts: ['localhost', '127.0.0.1'],
+    plans: ['basic'],
   })
 })
 
@@ -167,6 +169,7 @@ test('a gateway that is away is told as such', async () => {
     domain: 'http://localhost:4000',
     spaClientId: 'c',
     apiAudience: 'a',
+    plans: [],
   })
   await lonely.listen({ host: '127.0.0.1', port: 0 })
   const response = await fetch(`http://127.0.0.1:${(lonely.server.address() as AddressInfo).port}/api/items`)
@@ -183,6 +186,7 @@ test('without a built app the server does not start, and says how to build it', 
       domain: 'http://localhost:4000',
       spaClientId: 'c',
       apiAudience: 'a',
+      plans: [],
     }),
     /npm run build -w examples\/saas\/web/,
   )

@@ -17,6 +17,8 @@ export interface WebOptions {
   domain: string
   spaClientId: string
   apiAudience: string
+  /** The plans that can be chosen at registration. */
+  plans: readonly string[]
   /** Hosts that show the app, without port; a tenant's slug may stand before each: `acme.localhost`. */
   hosts?: readonly string[]
   /** A page that shows the mail which was sent; for development only. */
@@ -77,6 +79,7 @@ export async function createWeb(options: WebOptions): Promise<FastifyInstance> {
       clientId: options.spaClientId,
       audience: options.apiAudience,
       hosts,
+      plans: options.plans,
       ...(options.mailboxUrl ? { mailboxUrl: options.mailboxUrl } : {}),
     }),
   )

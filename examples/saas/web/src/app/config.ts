@@ -8,6 +8,8 @@ export interface Config {
   audience: string
   /** Hosts of the app; what stands before one of them is a tenant's slug. */
   hosts: string[]
+  /** The plans that can be chosen here. */
+  plans: string[]
   /** Where sent mail can be looked at; absent outside development. */
   mailboxUrl?: string
 }

@@ -11,11 +11,11 @@ import { StockroomTitle } from './page-title'
 import { routes } from './routes'
 
 /** All that Stockroom may ever ask for. What a person gets of it is decided by roles, at the issuer. */
-export const API_SCOPES = ['read:item', 'create:item', 'delete:item'] as const
+export const API_SCOPES = ['read:item', 'create:item', 'delete:item', 'read:member', 'manage:member'] as const
 
 export function providers(config: Config): ApplicationConfig['providers'] {
   const { audience } = config
-  const withScope = (method: 'GET' | 'POST' | 'DELETE', uri: string, scope: (typeof API_SCOPES)[number]) => ({
+  const withScope = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', uri: string, scope: (typeof API_SCOPES)[number]) => ({
     uri,
     // HttpMethod is a const enum, which a build of single files cannot look into; its values are the methods' names.
     httpMethod: method as HttpMethod,
@@ -44,15 +44,22 @@ export function providers(config: Config): ApplicationConfig['providers'] {
       errorPath: '/error',
       useRefreshTokens: true,
       useRefreshTokensFallback: true,
-      // Survives a reload. Memory would need the issuer's cookie in a hidden frame, which browsers withhold on a
-      // tenant's sub-domain, since that is another site. The price: a script that gets into this page could read the
-      // tokens; hence the content security policy without inline scripts, and refresh tokens that rotate.
-      cacheLocation: 'localstorage',
+      // A script that got into this page would find nothing to carry away, and a second tab in another company keeps its
+      // own tokens. After a reload the issuer's session gives new ones, through a hidden frame.
+      cacheLocation: 'memory',
+      // Refresh tokens stay in the SDK's worker, out of the page's reach. From a file: the policy allows no blob.
+      workerUrl: '/token-worker.js',
       httpInterceptor: {
         allowedList: [
           withScope('GET', '/api/items*', 'read:item'),
           withScope('POST', '/api/items', 'create:item'),
           withScope('DELETE', '/api/items/*', 'delete:item'),
+          withScope('GET', '/api/members*', 'read:member'),
+          withScope('PUT', '/api/members/*', 'manage:member'),
+          withScope('DELETE', '/api/members/*', 'manage:member'),
+          withScope('GET', '/api/invitations*', 'read:member'),
+          withScope('POST', '/api/invitations*', 'manage:member'),
+          withScope('DELETE', '/api/invitations/*', 'manage:member'),
         ],
       },
     }),

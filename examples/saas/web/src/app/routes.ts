@@ -9,18 +9,21 @@ import { Login } from './entry/login'
 import { Landing } from './landing/landing'
 import { NotFound } from './problem/not-found'
 import { ProblemPage } from './problem/problem-page'
+import { Tenants } from './tenants'
 
 /** On a tenant's own host there is nothing to choose: its entry is the first page. */
 const onTenantHost = () => slugOfHost(location.hostname, inject(CONFIG).hosts) !== undefined
 
+/** Who is not signed in goes to the entrance of the company they were last in, and back in if the issuer still knows them. */
 const signedIn: CanActivateFn = () => {
   const auth = inject(AuthService)
   const router = inject(Router)
+  const slug = inject(Tenants).last()?.slug
   return auth.isLoading$.pipe(
     filter((loading) => !loading),
     switchMap(() => auth.isAuthenticated$),
     take(1),
-    map((authenticated) => authenticated || router.parseUrl('/')),
+    map((authenticated) => authenticated || router.createUrlTree(slug ? ['/t', slug] : ['/'])),
   )
 }
 
@@ -31,10 +34,21 @@ export const routes: Routes = [
   { path: 't/:slug', component: Entry, title: 'Sign in' },
   { path: 'callback', component: Callback, title: 'Signing in' },
   {
-    path: 'items',
+    path: '',
     canActivate: [signedIn],
-    loadComponent: () => import('./items/items-page').then(({ ItemsPage }) => ItemsPage),
-    title: 'Items',
+    loadComponent: () => import('./chrome/frame').then(({ Frame }) => Frame),
+    children: [
+      {
+        path: 'items',
+        loadComponent: () => import('./items/items-page').then(({ ItemsPage }) => ItemsPage),
+        title: 'Items',
+      },
+      {
+        path: 'people',
+        loadComponent: () => import('./people/people-page').then(({ PeoplePage }) => PeoplePage),
+        title: 'People',
+      },
+    ],
   },
   { path: 'error', component: ProblemPage, title: 'Not signed in' },
   { path: '**', component: NotFound, title: 'Not found' },

@@ -29,9 +29,14 @@ export class Tenants {
 
   /** The tenant behind an organization, if this browser has come across it. The token decides, this only names it. */
   remembered(organizationId: string): Tenant | undefined {
+    const tenant = this.last()
+    return tenant?.organizationId === organizationId ? tenant : undefined
+  }
+
+  /** The tenant that this browser came across last. */
+  last(): Tenant | undefined {
     try {
-      const tenant = JSON.parse(localStorage.getItem(REMEMBERED) ?? 'null') as Tenant | null
-      return tenant?.organizationId === organizationId ? tenant : undefined
+      return (JSON.parse(localStorage.getItem(REMEMBERED) ?? 'null') as Tenant | null) ?? undefined
     } catch {
       return undefined
     }

@@ -10,35 +10,30 @@ import {
   signal,
   viewChild,
 } from '@angular/core'
-import { RouterLink } from '@angular/router'
-import { Brand } from '../chrome/brand'
 import { Icon } from '../chrome/icon'
+import { Skeleton } from '../chrome/skeleton'
+import { type PageState, stateAfter, Trouble } from '../chrome/trouble'
+import { Session } from '../session/session'
 import { ItemForm } from './item-form'
 import { type Item, type ItemList, ItemsApi } from './items-api'
-import { Session } from './session'
 
 /** What is on a tenant's shelves. Every control that is shown is one that the token allows. */
 @Component({
   selector: 'app-items-page',
-  imports: [Brand, DecimalPipe, Icon, ItemForm, RouterLink],
+  imports: [DecimalPipe, Icon, ItemForm, Skeleton, Trouble],
   changeDetection: ChangeDetectionStrategy.OnPush,
   templateUrl: './items-page.html',
-  host: { '(document:click)': 'closeMenu($event)', '(document:keydown.escape)': 'closeMenu()' },
 })
 export class ItemsPage implements OnInit {
   protected readonly session = inject(Session)
   private readonly api = inject(ItemsApi)
   private readonly dialog = viewChild.required<ElementRef<HTMLDialogElement>>('dialog')
-  private readonly menu = viewChild.required<ElementRef<HTMLDetailsElement>>('menu')
-  private readonly main = viewChild.required<ElementRef<HTMLElement>>('main')
   private readonly opener = viewChild<ElementRef<HTMLButtonElement>>('opener')
   private readonly query = viewChild<ElementRef<HTMLInputElement>>('query')
 
-  protected readonly state = signal<'loading' | 'ready' | 'failed' | 'forbidden' | 'expired'>('loading')
+  protected readonly state = signal<PageState>('loading')
   /** Whether the permissions have arrived; before that nothing is said to be missing. */
   protected readonly known = signal(false)
-  /** Skeletons appear only when loading takes longer than the eye would notice. */
-  protected readonly late = signal(false)
   protected readonly list = signal<ItemList | undefined>(undefined)
   protected readonly searched = signal('')
   protected readonly creating = signal(false)
@@ -60,8 +55,6 @@ export class ItemsPage implements OnInit {
 
   protected async load(): Promise<void> {
     this.state.set('loading')
-    this.late.set(false)
-    const timer = setTimeout(() => this.late.set(true), 300)
     try {
       await this.session.load()
       this.known.set(true)
@@ -69,8 +62,6 @@ export class ItemsPage implements OnInit {
       await this.fetch()
     } catch (error) {
       this.fail(error)
-    } finally {
-      clearTimeout(timer)
     }
   }
 
@@ -128,25 +119,14 @@ export class ItemsPage implements OnInit {
     try {
       await this.api.remove(item.id)
       this.announcement.set(`${item.name} was removed`)
-      this.main().nativeElement.focus()
+      // The row that had the focus is gone.
+      document.getElementById('main')?.focus()
       await this.fetch()
     } catch (error) {
       // Somebody else was faster: the wish is fulfilled.
       if (error instanceof HttpErrorResponse && error.status === 404) return void (await this.find(this.searched()))
       this.actionProblem.set(`${item.name} was not removed. Try again in a moment.`)
     }
-  }
-
-  protected skip(event: Event): void {
-    event.preventDefault()
-    this.main().nativeElement.focus()
-  }
-
-  protected closeMenu(event?: Event): void {
-    const menu = this.menu().nativeElement
-    if (!menu.open || (event && menu.contains(event.target as Node))) return
-    menu.open = false
-    if (!event) menu.querySelector('summary')?.focus()
   }
 
   private async find(q: string): Promise<void> {
@@ -168,10 +148,6 @@ export class ItemsPage implements OnInit {
   }
 
   private fail(error: unknown): void {
-    const code = error instanceof HttpErrorResponse ? error.status : (error as { error?: string }).error
-    const expired = [401, 'login_required', 'missing_refresh_token', 'invalid_grant', 'missing_token']
-    if (code === 403) this.state.set('forbidden')
-    else this.state.set(expired.includes(code as string) ? 'expired' : 'failed')
-    if (this.state() === 'failed') console.error(error)
+    this.state.set(stateAfter(error))
   }
 }

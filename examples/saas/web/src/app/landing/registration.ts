@@ -14,6 +14,7 @@ import { RouterLink } from '@angular/router'
 import { firstValueFrom } from 'rxjs'
 import { Icon } from '../chrome/icon'
 import { CONFIG } from '../config'
+import { PLANS } from '../plans'
 
 interface Registered {
   tenant: { name: string; slug: string }
@@ -36,16 +37,13 @@ export class Registration {
   private readonly injector = inject(Injector)
   private readonly note = viewChild<ElementRef<HTMLElement>>('note')
   private readonly done = viewChild<ElementRef<HTMLElement>>('done')
-  protected readonly mailboxUrl = inject(CONFIG).mailboxUrl
-  protected readonly plans = [
-    { id: 'starter', name: 'Starter', text: 'One shelf, to begin with' },
-    { id: 'team', name: 'Team', text: 'A room and everybody in it' },
-    { id: 'business', name: 'Business', text: 'Many rooms, many people' },
-  ]
+  private readonly config = inject(CONFIG)
+  protected readonly mailboxUrl = this.config.mailboxUrl
+  protected readonly plans = PLANS.filter(({ id }) => this.config.plans.includes(id))
   protected readonly form = inject(NonNullableFormBuilder).group({
     companyName: ['', [Validators.required, Validators.pattern(/\S/)]],
     email: ['', [Validators.required, Validators.pattern(/^\s*[^\s@]+@[^\s@]+\.[^\s@]+\s*$/)]],
-    plan: ['team'],
+    plan: ['standard'],
   })
   protected readonly errors = signal<FieldErrors>({})
   protected readonly problem = signal('')

@@ -37,7 +37,7 @@ export class Session {
   }
 }
 
-function initialsOf(name: string): string {
+export function initialsOf(name: string): string {
   const words = name.split(/[\s@._-]+/).filter((word) => word !== '')
   return (
     words
