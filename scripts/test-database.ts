@@ -3,10 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { grantApplication } from '@tenantry/kernel/database/application-role.ts'
 import { connect, type DatabaseUrls } from '@tenantry/kernel/database/database.ts'
 import { startEmbedded } from '@tenantry/kernel/database/embedded.ts'
-import { migrate } from '@tenantry/kernel/database/migrate.ts'
+import { bringUpToDate, type SchemaSource } from '@tenantry/kernel/database/migrate.ts'
 import { prepareServer } from '@tenantry/kernel/database/server.ts'
 
 export interface TestDatabase {
@@ -17,16 +16,14 @@ export interface TestDatabase {
 export interface TestDatabaseOptions {
   /** An administrator's URL of a running server; without it an embedded one starts. */
   serverUrl: string | undefined
-  migrations: string | undefined
+  schemas: readonly SchemaSource[]
 }
 
-export async function openTestDatabase({ serverUrl, migrations }: TestDatabaseOptions): Promise<TestDatabase> {
+export async function openTestDatabase({ serverUrl, schemas }: TestDatabaseOptions): Promise<TestDatabase> {
   const database = serverUrl ? await createOnServer(serverUrl) : await createEmbedded()
   try {
-    if (migrations) await migrate({ url: database.urls.owner, directory: migrations })
-    await withConnection(database.urls.owner, (sql) =>
-      grantApplication(sql, decodeURIComponent(new URL(database.urls.application).username)),
-    )
+    const { owner, application } = database.urls
+    await bringUpToDate(owner, decodeURIComponent(new URL(application).username), schemas)
     return database
   } catch (error) {
     await database.close()

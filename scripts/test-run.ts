@@ -1,7 +1,8 @@
 /** Runs the test files with one database for all of them, and leaves nothing behind, also on Ctrl-C. */
 import { spawn } from 'node:child_process'
-import { existsSync, globSync } from 'node:fs'
+import { globSync } from 'node:fs'
 import { relative } from 'node:path'
+import { schemas } from '../packages/cli/src/schemas.ts'
 import { openTestDatabase } from './test-database.ts'
 
 const PLACES = ['packages/**/*.test.ts', 'examples/**/*.test.ts', 'test/**/*.test.ts']
@@ -27,8 +28,7 @@ async function main(): Promise<number> {
     console.error('--postgres needs DATABASE_URL, a PostgreSQL server on which databases and roles may be created.')
     return 1
   }
-  const migrations = existsSync('packages/identity/migrations') ? 'packages/identity/migrations' : undefined
-  const database = await openTestDatabase({ serverUrl: onServer ? process.env.DATABASE_URL : undefined, migrations })
+  const database = await openTestDatabase({ serverUrl: onServer ? process.env.DATABASE_URL : undefined, schemas })
   try {
     if (stopped.signal.aborted) return 130
     return await runTests(JSON.stringify(database.urls))

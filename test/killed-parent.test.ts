@@ -47,7 +47,7 @@ function familyOf(pid: number): Running[] {
 test('after kill -9 of the script of npm start nothing runs on: not the server, PostgreSQL, the runner of Actions nor the sample', {
   skip: process.platform !== 'linux' && 'processes are listed from /proc',
 }, async () => {
-  const [httpPort, httpsPort, gatewayPort, appPort] = await freePorts()
+  const [httpPort, httpsPort, gatewayPort, controlPlanePort, appPort] = await freePorts()
   const { PATH = '', HOME = '' } = process.env
   const script = join(import.meta.dirname, '../scripts/start.mjs')
   const parent = spawn(process.execPath, [script, '--json'], {
@@ -58,6 +58,7 @@ test('after kill -9 of the script of npm start nothing runs on: not the server, 
       TENANTRY_HTTP_PORT: String(httpPort),
       TENANTRY_HTTPS_PORT: String(httpsPort),
       TENANTRY_GATEWAY_PORT: String(gatewayPort),
+      TENANTRY_CONTROL_PLANE_PORT: String(controlPlanePort),
       TENANTRY_APP_PORT: String(appPort),
     },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -18,7 +18,7 @@ const register = async (installation: Installation, key: string, companyName: st
   const response = await fetch(`${installation.quickstart.gatewayUrl}/registrations`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'idempotency-key': key },
-    body: JSON.stringify({ companyName, email: 'anna@example.test', plan: 'team' }),
+    body: JSON.stringify({ companyName, email: 'anna@example.test', plan: 'standard' }),
   })
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }

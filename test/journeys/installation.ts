@@ -17,6 +17,8 @@ export interface Quickstart {
   mailUrl: string
   appUrl: string
   gatewayUrl: string
+  controlPlaneUrl: string
+  controlPlane: { region: string; accessKeyId: string; secretAccessKey: string }
   apiAudience: string
   tenantClaim: string
   spaClient: { client_id: string }
@@ -52,12 +54,13 @@ export interface InstallationOptions {
 
 export async function startInstallation(options: InstallationOptions = {}): Promise<Installation> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'tenantry-test-'))
-  const [httpPort, httpsPort, gatewayPort, appPort] = await freePorts()
+  const [httpPort, httpsPort, gatewayPort, controlPlanePort, appPort] = await freePorts()
   const environment = {
     TENANTRY_DATA: directory,
     TENANTRY_HTTP_PORT: String(httpPort),
     TENANTRY_HTTPS_PORT: String(httpsPort),
     TENANTRY_GATEWAY_PORT: String(gatewayPort),
+    TENANTRY_CONTROL_PLANE_PORT: String(controlPlanePort),
     TENANTRY_APP_PORT: String(appPort),
     ...options.environment,
   }
@@ -103,7 +106,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
 }
 
 /** Three single ports, and one with four free ones after it for the sample's services. */
-export async function freePorts(): Promise<[number, number, number, number]> {
+export async function freePorts(): Promise<[number, number, number, number, number]> {
   const free = (port: number) =>
     new Promise<number | undefined>((resolve) => {
       const server = createServer()
@@ -115,7 +118,7 @@ export async function freePorts(): Promise<[number, number, number, number]> {
     })
   for (;;) {
     const start = 20_000 + Math.floor(Math.random() * 20_000)
-    const ports = await Promise.all(Array.from({ length: 8 }, (_, index) => free(start + index)))
-    if (ports.every((port) => port !== undefined)) return [start, start + 1, start + 2, start + 3]
+    const ports = await Promise.all(Array.from({ length: 9 }, (_, index) => free(start + index)))
+    if (ports.every((port) => port !== undefined)) return [start, start + 1, start + 2, start + 3, start + 4]
   }
 }

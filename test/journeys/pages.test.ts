@@ -5,22 +5,15 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { launchChromium } from './chromium.ts'
+import { evaluate, inspect, overflow, picture, show, THEMES, violations } from './inspection.ts'
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const pictures = process.env.TENANTRY_SCREENSHOTS
 const PASSWORD = 'copper lantern drift'
-const WIDTHS = [1280, 390]
-const THEMES = ['light', 'dark'] as const
-const _BUDGET = 40 * 1024
 const MARKUP = `"><script>document.title='broken out'</script><img src=x onerror=alert(1)>`
 const LONG_NAME = `Vereinigte Donaudampfschifffahrtsgesellschaften ${'Ober'.repeat(30)}österreich ${MARKUP}`
 const LONG_ADDRESS = `maria.${'magdalena.'.repeat(4)}oberhuber@${'lagerverwaltung.'.repeat(6)}example`
@@ -33,6 +26,8 @@ const application = createServer((_request, response) => response.end('arrived')
 let callback: string
 let browser: Browser
 let client: string
+/** Lets people choose their organization after the sign-in, or none. */
+let choosing: string
 let connection: string
 let role: string
 /** One that needs no sign-in. */
@@ -56,6 +51,15 @@ before(async () => {
       organization_require_behavior: 'pre_login_prompt',
     })
   ).client_id!
+  choosing = (
+    await make('/clients', {
+      app_type: 'spa',
+      callbacks: [callback],
+      name: 'Stockroom',
+      organization_usage: 'allow',
+      organization_require_behavior: 'post_login_prompt',
+    })
+  ).client_id!
   connection = (
     await make('/connections', {
       name: 'people',
@@ -65,7 +69,7 @@ before(async () => {
         password_complexity_options: { min_length: 12 },
         password_no_personal_info: { enable: true },
       },
-      enabled_clients: [client],
+      enabled_clients: [client, choosing],
     })
   ).id!
   role = (await make('/roles', { name: 'Warehouse lead' })).id!
@@ -173,6 +177,23 @@ const STATES: State[] = [
       await page.goto(authorize())
       await page.fill('#organizationName', 'blue kites')
       await press(page)
+    },
+  },
+  {
+    name: 'organization-picker',
+    own: true,
+    async open(page) {
+      await page.goto(authorize({ client_id: choosing }))
+      await signIn(page)
+    },
+  },
+  {
+    name: 'organization-picker-search',
+    own: true,
+    async open(page) {
+      await page.goto(authorize({ client_id: choosing }))
+      await signIn(page)
+      await page.goto(`${page.url()}&q=nowhere`)
     },
   },
   { name: 'login', open: (page) => page.goto(inBlue()) },
@@ -301,6 +322,14 @@ const STATES: State[] = [
   },
   { name: 'signed-out', open: (page) => page.goto(issuer('/v2/logout')) },
   {
+    // Its script would send it at once.
+    name: 'form-post',
+    async open(page) {
+      await page.route('**/u/assets/login.js*', (route) => route.abort())
+      await page.goto(`${inBlue()}&response_mode=form_post&prompt=none`)
+    },
+  },
+  {
     name: 'mailbox',
     async open(page) {
       await mailTo(LONG_ADDRESS)
@@ -321,46 +350,6 @@ const STATES: State[] = [
   },
 ]
 
-async function picture(page: Page, name: string): Promise<void> {
-  if (!pictures) return
-  mkdirSync(pictures, { recursive: true })
-  await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true })
-}
-
-/** Through the debugging protocol, where the page's policy does not reach: the policy itself stays in force. */
-async function evaluate(page: Page, expression: string): Promise<unknown> {
-  const session = await page.context().newCDPSession(page)
-  const answer = await session.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true })
-  await session.detach()
-  assert.equal(answer.exceptionDetails, undefined, answer.exceptionDetails?.exception?.description)
-  return answer.result.value
-}
-
-/** What axe finds; with `rules`, only by these. */
-async function violations(page: Page, rules?: string[]): Promise<unknown> {
-  if ((await evaluate(page, 'typeof axe')) === 'undefined') await evaluate(page, `${axe};0`)
-  const options = { iframes: false, resultTypes: ['violations'], ...(rules ? { runOnly: rules } : {}) }
-  return evaluate(
-    page,
-    `axe.run(document, ${JSON.stringify(options)}).then(({ violations }) => violations.map(({ id, nodes }) =>
-      id + ': ' + nodes.map(({ html, failureSummary }) => html.slice(0, 200) + ' ' + failureSummary).join('; ')))`,
-  )
-}
-
-/** With reduced motion transitions take a moment, not none: the colours are there with the frame after the next. */
-async function show(page: Page, colorScheme: (typeof THEMES)[number]): Promise<void> {
-  await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-  // The browser applies it when it next draws: until the query matches, two frames are out and nothing moves any more, a
-  // colour may still be of the other theme.
-  await page.waitForFunction(`matchMedia('(prefers-color-scheme: ${colorScheme})').matches`)
-  await page.evaluate(
-    `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 150))))`,
-  )
-}
-
-const overflow = (page: Page) =>
-  evaluate(page, 'document.documentElement.scrollWidth - document.documentElement.clientWidth')
-
 test('every page in every state satisfies axe at both widths and in both themes, and nothing scrolls sideways', async (t) => {
   await member('stopped@bluekite.example')
   await stop('stopped@bluekite.example')
@@ -368,33 +357,35 @@ test('every page in every state satisfies axe at both widths and in both themes,
     await t.test(name, async () => {
       const context = own ? await newContext() : plain
       const page = await context.newPage()
-      const complaints: string[] = []
-      page.on('console', (entry) => {
-        if (/Content Security Policy|Refused to/.test(entry.text())) complaints.push(entry.text())
-      })
-      page.on('pageerror', ({ message }) => complaints.push(message))
-      await open(page)
-      for (const colorScheme of THEMES) {
-        await show(page, colorScheme)
-        for (const width of WIDTHS) {
-          await page.setViewportSize({ width, height: 800 })
-          await picture(page, `${name}-${width}-${colorScheme}`)
-          // The dark theme changes nothing but colours.
-          const rules = colorScheme === 'dark' ? ['color-contrast'] : undefined
-          assert.deepEqual(await violations(page, rules), [], `${name} ${width} ${colorScheme}`)
-        }
-      }
-      await page.setViewportSize({ width: 320, height: 640 })
-      await picture(page, `${name}-320`)
-      assert.equal(await overflow(page), 0, `${name} at 320 px`)
-      await page.setViewportSize({ width: 640, height: 640 })
-      await evaluate(page, 'document.documentElement.style.fontSize = "200%"')
-      await picture(page, `${name}-large`)
-      assert.equal(await overflow(page), 0, `${name} with text of twice the size`)
-      assert.ok((await page.title()) !== 'broken out' && !(await page.$('img[src=x]')), 'markup in a name took effect')
-      assert.deepEqual(complaints, [])
+      await inspect(page, name, open)
       await (own ? context.close() : page.close())
     })
+  }
+})
+
+test('in Arabic and Japanese every page reads as well: axe finds nothing, and no long word widens a page in German', async (t) => {
+  const enabled_locales = ['en', 'de', 'ja', 'ar']
+  assert.equal((await env.manage('PATCH', '/tenants/settings', { enabled_locales })).status, 200)
+  for (const [locale, which] of [
+    ['ar', /^(?!mail)/],
+    ['ja', /refused$/],
+    ['de', /hostile|refused$/],
+  ] as const) {
+    const context = await newContext({ locale, viewport: { width: 390, height: 800 } })
+    for (const { name, own, open } of STATES.filter(({ name }) => which.test(name))) {
+      await t.test(`${name} in ${locale}`, async () => {
+        const used = own ? await newContext({ locale, viewport: { width: 390, height: 800 } }) : context
+        const page = await used.newPage()
+        await open(page)
+        assert.equal(await evaluate(page, 'document.documentElement.lang'), locale)
+        await picture(page, `${name}-${locale}-390`)
+        if (locale !== 'de') assert.deepEqual(await violations(page), [])
+        await page.setViewportSize({ width: 320, height: 640 })
+        assert.equal(await overflow(page), 0, `${name} at 320 px`)
+        await (own ? used.close() : page.close())
+      })
+    }
+    await context.close()
   }
 })
 
@@ -411,7 +402,7 @@ test('a keyboard alone signs in: the order of Tab is the order of reading, and E
   await keyboard.type('Blue Kite')
   await Promise.all([page.waitForURL('**/u/login?*'), keyboard.press('Enter')])
   const order: unknown[] = []
-  for (let presses = 0; presses < 5; presses++) {
+  for (let presses = 0; presses < 6; presses++) {
     await keyboard.press('Tab')
     order.push(await focused())
     if (order.at(-1) === 'username') await keyboard.type('anna@bluekite.example')
@@ -419,7 +410,14 @@ test('a keyboard alone signs in: the order of Tab is the order of reading, and E
     const outline = await evaluate(page, 'getComputedStyle(document.activeElement).outlineStyle')
     assert.equal(outline, 'solid', `no focus ring on ${order.at(-1)}`)
   }
-  assert.deepEqual(order, ['Change organization', 'username', 'password', 'Show password', 'Continue'])
+  assert.deepEqual(order, [
+    'Change organization',
+    'username',
+    'password',
+    'Show: Password',
+    'Forgot password?',
+    'Continue',
+  ])
   await Promise.all([page.waitForNavigation(), keyboard.press('Enter')])
   // After a refusal the field to mend has the focus, and what was typed stays, except the password.
   assert.equal(await focused(), 'password')

@@ -6,17 +6,24 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { bothDefinitions, buildApi, callAt } from './built-api.ts'
 import { launchChromium } from './chromium.ts'
 import { type Installation, startInstallation } from './installation.ts'
+import { acceptInvitation, continueButton, PASSWORD, primary, register } from './stockroom.ts'
 
 let installation: Installation
 let browser: Browser
 const complaints: string[] = []
+const sent = new WeakMap<Page, string>()
 const pictures = process.env.TENANTRY_SCREENSHOTS
 
 before(async () => {
-  ;[installation, browser] = await Promise.all([startInstallation(), launchChromium()])
+  ;[installation, browser] = await Promise.all([
+    startInstallation({ environment: { TENANTRY_GATEWAY_EGRESS_ALLOW: '127.0.0.0/8' } }),
+    launchChromium(),
+  ])
 })
 after(async () => {
   await browser?.close()
@@ -27,6 +34,10 @@ async function person(): Promise<{ context: BrowserContext; page: Page }> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
   const page = await context.newPage()
   page.setDefaultTimeout(15_000)
+  page.on('request', (request) => {
+    const [, token] = /^Bearer (.+)$/.exec(request.headers().authorization ?? '') ?? []
+    if (token) sent.set(page, token)
+  })
   page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`))
   page.on('console', (entry) => {
     if (/Content Security Policy|Refused to/.test(entry.text())) complaints.push(`${page.url()}: ${entry.text()}`)
@@ -40,22 +51,8 @@ async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true })
 }
 
-async function register(page: Page, companyName: string, email: string): Promise<void> {
-  await page.goto(installation.quickstart.appUrl)
-  await page.fill('#companyName', companyName)
-  await page.fill('#email', email)
-  await page.check('fieldset.plans label:nth-of-type(2) input')
-  await picture(page, 'register')
-  await page.click('form:has(#companyName) button[type=submit]')
-  await page.waitForSelector('h2:has-text("Check your mail to finish")')
-  await picture(page, 'registered')
-}
-
 const row = 'table tbody tr'
 const TENANT_ID = /^[A-Za-z0-9_-]{16,32}$/
-const PASSWORD = 'copper lantern drift'
-const primary = 'form[data-form-primary=true]'
-const continueButton = `${primary} button[type=submit][name=action][value=default][data-action-button-primary=true]`
 
 /** Fills Universal Login's page with the selectors that end-to-end recipes for Auth0 use. */
 async function signIn(page: Page, email: string, password = PASSWORD): Promise<void> {
@@ -67,10 +64,13 @@ async function signIn(page: Page, email: string, password = PASSWORD): Promise<v
 const anna = { email: 'anna@bluekite.example' }
 let annas: { context: BrowserContext; page: Page }
 let invitationLink = ''
+/** A member's who may read and not create. */
+let carlasToken = ''
 
 test('1. a visitor registers a company, and an invitation goes out', async () => {
   annas = await person()
-  await register(annas.page, 'Blue Kite', anna.email)
+  await register(annas.page, installation, 'Blue Kite', anna.email)
+  await picture(annas.page, 'registered')
   const mail = await installation.mailTo(anna.email)
   assert.match(mail.subject, /invited you to Blue Kite on Stockroom/)
   invitationLink = mail.links.find((link) => link.includes('invitation='))!
@@ -119,7 +119,8 @@ test('4. the access token is an RS256 JWT for this organization, with the tenant
   assert.equal(payload.azp, quickstart.spaClient.client_id)
   assert.match(payload.org_id, /^org_/)
   assert.match(payload[quickstart.tenantClaim], TENANT_ID)
-  assert.deepEqual(payload.permissions, ['create:item', 'delete:item', 'read:item'])
+  assert.equal(payload['https://stockroom.example/tier'], 'standard')
+  assert.deepEqual(payload.permissions, ['create:item', 'delete:item', 'manage:member', 'read:item', 'read:member'])
 })
 
 test('5. items are written and read through the gateway', async () => {
@@ -179,12 +180,8 @@ let omars: { context: BrowserContext; page: Page }
 
 test('3c. who is no member is refused with Auth0’s error, and the app explains it', async () => {
   omars = await person()
-  await register(omars.page, 'Fennel & Sons', omar.email)
-  const mail = await installation.mailTo(omar.email)
-  await omars.page.goto(mail.links.find((link) => link.includes('invitation='))!)
-  await omars.page.fill('input#password', PASSWORD)
-  await omars.page.click(continueButton)
-  await omars.page.waitForURL('**/items')
+  await register(omars.page, installation, 'Fennel & Sons', omar.email)
+  await acceptInvitation(omars.page, installation, omar.email)
 
   const { context, page } = await person()
   const answers: string[] = []
@@ -252,12 +249,8 @@ test('5c. a member whose role lacks create:item is told so by the page, and refu
   const { quickstart } = installation
   const organization = claimsOf(await accessTokenOf(annas.page)).org_id as string
   await inviteMember(organization, 'carla@bluekite.example', quickstart.roles.member)
-  const mail = await installation.mailTo('carla@bluekite.example')
   const { context, page } = await person()
-  await page.goto(mail.links.find((link) => link.includes('invitation='))!)
-  await page.fill('input#password', PASSWORD)
-  await page.click(continueButton)
-  await page.waitForURL('**/items')
+  await acceptInvitation(page, installation, 'carla@bluekite.example')
   await page.waitForSelector('button[aria-disabled=true]:has-text("New item")')
   assert.match((await page.textContent('#why-not')) ?? '', /needs the permission create:item/)
   await picture(page, 'member')
@@ -274,7 +267,52 @@ test('5c. a member whose role lacks create:item is told so by the page, and refu
     (await fetch(`${quickstart.gatewayUrl}/items`, { headers: { authorization: `Bearer ${token}` } })).status,
     200,
   )
+  carlasToken = token
   await context.close()
+})
+
+test('5d. an API built from nothing with Amazon’s client is the sample’s own, and the same calls pass through it', async () => {
+  const built = await buildApi(installation)
+  assert.match(built.endpoint, /^http:\/\/[a-z0-9]{10}\.execute-api\.localhost:\d+$/)
+  const [sample, own] = await bothDefinitions(installation, built)
+  assert.deepEqual(own, sample)
+  const call = (...[method, path, options]: [string, string, Parameters<typeof callAt>[3]?]) =>
+    callAt(built.endpoint, method, path, options)
+  // Live a moment after it was made.
+  for (let tries = 0; tries < 200 && (await call('GET', '/items')).status === 404; tries++) await wait(50)
+
+  const [blue, fennel] = [await accessTokenOf(annas.page), await accessTokenOf(omars.page)]
+  const made = { id: 'crate-9', name: 'Beech crate', location: 'Dock', quantity: 4 }
+  const created = await call('POST', '/items', { token: blue, body: made })
+  assert.equal(created.status, 201)
+  const found = await call('GET', '/items/crate-9', { token: blue })
+  assert.deepEqual([found.status, JSON.parse(found.body).name], [200, 'Beech crate'])
+  assert.equal((await call('GET', '/items/crate-9', { token: fennel })).status, 404)
+  assert.match((await call('GET', '/items', { token: blue })).body, /Beech crate/)
+  // The sample's own API leads to the same items.
+  const beside = await callAt(installation.quickstart.gatewayUrl, 'GET', '/items/crate-9', { token: blue })
+  assert.equal(JSON.parse(beside.body).name, 'Beech crate')
+
+  const bare = await call('GET', '/items')
+  assert.deepEqual(
+    [bare.status, bare.headers['www-authenticate'], bare.body],
+    [401, 'Bearer', '{"message":"Unauthorized"}'],
+  )
+  const forged = await call('GET', '/items', { token: `${blue.slice(0, -6)}AAAAAA` })
+  assert.deepEqual([forged.status, forged.body], [401, '{"message":"Unauthorized"}'])
+  assert.equal((await call('GET', '/items', { token: carlasToken })).status, 200)
+  const refused = await call('POST', '/items', { token: carlasToken, body: { ...made, id: 'crate-10' } })
+  assert.deepEqual([refused.status, refused.body], [403, '{"message":"Forbidden"}'])
+  const unknown = await call('GET', '/nothing', { token: blue })
+  assert.deepEqual([unknown.status, unknown.body], [404, '{"message":"Not Found"}'])
+  const open = await call('GET', '/tenants/resolve?slug=blue-kite')
+  assert.equal(open.status, 200)
+  const origin = { origin: 'http://localhost:3000', 'access-control-request-method': 'GET' }
+  const preflight = await call('OPTIONS', '/items', { headers: origin })
+  assert.deepEqual([preflight.status, preflight.headers['access-control-allow-origin']], [204, 'http://localhost:3000'])
+  assert.equal((await call('DELETE', '/items/crate-9', { token: carlasToken })).status, 403)
+  assert.equal((await call('DELETE', '/items/crate-9', { token: blue })).status, 204)
+  assert.equal((await call('GET', '/items/crate-9', { token: blue })).status, 404)
 })
 
 test('7. signing out ends the sign-in at the issuer', async () => {
@@ -325,14 +363,9 @@ async function inviteMember(organization: string, email: string, role: string): 
 const claimsOf = (token: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString())
 
-/** What the SDK keeps in the browser. */
+/** What the page sent last: the app keeps its tokens where nobody else finds them. */
 async function accessTokenOf(page: Page): Promise<string> {
-  const { origins } = await page.context().storageState()
-  const token = origins
-    .flatMap(({ localStorage }) => localStorage)
-    .filter(({ name }) => name.startsWith('@@auth0spajs@@') && name.includes(installation.quickstart.apiAudience))
-    .map(({ value }) => (JSON.parse(value) as { body?: { access_token?: string } }).body?.access_token)
-    .find((value) => value !== undefined)
-  assert.ok(token, 'the app holds no access token')
+  const token = sent.get(page)
+  assert.ok(token, 'the app has sent no access token')
   return token
 }

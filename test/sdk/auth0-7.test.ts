@@ -8,6 +8,7 @@ import { apisSuite } from './auth0-7/apis.ts'
 import { clientsSuite } from './auth0-7/clients.ts'
 import { connectionsSuite } from './auth0-7/connections.ts'
 import { environmentSuite } from './auth0-7/environment.ts'
+import { factorsSuite } from './auth0-7/factors.ts'
 import { jobsSuite } from './auth0-7/jobs.ts'
 import { limitsSuite } from './auth0-7/limits.ts'
 import { logsSuite } from './auth0-7/logs.ts'
@@ -44,6 +45,7 @@ describe('auth0 7', () => {
   jobsSuite(open)
   ticketsAndMailSuite(open)
   environmentSuite(open)
+  factorsSuite(open)
   notYetSuite(open)
   limitsSuite(open)
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { payloadOf } from '@tenantry/identity/oauth/fixture.ts'
+import { AuthenticationClient } from 'auth0-4'
 import { data, type Open } from './client.ts'
 
 const CODE = 'exports.onExecutePostLogin = async (event, api) => {}'
@@ -75,5 +77,30 @@ export function actionsSuite(open: Open): void {
     // Typed as a number, and yet handed on as the text that came.
     assert.equal(String(await data(api.stats.getActiveUsersCount())), '0')
     assert.deepEqual(await data(api.stats.getDaily({ from: '20200101', to: '20200102' })), [])
+  })
+
+  test('an Action of credentials-exchange is bound, and adds a claim to a machine’s token', async () => {
+    const { api, world } = open()
+    const triggerId = 'credentials-exchange'
+    const trigger = { id: triggerId as 'credentials-exchange', version: 'v2' }
+    const { triggers } = await data(api.actions.getAllTriggers())
+    assert.ok(triggers.some(({ id, version }) => id === trigger.id && version === trigger.version))
+    const code = `exports.onExecuteCredentialsExchange = async (event, api) => {
+      api.accessToken.setCustomClaim('https://four.test/client', event.client.name)
+    }`
+    const { id } = await data(api.actions.create({ name: 'Machine', supported_triggers: [trigger], code }))
+    while ((await data(api.actions.get({ id }))).status !== 'built') await wait(50)
+    await api.actions.deploy({ id })
+    const bindings = [{ ref: { type: 'action_id' as const, value: id } }]
+    const bound = await data(api.actions.updateTriggerBindings({ triggerId }, { bindings }))
+    assert.deepEqual(
+      await data(api.actions.getTriggerBindings({ triggerId })).then((found) => found.bindings),
+      bound.bindings,
+    )
+    const oauth = new AuthenticationClient(world.options).oauth
+    const tokens = await data(oauth.clientCredentialsGrant({ audience: `${world.env.origin}/api/v2/` }))
+    assert.equal(payloadOf(tokens.access_token)['https://four.test/client'], 'Backend')
+    await api.actions.updateTriggerBindings({ triggerId }, { bindings: [] })
+    await api.actions.delete({ id })
   })
 }

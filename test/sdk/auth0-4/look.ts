@@ -45,7 +45,11 @@ export function lookSuite(open: Open): void {
     await api.prompts.updatePartials({ prompt: 'login' }, {})
     assert.deepEqual(await data(api.prompts.getPartials({ prompt: 'login' })), {})
     const words = { login: { title: 'Hi' } }
-    await assert.rejects(api.prompts.updateCustomTextByLanguage(text, words), { statusCode: 501 })
+    await api.prompts.updateCustomTextByLanguage(text, words)
+    assert.deepEqual(await data(api.prompts.getCustomTextByLanguage(text)), words)
+    const partials = { login: { 'form-content-end': '<p>Hello</p>' } }
+    await api.prompts.updatePartials({ prompt: 'login' }, partials)
+    assert.deepEqual(await data(api.prompts.getPartials({ prompt: 'login' })), partials)
 
     const domain = 'login.four.test'
     const made = await data(api.customDomains.create({ domain, type: 'self_managed_certs' }))

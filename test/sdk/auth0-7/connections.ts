@@ -19,7 +19,7 @@ export function connectionsSuite(open: Open): void {
       name: 'staff',
       display_name: 'Staff',
       strategy: 'auth0',
-      options: { passwordPolicy: 'good', requires_username: true, disable_signup: true, brute_force_protection: true },
+      options: { passwordPolicy: 'good', requires_username: true, disable_signup: false, brute_force_protection: true },
       enabled_clients: [],
       realms: ['staff'],
       is_domain_connection: false,

@@ -78,15 +78,6 @@ export function environmentSuite(open: Open): void {
     assert.deepEqual(await api.attackProtection.phoneProviderProtection.patch({ type: 'default' }), phones)
   })
 
-  test('factors and when they are asked for: none yet', async () => {
-    const { api } = open()
-    const factors = await api.guardian.factors.list()
-    assert.ok(factors.some(({ name, enabled }) => name === 'otp' && !enabled))
-    assert.deepEqual(await api.guardian.factors.set('otp', { enabled: false }), { enabled: false })
-    assert.deepEqual(await api.guardian.policies.set([]), [])
-    assert.deepEqual(await api.guardian.policies.list(), [])
-  })
-
   test('signing keys rotate, and the previous one is revoked', async () => {
     const { api } = open()
     const { signing } = api.keys

@@ -139,7 +139,7 @@ export function organizationsSuite(open: Open): void {
       id: domainId,
       domain: 'domains.example',
       status: 'pending',
-      use_for_organization_discovery: false,
+      use_for_organization_discovery: true,
       verification_txt,
       verification_host: '_tenantry-challenge.domains.example',
     })
