@@ -7,37 +7,23 @@
  * size in the same run tells whether it grows. The database shares the machine's cores.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
-import { loadavg, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { loadavg } from 'node:os'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { fileURLToPath } from 'node:url'
 import { createOutbox } from '@tenantry/identity/delivery/outbox.ts'
 import { createTenantLog } from '@tenantry/identity/logs/tenant-log.ts'
 import { runDueJobs } from '@tenantry/identity/resources/jobs/worker.ts'
 import { startIdentity } from '@tenantry/identity/testing.ts'
-import { grantApplication } from '@tenantry/kernel/database/application-role.ts'
-import { connect } from '@tenantry/kernel/database/database.ts'
-import { startEmbedded } from '@tenantry/kernel/database/embedded.ts'
-import { migrate } from '@tenantry/kernel/database/migrate.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
+import { openScratchDatabase } from './identity/scratch-database.ts'
 
 const USERS = 100_000
 const TARGET_SECONDS = 180
 const TARGET_GROWTH_MB = 150
 
-const directory = mkdtempSync(join(tmpdir(), 'tenantry-bench-'))
-const postgres = await startEmbedded({ directory })
-await migrate({
-  url: postgres.urls.owner,
-  directory: fileURLToPath(new URL('../packages/identity/migrations', import.meta.url)),
-})
-const owner = connect(postgres.urls.owner, 1)
-await grantApplication(owner, 'tenantry_app')
-await owner.end()
-const identity = await startIdentity({ urls: postgres.urls })
+const scratch = await openScratchDatabase()
+const identity = await startIdentity({ urls: scratch.urls })
 const { database, secrets, clock } = identity
 const logger = createLogger({ level: 'silent' })
 const deps = {
@@ -75,8 +61,7 @@ console.log(
 )
 console.log(large.importSeconds <= TARGET_SECONDS && growth <= TARGET_GROWTH_MB ? 'met' : 'MISSED')
 await identity.close()
-await postgres.stop()
-rmSync(directory, { recursive: true, force: true })
+await scratch.stop()
 
 async function measure(users: number) {
   globalThis.gc?.()

@@ -26,6 +26,7 @@ async function run(): Promise<{ ready: number; stopped: number }> {
       TENANTRY_HTTP_PORT: '24000',
       TENANTRY_HTTPS_PORT: '24001',
       TENANTRY_GATEWAY_PORT: '24002',
+      TENANTRY_CONTROL_PLANE_PORT: '24010',
       TENANTRY_APP_PORT: '24003',
     },
     stdio: ['ignore', 'pipe', 'inherit'],

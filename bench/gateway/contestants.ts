@@ -1,6 +1,6 @@
 /** Starts and stops the processes of the measurement, each pinned to the core it is measured on. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 
@@ -8,6 +8,7 @@ export interface Contestant {
   readonly name: string
   readonly port: number
   readonly pid: number
+  readonly child: ChildProcess
 }
 
 const here = import.meta.dirname
@@ -24,7 +25,7 @@ export function missingTool(): string | null {
 }
 
 export function startNode(file: string, cpu: number, args: readonly string[]): Promise<ChildProcess> {
-  const command = ['-c', String(cpu), process.execPath, path.join(here, file), ...args]
+  const command = ['-c', String(cpu), process.execPath, '--expose-gc', path.join(here, file), ...args]
   const child = spawn('taskset', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   return new Promise((resolve, reject) => {
     child.once('message', () => resolve(child))
@@ -32,17 +33,28 @@ export function startNode(file: string, cpu: number, args: readonly string[]): P
   })
 }
 
-/** Writes the configuration and starts HAProxy with it, in the foreground, as one process. */
-export function startHaproxy(directory: string, cpu: number, values: Readonly<Record<string, string>>): ChildProcess {
-  const template = readFileSync(path.join(here, 'haproxy.cfg'), 'utf8')
-  const config = template.replace(/@([\w-]+)@/g, (_whole, name: string) => {
+/**
+ * Writes the configuration and starts HAProxy with it, in the foreground, as one process.
+ *
+ * @param template file beside this one
+ * @param log where standard output goes
+ */
+export function startHaproxy(
+  directory: string,
+  cpu: number,
+  template: string,
+  log: string,
+  values: Readonly<Record<string, string>>,
+): ChildProcess {
+  const config = readFileSync(path.join(here, template), 'utf8').replace(/@([\w-]+)@/g, (_whole, name: string) => {
     const value = values[name]
-    if (value === undefined) throw new Error(`haproxy.cfg asks for @${name}@, which gateway.ts does not give`)
+    if (value === undefined) throw new Error(`${template} asks for @${name}@, which it is not given`)
     return value
   })
-  const file = path.join(directory, 'haproxy.cfg')
+  const file = path.join(directory, template)
   writeFileSync(file, config)
-  return spawn('taskset', ['-c', String(cpu), 'haproxy', '-db', '-q', '-f', file], { stdio: 'inherit' })
+  const command = ['-c', String(cpu), 'haproxy', '-db', '-q', '-f', file]
+  return spawn('taskset', command, { stdio: ['ignore', openSync(log, 'a'), 'inherit'] })
 }
 
 /** A port nobody listens on at the moment. */

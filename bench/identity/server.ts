@@ -1,9 +1,5 @@
 /** One identity process on an embedded PostgreSQL of its own, holding as many users and organizations as it is told. */
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { createActionRunner } from '@tenantry/identity/actions/runner.ts'
 import { createConfigurationCache } from '@tenantry/identity/configuration-cache.ts'
 import { seedEnvironment } from '@tenantry/identity/environments/seed.ts'
@@ -12,30 +8,22 @@ import { signJwt } from '@tenantry/identity/keys/jwt.ts'
 import { createKeyrings } from '@tenantry/identity/keys/keyring.ts'
 import { managementScopes } from '@tenantry/identity/resources/management-scopes.ts'
 import { epochSeconds, systemClock } from '@tenantry/kernel/clock.ts'
-import { grantApplication } from '@tenantry/kernel/database/application-role.ts'
 import { connect, createDatabase } from '@tenantry/kernel/database/database.ts'
-import { startEmbedded } from '@tenantry/kernel/database/embedded.ts'
-import { migrate } from '@tenantry/kernel/database/migrate.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
 import Fastify from 'fastify'
 import pino from 'pino'
+import { databaseCpu } from './database-cpu.ts'
 import { load, type Size } from './load.ts'
+import { openScratchDatabase } from './scratch-database.ts'
 
 const size = JSON.parse(process.argv[2]!) as Size
-const directory = mkdtempSync(join(tmpdir(), 'tenantry-bench-'))
-chmodSync(directory, 0o711)
-const postgres = await startEmbedded({ directory })
-await migrate({
-  url: postgres.urls.owner,
-  directory: fileURLToPath(new URL('../../packages/identity/migrations', import.meta.url)),
-})
-const owner = connect(postgres.urls.owner, 1)
-await grantApplication(owner, 'tenantry_app')
-
-const database = await createDatabase({ urls: postgres.urls })
+const scratch = await openScratchDatabase()
+const database = await createDatabase({ urls: scratch.urls })
 const secrets = createSecrets(Buffer.alloc(32, 1))
-const logger = createLogger({ destination: pino.destination({ fd: openSync('/dev/null', 'w'), sync: false }) })
+// As \`npm start\` opens its log.
+const destination = pino.destination({ dest: '/dev/null', sync: false, minLength: 4096, periodicFlush: 100 })
+const logger = createLogger({ destination })
 const runner = createActionRunner({ logger })
 const app = await createIdentity({
   database,
@@ -53,6 +41,7 @@ const environment = await seedEnvironment(
   { database, secrets, clock: systemClock },
   { name: 'Bench', origins: [origin] },
 )
+const owner = connect(scratch.urls.owner, 1)
 await load(owner, environment.id, size)
 await owner.end()
 const keyrings = createKeyrings({ database, secrets, cache: createConfigurationCache({ onChange: () => {} }) })
@@ -71,34 +60,16 @@ const hello = Fastify()
 hello.get('/', async () => ({ hello: 'world' }))
 await hello.listen({ port: 0, host: '127.0.0.1' })
 
-const postmaster = Number(readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8').split('\n')[0])
-
-/** Clock ticks of the database server so far, those of ended backends included. */
-function databaseTicks(): number {
-  const statOf = (pid: string | number) => {
-    try {
-      return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-    } catch {
-      return undefined
-    }
-  }
-  const sum = (stat: string[] | undefined, ...fields: number[]) =>
-    stat ? fields.reduce((total, field) => total + Number(stat[field]), 0) : 0
-  const children = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && statOf(pid)?.[1] === String(postmaster))
-  return sum(statOf(postmaster), 11, 12, 13, 14) + children.reduce((total, pid) => total + sum(statOf(pid), 11, 12), 0)
-}
-
 process.on('message', () => {
   const { user, system } = process.cpuUsage()
-  process.send!({ server: user + system, database: databaseTicks() * 10_000 })
+  process.send!({ server: user + system, database: databaseCpu(scratch.directory) })
 })
 process.on('disconnect', async () => {
   await hello.close()
   await app.close()
   await runner.close()
   await database.close()
-  await postgres.stop()
-  rmSync(directory, { recursive: true, force: true })
+  await scratch.stop()
   process.exit(0)
 })
 process.send!({
