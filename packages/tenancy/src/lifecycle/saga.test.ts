@@ -60,6 +60,15 @@ test('a saga runs its steps in order, remembers what they found, and tells each 
   assert.deepEqual(await eventsOf(saga.tenantId), TOLD)
 })
 
+test('a saga of a tenant that is asked for many times at once, with one key, is one saga for all who ask', async () => {
+  for (let tenant = 0; tenant < 30; tenant++) {
+    const request = { saga: 'errand', key: newKey(), tenantId: `asked-${tenant}`, input: {} }
+    const sagas = await Promise.all(Array.from({ length: 6 }, () => lifecycle.run(request)))
+    assert.equal(new Set(sagas.map(({ id }) => id)).size, 1)
+    for (const { state } of sagas) assert.equal(state, 'done')
+  }
+})
+
 test('a refusal takes back what was done, in reverse, the half-done step included, and tells so', async () => {
   const order: string[] = []
   const definition = errand(database.application)

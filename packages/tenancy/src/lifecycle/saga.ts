@@ -148,19 +148,20 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     }
     let found = await store.findByKey(sql, schema, identified)
     if (!found) {
-      await inScope(sql, {}, async (tx) => {
+      const inserting = inScope(sql, {}, async (tx) => {
         if (!(await store.insert(tx, schema, created))) return
         const saga: store.Saga = { ...created, memory: {}, state: 'running', failure: null, attempts: 0 }
         await definition.begin?.(tx, saga)
         await tell(tx, saga, definition.events?.begins, 'begin')
-      }).catch((error: { code?: unknown; constraint_name?: unknown }) => {
-        if (error.code !== '23505' || error.constraint_name !== 'sagas_one_per_tenant') throw error
-        throw new LifecycleRefused(
-          'tenant_busy',
-          'Something else is being done to this tenant. Try again when it is over.',
-        )
       })
+      const busy = await inserting.then(() => false, isOneTooMany)
       found = await store.findByKey(sql, schema, identified)
+      // Not before it was looked for: of two with one key that insert at the same moment, PostgreSQL lets the second fail at
+      // this index too, although its own `on conflict` names another.
+      if (!found && busy) {
+        const message = 'Something else is being done to this tenant. Try again when it is over.'
+        throw new LifecycleRefused('tenant_busy', message)
+      }
     }
     if (!found) throw new Error('A saga vanished.')
     if (!found.requestHash.equals(requestHash)) {
@@ -299,6 +300,12 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       return due.length
     },
   }
+}
+
+/** @throws every other error */
+function isOneTooMany(error: { code?: unknown; constraint_name?: unknown }): true {
+  if (error.code === '23505' && error.constraint_name === 'sagas_one_per_tenant') return true
+  throw error
 }
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
