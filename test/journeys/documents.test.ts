@@ -91,7 +91,7 @@ test('docs/guides/spa.md: the application of the guide signs in its person and g
     await tab.fill('input#password', 'two herons at dawn')
     await tab.click('button[data-action-button-primary=true]')
     await tab.waitForURL(`${app}/`)
-    await tab.waitForFunction('document.body.textContent.includes(" may ")')
+    await tab.waitForSelector('body:has-text(" may ")')
     assert.equal(
       (await tab.textContent('body'))!.trim(),
       'ona@parcels.example may openid profile email offline_access read:parcels',

@@ -25,6 +25,14 @@ export async function evaluate(page: Page, expression: string): Promise<unknown>
   return answer.result.value
 }
 
+/** Waits for something to be so. The driver's own `waitForFunction` evaluates in the page, where the policy forbids it. */
+async function until(page: Page, expression: string): Promise<void> {
+  for (const deadline = Date.now() + 20_000; !(await evaluate(page, expression)); ) {
+    assert.ok(Date.now() < deadline, `Not so after 20 s: ${expression}`)
+    await new Promise((done) => setTimeout(done, 20))
+  }
+}
+
 /** What axe finds; with `rules`, only by these. */
 export async function violations(page: Page, rules?: string[]): Promise<unknown> {
   if ((await evaluate(page, 'typeof axe')) === 'undefined') await evaluate(page, `${axe};0`)
@@ -41,7 +49,7 @@ export async function show(page: Page, colorScheme: (typeof THEMES)[number]): Pr
   await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
   // The browser applies it when it next draws: until the query matches, two frames are out and nothing moves any more, a
   // colour may still be of the other theme.
-  await page.waitForFunction(`matchMedia('(prefers-color-scheme: ${colorScheme})').matches`)
+  await until(page, `matchMedia('(prefers-color-scheme: ${colorScheme})').matches`)
   await page.evaluate(
     `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 150))))`,
   )

@@ -42,7 +42,7 @@ test('the administrator finds the page, alone in the company, and invites somebo
 
   await anna.focus('button:has-text("Invite somebody")')
   await anna.keyboard.press('Enter')
-  await anna.waitForFunction('document.activeElement.id === "invitee"')
+  await anna.waitForSelector("#invitee:focus")
   await anna.keyboard.type('ben@')
   await anna.keyboard.press('Enter')
   await anna.waitForSelector('#invitee-error')
@@ -88,7 +88,7 @@ test('the only administrator cannot give that up; after another one is made, the
   await anna.click('dialog button:has-text("Save")')
   await anna.waitForSelector('dialog [role=alert]:has-text("This is the only administrator")')
   await anna.keyboard.press('Escape')
-  await anna.waitForFunction('document.activeElement.getAttribute("aria-label") === "Change anna@bluekite.example"')
+  await anna.waitForSelector('button[aria-label="Change anna@bluekite.example"]:focus')
 
   await anna.click('button[aria-label="Change ben@bluekite.example"]')
   await anna.check('dialog label:has-text("Administrator") input')
