@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { relative } from 'node:path'
+import chromium from '@sparticuz/chromium'
 import { schemas } from '../packages/cli/src/schemas.ts'
 import { openTestDatabase } from './test-database.ts'
 
@@ -28,6 +29,8 @@ async function main(): Promise<number> {
     console.error('--postgres needs DATABASE_URL, a PostgreSQL server on which databases and roles may be created.')
     return 1
   }
+  // Unpacked here, once: to the package, what another process has half written is whole.
+  await chromium.executablePath()
   const database = await openTestDatabase({ serverUrl: onServer ? process.env.DATABASE_URL : undefined, schemas })
   try {
     if (stopped.signal.aborted) return 130

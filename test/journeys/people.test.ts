@@ -42,7 +42,7 @@ test('the administrator finds the page, alone in the company, and invites somebo
 
   await anna.focus('button:has-text("Invite somebody")')
   await anna.keyboard.press('Enter')
-  await anna.waitForSelector("#invitee:focus")
+  await anna.waitForSelector('#invitee:focus')
   await anna.keyboard.type('ben@')
   await anna.keyboard.press('Enter')
   await anna.waitForSelector('#invitee-error')
