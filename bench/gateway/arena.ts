@@ -13,7 +13,8 @@ export interface Arena {
   readonly directory: string
   readonly issuer: Issuer
   readonly upstreamPort: number
-  gateway(name: string, options?: Partial<ServerOptions>): Promise<Contestant>
+  /** On the measured core, unless `cpu` names another. */
+  gateway(name: string, options?: Partial<ServerOptions>, cpu?: number): Promise<Contestant>
   haproxy(name: 'haproxy' | 'haproxy-plain'): Promise<Contestant>
   fastify(name: string): Promise<Contestant>
   close(): void
@@ -40,11 +41,11 @@ export async function openArena(): Promise<Arena> {
     directory,
     issuer,
     upstreamPort,
-    gateway: async (name, changes = {}) => {
+    gateway: async (name, changes = {}, cpu = measuredCpu) => {
       const port = await freePort()
-      const plain = { logFile: log(name), routes: 0, isBare: false, tokenCacheBytes: null }
+      const plain = { logFile: log(name), routes: 0, isBare: false, tokenCacheBytes: null, limits: null }
       const options: ServerOptions = { port, ...facts, ...plain, ...changes }
-      return joined(name, port, await startNode('server.ts', measuredCpu, [JSON.stringify(options)]))
+      return joined(name, port, await startNode('server.ts', cpu, [JSON.stringify(options)]))
     },
     haproxy: async (name) => {
       const port = await freePort()

@@ -1,5 +1,6 @@
 /** Our side, in a process of its own: the gateway as it ships, with its access log in a file. */
 import { systemClock } from '@tenantry/kernel/clock.ts'
+import { createDatabase, type DatabaseUrls } from '@tenantry/kernel/database/database.ts'
 import { pino } from 'pino'
 import { logToLines } from '../../packages/gateway/src/access-log/access-log.ts'
 import { openLogFile } from '../../packages/gateway/src/access-log/file.ts'
@@ -7,6 +8,7 @@ import { createDiscover } from '../../packages/gateway/src/authorizers/discovery
 import { createFetchJson } from '../../packages/gateway/src/authorizers/fetch-json.ts'
 import { loadOpenApi } from '../../packages/gateway/src/definition/openapi.ts'
 import { createGateway } from '../../packages/gateway/src/gateway.ts'
+import { createSharedBuckets } from '../../packages/gateway/src/limits/store.ts'
 
 export interface ServerOptions {
   readonly port: number
@@ -21,6 +23,8 @@ export interface ServerOptions {
   readonly isBare: boolean
   /** `null`: the gateway's default. */
   readonly tokenCacheBytes: number | null
+  /** The database through which it shares its limits with other processes; `null`: it has its own. */
+  readonly limits: DatabaseUrls | null
 }
 
 const options = JSON.parse(process.argv[2]!) as ServerOptions
@@ -78,11 +82,13 @@ paths:
 
 const { api } = await loadOpenApi(document, { id: 'bench', discover: createDiscover(createFetchJson()) })
 const logger = pino({ level: 'warn' })
+const database = options.limits === null ? null : await createDatabase({ urls: options.limits, poolSize: 2 })
 const gateway = createGateway({
   apis: [api],
   clock: systemClock,
   logger,
   accessLog: options.logFile === null ? null : logToLines(await openLogFile(options.logFile, logger)),
+  ...(database === null ? {} : { sharedBuckets: createSharedBuckets(database) }),
   ...(options.tokenCacheBytes === null ? {} : { tokenCacheBytes: options.tokenCacheBytes }),
 })
 await gateway.listen(options.port, '127.0.0.1')
