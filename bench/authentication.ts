@@ -14,12 +14,12 @@
  */
 import { loadavg } from 'node:os'
 import { closeConnections } from './identity/requests.ts'
-import { measure, median, message, spawnChild, startServer } from './identity/server-process.ts'
+import { measure, median, message, settle, spawnChild, startServer } from './identity/server-process.ts'
 import { prepareSignIns, type SignIns } from './identity/sign-ins.ts'
 
 const ROUNDS = 7
-/** A server that has run for a while: its code is compiled, and PostgreSQL has looked at the tables that fill. */
-const WARM_UP_MS = Number(process.env.BENCH_WARM_UP_SECONDS ?? 40) * 1000
+/** A server that has run for a while: its code is compiled. */
+const WARM_UP_MS = Number(process.env.BENCH_WARM_UP_SECONDS ?? 20) * 1000
 const SCALE_TARGET = 1.1
 const users = Number(process.env.BENCH_USERS ?? 1_000_000)
 
@@ -74,7 +74,10 @@ const results = []
 for (const [claim, { work, unit, ratio, target, met }] of Object.entries(CLAIMS)) {
   const run = async ({ server, signIns }: (typeof sides)[number], milliseconds = 2500) =>
     (await measure(server, signIns[work], { milliseconds })).microseconds
-  for (const side of sides) await run(side, WARM_UP_MS)
+  for (const side of sides) {
+    await run(side, WARM_UP_MS)
+    await settle(side.server)
+  }
   const rounds: { small: number; large: number; unit: number }[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const before = round % 2 === 0 ? await alone(unit) : undefined

@@ -48,6 +48,12 @@ const usage = ({ child }: ServerProcess): Promise<{ server: number; database: nu
   return message(child)
 }
 
+/** Lets PostgreSQL look at its tables as they are now. */
+export async function settle({ child }: ServerProcess): Promise<void> {
+  child.send('settle')
+  await message(child)
+}
+
 /** Does the work over and over, on several connections at once. */
 export async function measure(
   server: ServerProcess,
