@@ -64,15 +64,20 @@ export {
 } from './placement/provisioning.ts'
 export { TenantUnavailable, type TenantUnavailableCode } from './placement/refusal.ts'
 export type { SiloConnectionsOptions } from './placement/silo-connections.ts'
+export type { CatalogClient, CatalogOptions } from './postgres/isolation/catalog.ts'
 export {
-  type CatalogClient,
-  type CatalogOptions,
   findRoleProblems,
   findUnprotectedTables,
+  type InspectionOptions,
+  type IsolationFinding,
+  type IsolationProblem,
+  inspectIsolation,
   type RoleProblem,
   type TableProblem,
   type UnprotectedTable,
-} from './postgres/catalog.ts'
+} from './postgres/isolation/inspect.ts'
+export { protect } from './postgres/isolation/protect.ts'
+export { type ProtectOptions, protectSql, type TableToProtect } from './postgres/isolation/protect-sql.ts'
 export { createTenantDatabase, postgresDriver } from './postgres/postgres-js.ts'
 export {
   type Driver,

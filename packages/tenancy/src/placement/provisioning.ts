@@ -6,7 +6,7 @@
  */
 import { createHmac } from 'node:crypto'
 import type { Sql } from 'postgres'
-import { findUnprotectedTables } from '../postgres/catalog.ts'
+import { findUnprotectedTables } from '../postgres/isolation/inspect.ts'
 import { quoted } from '../postgres/quoted.ts'
 import { forgetMoves, makeMovable } from './movable.ts'
 import type { Placement } from './placement.ts'

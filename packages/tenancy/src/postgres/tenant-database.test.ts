@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Sql } from 'postgres'
 import { withIdentity } from '../identity/context.ts'
 import { backgroundIdentity } from '../identity/saas-identity.ts'
-import { findUnprotectedTables } from './catalog.ts'
+import { findUnprotectedTables } from './isolation/inspect.ts'
 import { createTenantDatabase } from './postgres-js.ts'
 import type { TenantDatabase } from './tenant-database.ts'
 import { createItems, startTestDatabase, type TestDatabase } from './test-database.ts'
@@ -316,7 +316,7 @@ test('unprotected relations are listed by name with their reasons, and work stop
     create table parts_2026 partition of parts for values from ('2026-01-01') to ('2027-01-01');
     create view careless as select * from items;
     create view careful with (security_invoker = true) as select * from items;
-    create materialized view copied as select * from items;
+    create materialized view copied as select * from items; grant select on copied to "${applicationRole}";
     create table granted (tenant_id text);
     alter table granted enable row level security; alter table granted force row level security;
     create policy tenant on granted using (${tenant}) with check (${tenant});

@@ -1,6 +1,7 @@
 /** The database of a multi-tenant application: there is no way to a row but through somebody's identity. */
 import { currentIdentity } from '../identity/context.ts'
-import { type CatalogOptions, findRoleProblems, findUnprotectedTables } from './catalog.ts'
+import type { CatalogOptions } from './isolation/catalog.ts'
+import { requireIsolation } from './isolation/inspect.ts'
 import type { Scope, Tx } from './transaction.ts'
 
 /**
@@ -28,8 +29,9 @@ export interface TenantDatabase<Transaction = Tx> {
   inTenant<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
   /**
    * Asks the catalog whether isolation holds at all; call it at start-up.
-   * @throws when the role is a superuser, has BYPASSRLS, owns tenants' tables (or may become such a role), or when a
-   * tenant's table is not protected. The message names the role or the tables and the remedy.
+   * @throws when the server has a version that is known to show rows past row-level security, when the role is a superuser, has
+   * BYPASSRLS, owns tenants' tables (or may become such a role), or when a tenant's table is not protected. The message names
+   * the server, the role or the tables, and the remedy. For the rest, and for CI, there is `inspectIsolation`.
    */
   assertSafe(): Promise<void>
 }
@@ -55,7 +57,7 @@ export function tenantDatabaseOver<Transaction>(
 
   const assertSafe = (): Promise<void> => {
     // A failure is not remembered: the remedy is applied in the database, and the next try shall see it.
-    safe ??= check(driver, { ...options, setting }).catch((error: unknown) => {
+    safe ??= requireIsolation(driver, { ...options, setting }).catch((error: unknown) => {
       safe = undefined
       throw error
     })
@@ -68,20 +70,5 @@ export function tenantDatabaseOver<Transaction>(
       await assertSafe()
       return driver.inScope({ [setting]: tenantId }, work)
     },
-  }
-}
-
-async function check(driver: Driver<unknown>, options: CatalogOptions): Promise<void> {
-  const roles = await findRoleProblems(driver, options)
-  if (roles.length > 0) {
-    const list = roles.map(({ role, problem }) => `${role} ${problem}`).join('; ')
-    throw new Error(
-      `Tenants are not isolated on this connection: ${list}. Connect as a role that owns nothing, with NOSUPERUSER NOBYPASSRLS.`,
-    )
-  }
-  const tables = await findUnprotectedTables(driver, options)
-  if (tables.length > 0) {
-    const list = tables.map(({ table, problems }) => `${table} (${problems.join(', ')})`).join('; ')
-    throw new Error(`Tenants are not isolated in these relations: ${list}. See findUnprotectedTables for each reason.`)
   }
 }
