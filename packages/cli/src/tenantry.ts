@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util'
 import { Problem } from '@tenantry/kernel/problem.ts'
 import { definitionHelp, definitionVerbs, runDefinitionCommand } from './definitions/command.ts'
+import { isolationCommand } from './isolation/command.ts'
 import { proveIsolationCommand } from './prove-isolation/command.ts'
 import { runCommand, runHelp } from './run/command.ts'
 import { definitions, readSettings } from './settings.ts'
@@ -16,6 +17,10 @@ async function main(): Promise<void> {
   if (group === 'gateway') return gateway(verb, args)
   if (group === 'prove-isolation') {
     process.exitCode = await proveIsolationCommand(process.argv.slice(3), process.env)
+    return
+  }
+  if (group === 'isolation') {
+    process.exitCode = await isolationCommand(process.argv.slice(3), process.env)
     return
   }
   const { values, positionals } = parseArgs({
@@ -53,6 +58,7 @@ function help(): void {
   print(`${bold('Usage')}  tenantry start [--json] [--log]`)
   print('       tenantry gateway run <file> [options]')
   print('       tenantry prove-isolation --openapi <file|url> [options]')
+  print('       tenantry isolation check|protect [options]')
   print()
   print('  start    Run everything: issuer, Management API, Universal Login, gateway and the sample SaaS.')
   print('  --json   Print one line of JSON when ready, instead of the table.')
@@ -66,6 +72,11 @@ function help(): void {
   print('                 tenantry gateway help tells their options.')
   print('  prove-isolation    Try any API as one tenant with what is another’s, and report each leak.')
   print('                 tenantry prove-isolation --help tells its options.')
+  print(
+    '  isolation check    Ask a database whether its tables, roles and grants keep tenants apart, and how to mend them.',
+  )
+  print('  isolation protect    Print the SQL by which existing tables keep tenants apart.')
+  print('                 tenantry isolation --help tells their options.')
   print()
   print(bold('Settings'))
   for (const { variable, default: fallback, describe } of Object.values(definitions)) {

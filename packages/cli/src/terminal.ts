@@ -6,6 +6,15 @@ export const bold = paint(1)
 export const dim = paint(2)
 export const accent = paint(36)
 
+export interface Paint {
+  bold(text: string): string
+  dim(text: string): string
+  accent(text: string): string
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal obeys control characters, and what others have named holds any
+export const printable = (text: string): string => text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')
+
 export const print = (line = ''): void => void process.stdout.write(`${line}\n`)
 
 export const step = (text: string): void => print(dim(`  ${text} …`))

@@ -1,14 +1,6 @@
 /** A proof for people: leaks first, route by route, then what was tested and what was not. */
 import { kinds, type Proof, type RouteCoverage } from '@tenantry/tenancy/proof'
-
-export interface Paint {
-  bold(text: string): string
-  dim(text: string): string
-  accent(text: string): string
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal obeys control characters, and APIs answer with any
-const printable = (text: string): string => text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')
+import { type Paint, printable } from '../terminal.ts'
 
 export function reportLines(proof: Proof, { bold, dim, accent }: Paint): string[] {
   const lines: string[] = []

@@ -103,7 +103,7 @@ test('running it again changes nothing', async () => {
   const both = options({ tables: ['customers', 'orders'], addColumn: true })
   const shape = () => owner`
     select c.oid::text, c.relname, a.attname, a.attnotnull, pg_get_expr(d.adbin, d.adrelid) as preset, c.relacl::text,
-      (select json_agg(json_build_array(conname, pg_get_constraintdef(o.oid)) order by conname) from pg_constraint o where o.conrelid = c.oid) as keys,
+      (select json_agg(json_build_array(conname, pg_get_constraintdef(o.oid)) order by conname) from pg_constraint o where o.conrelid = c.oid and contype in ('p', 'f')) as keys,
       (select json_agg(polname) from pg_policy p where p.polrelid = c.oid) as policies
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
     where c.relnamespace = ${database.schema}::regnamespace and c.relkind = 'r' order by 2, 3`
