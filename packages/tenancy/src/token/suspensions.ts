@@ -1,11 +1,10 @@
 /**
  * Which organizations are suspended, as the issuer says every two seconds. A signature says what was true when the token
- * was made; this says what has become of its organization since. The whole list comes each time, so nothing is missed,
- * and requests never wait: they look into a set.
+ * was made; this says what has become of its organization since.
  */
-import { setTimeout as wait } from 'node:timers/promises'
 import { systemTime } from '../clock.ts'
 import { TokenRefused } from '../refusal.ts'
+import { followSuspensions } from './suspension-feed.ts'
 import type { VerifiedToken } from './verifier.ts'
 
 export interface SuspensionOptions {
@@ -46,95 +45,48 @@ const TIMEOUT_MS = 1_500
  * const authenticate = createAuthenticator({ verifier, suspensions, tenantClaim: 'https://example.com/tenantId' })
  */
 export function createSuspensions(options: SuspensionOptions): Suspensions {
-  const { issuer, pollSeconds = 2, closedAfterSeconds = 5 } = options
-  const now = options.now ?? systemTime
-  const readList = listReader(options, () => now().getTime() / 1000)
-  const stop = new AbortController()
-  let suspended: ReadonlySet<string> = new Set()
-  let knownAt = Number.NEGATIVE_INFINITY
-  const first = Promise.withResolvers<void>()
-
-  const poll = async () => {
-    // Its age counts from the moment it was asked for: a slow answer is an old one.
-    const askedAt = now().getTime()
-    try {
-      suspended = await readList()
-      knownAt = askedAt
-      first.resolve()
-    } catch (error) {
-      options.onFault?.(error)
-    }
-  }
-  const run = async () => {
-    while (!stop.signal.aborted) {
-      await poll()
-      await wait(pollSeconds * 1000, undefined, { ref: false, signal: stop.signal }).catch(() => undefined)
-    }
-  }
-  void run()
-
+  const { issuer, pollSeconds = 2, closedAfterSeconds = 5, now = systemTime, onFault } = options
+  const base = issuer.replace(/\/$/, '')
+  const { url = `${base}/api/v2/suspended-organizations` } = options
+  const feed = followSuspensions({
+    url,
+    credentials: {
+      tokenUrl: `${base}/oauth/token`,
+      audience: `${base}/api/v2/`,
+      scope: 'read:organizations_summary',
+      ...options.credentials,
+    },
+    ask: askBy(options.fetch ?? globalThis.fetch),
+    now: () => now().getTime(),
+    pollMilliseconds: pollSeconds * 1000,
+    ...(onFault ? { onFault } : {}),
+  })
   return {
-    ready: first.promise,
-    close: () => stop.abort(),
+    ready: feed.ready,
+    close: feed.close,
     check(token) {
       const organization = token.claims.org_id
       if (token.issuer !== issuer || organization === undefined) return
-      if (now().getTime() - knownAt > closedAfterSeconds * 1000) {
+      if (feed.age() > closedAfterSeconds * 1000) {
         throw new TokenRefused('suspensions_unknown', 'Whether the organization is suspended is not known right now.')
       }
-      if (typeof organization !== 'string' || suspended.has(organization)) {
+      if (typeof organization !== 'string' || feed.has(organization)) {
         throw new TokenRefused('tenant_suspended', 'The organization is suspended.')
       }
     },
   }
 }
 
-/** Reads the whole list, page by page, with a token that is kept until the middle of its life. */
-function listReader(options: SuspensionOptions, seconds: () => number): () => Promise<ReadonlySet<string>> {
-  const base = options.issuer.replace(/\/$/, '')
-  const { clientId, clientSecret, scope = 'read:organizations_summary', ...at } = options.credentials
-  const { tokenUrl = `${base}/oauth/token`, audience = `${base}/api/v2/` } = at
-  const list = options.url ?? `${base}/api/v2/suspended-organizations`
-  let token: { text: string; until: number } | undefined
-
-  const ask = async (url: string, init: RequestInit) => {
-    const request = { ...init, redirect: 'error' as const, signal: AbortSignal.timeout(TIMEOUT_MS) }
-    const response = await (options.fetch ?? globalThis.fetch)(url, request)
-    if (response.status === 401 || response.status === 403) token = undefined
-    if (response.status !== 200) throw new Error(`${url} answered ${response.status}.`)
+const askBy =
+  (fetch: typeof globalThis.fetch) =>
+  async (url: string, { form, headers = {} }: { form?: Record<string, string>; headers?: Record<string, string> }) => {
+    const sent = form ? { method: 'POST', body: new URLSearchParams(form) } : {}
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const response = await fetch(url, { ...sent, headers, redirect: 'error', signal })
+    if (response.status !== 200) {
+      throw Object.assign(new Error(`${url} answered ${response.status}.`), { status: response.status })
+    }
     const text = await response.text()
     if (text.length > MAX_BYTES) throw new Error(`${url} answered more than ${MAX_BYTES} characters.`)
-    return object(JSON.parse(text), url)
+    return JSON.parse(text) as unknown
   }
-  const bearer = async () => {
-    if (token && seconds() < token.until) return token.text
-    const form = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret, audience, scope }
-    const answer = await ask(tokenUrl, { method: 'POST', body: new URLSearchParams(form) })
-    const { access_token: text, expires_in: life } = answer
-    if (typeof text !== 'string' || typeof life !== 'number') throw new Error(`${tokenUrl} answered no token.`)
-    token = { text, until: seconds() + life / 2 }
-    return text
-  }
-
-  return async () => {
-    const found = new Set<string>()
-    let from = ''
-    do {
-      const page = `${list}?take=100${from === '' ? '' : `&from=${encodeURIComponent(from)}`}`
-      const { organizations, next } = await ask(page, { headers: { authorization: `Bearer ${await bearer()}` } })
-      if (!Array.isArray(organizations)) throw new Error(`${list} answered no list.`)
-      for (const row of organizations) {
-        const { id } = object(row, list)
-        if (typeof id !== 'string') throw new Error(`${list} lists an organization without id.`)
-        found.add(id)
-      }
-      from = typeof next === 'string' ? next : ''
-    } while (from !== '')
-    return found
-  }
-}
-
-function object(value: unknown, url: string): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
-  throw new Error(`${url} answered no JSON object.`)
-}
