@@ -4,12 +4,15 @@ import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, OneOf, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
 import { canonicalAudience, refusals } from '../management-api.ts'
+import { managementScopes } from '../management-scopes.ts'
 import { shown as organizationShown } from '../organizations/rules.ts'
 import { Organization } from '../organizations/schema.ts'
 import { answer, BothPagings, PageAnswer, pageOf } from '../paging.ts'
+import { isManagement, refuseBeyondOwn } from '../permissions/rules.ts'
 import * as resourceServers from '../resource-servers/store.ts'
 import { changed, granted, problems, shown } from './rules.ts'
 import { ClientGrant, ClientGrantFilter, ClientGrantId, CreateClientGrant, UpdateClientGrant } from './schema.ts'
+import type { ClientGrantRow } from './store.ts'
 import * as store from './store.ts'
 
 const tags = ['client-grants']
@@ -70,6 +73,7 @@ export const clientGrants: Slice<{ database: Database; clock: Clock }> =
           // Locked, so that no scope leaves the API between the check and the insert.
           const api = await resourceServers.lockIdentifier(tx, canonicalAudience(environment, body.audience))
           const grant = granted(body, api, clock.now())
+          refuseMore(request, grant)
           await store.insert(tx, environment.id, grant)
           return grant
         })
@@ -107,11 +111,14 @@ export const clientGrants: Slice<{ database: Database; clock: Clock }> =
         },
       },
       async (request) => {
-        const row = await database.inEnvironment(request.environment.id, async (tx) => {
+        const { environment, params, body } = request
+        const row = await database.inEnvironment(environment.id, async (tx) => {
           // The API is locked first everywhere, so that two changes never wait for each other.
-          const { audience } = await store.get(tx, request.params.id)
+          const { audience } = await store.get(tx, params.id)
           const api = await resourceServers.lockIdentifier(tx, audience)
-          const next = changed(await store.lock(tx, request.params.id), request.body, api, clock.now())
+          const former = await store.lock(tx, params.id)
+          const next = changed(former, body, api, clock.now())
+          refuseMore(request, next, former)
           await store.save(tx, next)
           return next
         })
@@ -161,3 +168,14 @@ export const clientGrants: Slice<{ database: Database; clock: Clock }> =
       },
     )
   }
+
+/** @throws Problem `beyond_own_scopes` for more of the Management API than it was and than who asks holds */
+function refuseMore(asker: Parameters<typeof refuseBeyondOwn>[0], next: ClientGrantRow, former?: ClientGrantRow): void {
+  if (!isManagement(asker.environment, next.audience)) return
+  const scopes = (row: ClientGrantRow) => (row.allow_all_scopes ? managementScopes : row.scope)
+  const before = new Set(former ? scopes(former) : [])
+  refuseBeyondOwn(
+    asker,
+    scopes(next).filter((scope) => !before.has(scope)),
+  )
+}

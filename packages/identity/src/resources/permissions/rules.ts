@@ -4,11 +4,15 @@
  */
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
-import { canonicalAudience } from '../management-api.ts'
+import { canonicalAudience, managementAudience } from '../management-api.ts'
 import type { PermissionName } from './schema.ts'
 
 export const problems = defineProblems({
   inexistent_permission: { status: 400, title: "The API '{api}' has no permission '{name}'." },
+  beyond_own_scopes: {
+    status: 403,
+    title: 'Nobody gives away more of the Management API than they hold. This token lacks: {scopes}',
+  },
 })
 
 /** As asked, with every alias of the Management API as the one that rows know. */
@@ -17,3 +21,35 @@ export const canonical = (environment: RequestEnvironment, permissions: Permissi
     resource_server_identifier: canonicalAudience(environment, resource_server_identifier),
     permission_name,
   }))
+
+/** Whoever asks, and how much of the Management API they hold. */
+interface Asker {
+  environment: RequestEnvironment
+  callerScopes: ReadonlySet<string>
+}
+
+/** Whether this is the API by which the environment itself is managed. */
+export const isManagement = (environment: RequestEnvironment, audience: string): boolean =>
+  canonicalAudience(environment, audience) === managementAudience(environment.origins[0]!)
+
+/**
+ * Who may edit roles or grants would otherwise hold everything a moment later: by a role of their own, or by a client.
+ *
+ * @param scopes of the Management API
+ * @throws Problem `beyond_own_scopes`
+ */
+export function refuseBeyondOwn({ callerScopes }: Asker, scopes: Iterable<string>): void {
+  const beyond = [...scopes].filter((scope) => !callerScopes.has(scope))
+  if (beyond.length > 0) throw problems.beyond_own_scopes({ facts: { scopes: beyond.slice(0, 10).join(' ') } })
+}
+
+/** The permissions as rows know them. @throws Problem `beyond_own_scopes` */
+export function givable(asker: Asker, permissions: PermissionName[]): PermissionName[] {
+  const asked = canonical(asker.environment, permissions)
+  const managing = asked.filter(({ resource_server_identifier: api }) => isManagement(asker.environment, api))
+  refuseBeyondOwn(
+    asker,
+    managing.map(({ permission_name }) => permission_name),
+  )
+  return asked
+}

@@ -42,3 +42,11 @@ export const columns = (tx: Tx) => tx`
   p.resource_server_identifier, p.permission_name, s.name as resource_server_name,
   (select scope ->> 'description' from jsonb_array_elements(s.scopes) scope
    where scope ->> 'value' = p.permission_name limit 1) as description`
+
+/** What these roles allow at one API. */
+export const listScopes = async (tx: Tx, roleIds: string[], audience: string): Promise<string[]> => {
+  const rows = await tx<{ name: string }[]>`
+    select distinct permission_name as name from role_permissions
+    where role_id = any (${roleIds}::text[]) and resource_server_identifier = ${audience} order by name`
+  return rows.map(({ name }) => name)
+}

@@ -3,7 +3,7 @@ import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
 import { refusals } from '../../management-api.ts'
 import { answer, OffsetQuery, PageAnswer, pageOf } from '../../paging.ts'
-import { canonical } from '../../permissions/rules.ts'
+import { canonical, givable } from '../../permissions/rules.ts'
 import { Permission, Permissions } from '../../permissions/schema.ts'
 import { present } from '../../wire.ts'
 import { RoleId } from '../schema.ts'
@@ -54,9 +54,10 @@ export const rolePermissions: Slice<{ database: Database }> =
       },
       async (request, reply) => {
         const { environment, params, body } = request
+        const permissions = givable(request, body.permissions)
         await database.inEnvironment(environment.id, async (tx) => {
           await roles.lock(tx, [params.id])
-          await store.insert(tx, environment.id, params.id, canonical(environment, body.permissions))
+          await store.insert(tx, environment.id, params.id, permissions)
         })
         return reply.code(201).send({})
       },

@@ -1,8 +1,10 @@
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
-import { refusals } from '../../management-api.ts'
+import { managementAudience, refusals } from '../../management-api.ts'
 import { answer, BothPagings, PageAnswer, pageOf } from '../../paging.ts'
+import { refuseBeyondOwn } from '../../permissions/rules.ts'
+import { listScopes } from '../../permissions/store.ts'
 import * as userRoles from '../../users/roles/store.ts'
 import * as users from '../../users/store.ts'
 import { present } from '../../wire.ts'
@@ -66,6 +68,7 @@ export const roleUsers: Slice<{ database: Database }> =
         await database.inEnvironment(environment.id, async (tx) => {
           await users.lockAll(tx, body.users)
           await roles.lock(tx, [params.id])
+          refuseBeyondOwn(request, await listScopes(tx, [params.id], managementAudience(environment.origins[0]!)))
           await userRoles.insert(tx, environment.id, body.users, [params.id])
         })
         return {}

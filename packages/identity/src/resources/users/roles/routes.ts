@@ -1,8 +1,10 @@
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
 import Type from 'typebox'
-import { refusals } from '../../management-api.ts'
+import { managementAudience, refusals } from '../../management-api.ts'
 import { answer, OffsetQuery, PageAnswer, pageOf } from '../../paging.ts'
+import { refuseBeyondOwn } from '../../permissions/rules.ts'
+import { listScopes } from '../../permissions/store.ts'
 import { Role } from '../../roles/schema.ts'
 import * as roles from '../../roles/store.ts'
 import { present } from '../../wire.ts'
@@ -61,6 +63,7 @@ export const userRoles: Slice<{ database: Database }> =
         await database.inEnvironment(environment.id, async (tx) => {
           await users.lockAll(tx, [params.id])
           await roles.lock(tx, body.roles)
+          refuseBeyondOwn(request, await listScopes(tx, body.roles, managementAudience(environment.origins[0]!)))
           await store.insert(tx, environment.id, [params.id], body.roles)
         })
         return reply.code(204).send(null)
