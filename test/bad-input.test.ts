@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { createWorld, openBrowser, type World } from '@tenantry/identity/oauth/fixture.ts'
 import { type Answer, type Ask, startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
 import type { MountedRoute } from '@tenantry/kernel/http/server.ts'
@@ -141,13 +142,25 @@ const UNREADABLE: [string, Ask, number[]][] = [
   ['two JSON values', { body: '{}{}', headers: JSON_TYPE }, [400]],
   ['a NUL', { body: '{"name":"a\\u0000b"}', headers: JSON_TYPE }, [400]],
   ['half a surrogate pair', { body: '{"name":"\\ud800"}', headers: JSON_TYPE }, [400]],
+  ['a member twice', { body: '{"name":"x","name":"y"}', headers: JSON_TYPE }, [400]],
+  ['a member twice, deep down', { body: '{"metadata":{"a":[{"b":1,"\\u0062":2}]}}', headers: JSON_TYPE }, [400]],
+  [
+    'a hundred thousand members',
+    { body: `{${Array.from({ length: 100_000 }, (_, n) => `"${n}":1`)}}`, headers: JSON_TYPE },
+    [400, 413],
+  ],
+  [
+    'a bomb that would inflate',
+    { body: gzipSync('{"name":"a"}'), headers: { ...JSON_TYPE, 'content-encoding': 'gzip' } },
+    [400, 415],
+  ],
   ['a prototype', { body: '{"__proto__":{"name":"x"}}', headers: JSON_TYPE }, [400]],
   [
     'bytes that are no UTF-8',
     { body: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), headers: JSON_TYPE },
     [400],
   ],
-  ['JSON nested too deep', { body: `${'['.repeat(1000)}${']'.repeat(1000)}`, headers: JSON_TYPE }, [400]],
+  ['JSON nested too deep', { body: `${'['.repeat(100_000)}${']'.repeat(100_000)}`, headers: JSON_TYPE }, [400, 413]],
   ['a form with a parameter twice', { body: 'a=1&a=2', headers: FORM_TYPE }, [400]],
   ['a form with a broken percent sign', { body: 'a=%zz', headers: FORM_TYPE }, [400]],
   ['a form with a NUL', { body: 'a=%00', headers: FORM_TYPE }, [400]],
@@ -158,7 +171,7 @@ const UNREADABLE: [string, Ask, number[]][] = [
   ['a body said to be huge', { headers: { ...JSON_TYPE, 'content-length': '2000000' } }, [413]],
 ]
 
-test('a body that cannot be read is refused at every route that takes one', async () => {
+test('N146 a body that cannot be read is refused at every route that takes one', async () => {
   const all = routes(takesBody)
   assert.ok(all.length > 50, `${all.length} routes`)
   await without(async () => {
@@ -292,4 +305,112 @@ test('no route of the Management API answers without a token, or with one that l
       }
     }
   })
+})
+
+test('N147 another content type, however it is written, gets no body past what is checked of JSON', async () => {
+  const all = routes((route) => isManagement(route) && route.schema?.body !== undefined && !takesFiles(route))
+  const body = '{"marked_unknown":1}'
+  await without(async () => {
+    for (const route of all) {
+      for (const type of [
+        'APPLICATION/JSON',
+        'application/json\t; charset=utf-8',
+        ' application/json',
+        'application/json; charset=utf-16',
+        'application/json;',
+        'application/json, text/plain',
+        'application/jsonx',
+        'text/json',
+        'application/vnd.api+json',
+        '',
+      ]) {
+        isRefusal(route, await send(route, fill(route), { body, headers: { 'content-type': type } }), type, [400, 415])
+      }
+    }
+  })
+})
+
+test('N148 an address that is broken is refused as the part of the server would that it belongs to', async () => {
+  for (const prefix of ['/api/v2', '/api/v2/users', '/oauth', '/u', '/dbconnections', '/.well-known', '']) {
+    for (const rest of [
+      '/%',
+      '/%zz',
+      '//',
+      '//users',
+      `/${'x'.repeat(9000)}`,
+      '/..%2f..%2f',
+      '/%2e%2e/users',
+      '/\\users',
+    ]) {
+      for (const method of ['GET', 'POST']) {
+        const answer = await world.env.request(prefix + rest, { method })
+        const where = `${method} ${prefix}${rest.slice(0, 20)}: ${answer.status} ${answer.text.slice(0, 200)}`
+        assert.ok([400, 401, 404, 414, 431].includes(answer.status), where)
+        assert.doesNotMatch(answer.text, /node_modules|FST_|\bat .*\.[jt]s:\d+/, where)
+        assert.equal(answer.headers['set-cookie'], undefined, where)
+      }
+    }
+  }
+  // What has no guard is public on purpose, and listed here by name.
+  const open = routes((route) => route.url.startsWith('/api/v2') && route.config?.scope === undefined)
+  assert.deepEqual([...new Set(open.map(({ url }) => url))], ['/api/v2/openapi.json'])
+})
+
+test('N152 no other verb and no header that names one gets past a guard', async () => {
+  await without(async () => {
+    for (const route of routes(isManagement)) {
+      const path = fill(route)
+      for (const method of ['HEAD', 'TRACE', 'PROPFIND']) {
+        const { status } = await world.env.request(path, { method, headers: { authorization: '' } })
+        assert.ok([400, 401, 404, 405].includes(status), `${method} ${path}: ${status}`)
+      }
+      const preflight = await world.env.request(path, { method: 'OPTIONS', headers: { authorization: '' } })
+      assert.ok([204, 401, 404].includes(preflight.status), `OPTIONS ${path}: ${preflight.status}`)
+      for (const name of ['x-http-method-override', 'x-http-method', 'x-method-override', '_method']) {
+        const headers = { authorization: '', [name]: 'GET' }
+        const ask = takesBody(route) ? { body: '{}', headers } : { headers }
+        isRefusal(route, await send(route, path, ask), name, [401])
+      }
+    }
+    for (const route of routes((each) => isManagement(each) && each.method === 'DELETE')) {
+      const headers = { authorization: `Bearer ${management}`, 'x-http-method-override': 'DELETE' }
+      const { status } = await world.env.request(`${fill(route)}?_method=DELETE`, { method: 'GET', headers })
+      assert.ok([400, 404, 501].includes(status), `${route.url}: ${status}`)
+    }
+  })
+})
+
+test('N03 N29 N151 an id of another environment gets, at every route, the answer of an id that never was', async () => {
+  const stranger = await identity.environment()
+  const token = await stranger.managementToken()
+  const known = parameters
+  const changed = (id: string) => id.replace(/.$/, (last) => (last === 'a' ? 'b' : 'a'))
+  // Triggers are words of the API, alike everywhere.
+  const never = Object.fromEntries(
+    Object.entries(known).map(([name, id]) => [name, name === 'trigger_id' ? id : changed(id)]),
+  )
+  const all = routes((route) => route.url.includes('/:') && isManagement(route))
+  let compared = 0
+  await without(async () => {
+    for (const route of all) {
+      const ask = async (ids: Record<string, string>) => {
+        parameters = ids
+        const path = fill(route)
+        parameters = known
+        const body = takesBody(route) ? { body: '{}' } : {}
+        const headers = { authorization: `Bearer ${token}` }
+        const { status, text } = await stranger.request(path, { method: route.method, headers, ...body })
+        return { path, status, text }
+      }
+      const [foreign, missing] = [await ask(known), await ask(never)]
+      if (foreign.path === missing.path) continue
+      assert.deepEqual(
+        [foreign.status, foreign.text],
+        [missing.status, missing.text],
+        `${route.method} ${foreign.path}`,
+      )
+      if (foreign.status === 404) compared++
+    }
+  })
+  assert.ok(compared > 60, `${compared} routes answered 404`)
 })

@@ -99,7 +99,7 @@ const variable = /\$context\.(authorizer\.[A-Za-z0-9_:/-]+(?:\.[A-Za-z0-9_:/-]+)
 
 const variablesOf = (template: string): readonly Variable[] =>
   [...template.matchAll(variable)].map(({ 0: whole, 1: matched, index }) => {
-    const name = matched!.replace(/[-:/]+$/, '')
+    const name = matched!.replace(/(?<![-:/])[-:/]+$/, '')
     return { name, at: index, length: whole.length - matched!.length + name.length }
   })
 

@@ -1,5 +1,6 @@
 /** Request bodies, read strictly once: what one part reads, no other part may read differently. */
 import { isUtf8 } from 'node:buffer'
+import { hasDuplicateMember } from '@tenantry/tenancy/jws'
 import { defineProblems } from '../problem.ts'
 
 export const bodyProblems = defineProblems({
@@ -9,19 +10,21 @@ export const bodyProblems = defineProblems({
 const refuse = (reason: string) => bodyProblems.invalid_body({ facts: { reason } })
 
 /**
- * @throws Problem `invalid_body` for bytes that are no UTF-8, no JSON, or hold a NUL or half a surrogate pair (PostgreSQL
- * has no such text)
+ * @throws Problem `invalid_body` for bytes that are no UTF-8, no JSON, hold a NUL or half a surrogate pair (PostgreSQL has no
+ * such text), or name a member twice
  */
 export function parseJson(bytes: Buffer): unknown {
   if (bytes.length === 0) throw refuse('The body is empty; JSON is expected.')
   if (!isUtf8(bytes)) throw refuse('The body is not valid UTF-8.')
+  const text = bytes.toString('utf8')
   let value: unknown
   try {
-    value = JSON.parse(bytes.toString('utf8'))
+    value = JSON.parse(text)
   } catch (cause) {
     throw bodyProblems.invalid_body({ facts: { reason: 'The body is not valid JSON.' }, cause })
   }
   refuseHostile(value, 0)
+  if (hasDuplicateMember(text)) throw refuse('The body names a member more than once.')
   return value
 }
 

@@ -88,7 +88,7 @@ function routesOf(document: Json, path: string, item: unknown): Route[] {
       if (parameter) declared.set(`${parameter.in} ${parameter.name}`, parameter)
     }
     // A template names its parameters even where a document forgets to declare them.
-    const inPath = [...path.matchAll(/\{([^}]+)\}/g)].map(
+    const inPath = [...path.matchAll(/\{([^{}]+)\}/g)].map(
       ([, name]) =>
         declared.get(`path ${name}`) ?? { name: name!, in: 'path' as const, required: true, shape: anyShape('string') },
     )

@@ -95,7 +95,7 @@ async function tryOwn(world: World, tenant: Tenant, route: Route): Promise<void>
         heldIn(tenant, slot.path).find(({ made, slot: path }) => made || hinted(world, tenant, path))?.values)
       : ownValues(world, tenant, route)
   if (values === undefined) {
-    const name = /\{([^}]+)\}[^{]*$/.exec(route.path)?.[1]
+    const name = /\{([^{}]+)\}[^{]*$/.exec(route.path)?.[1]
     if (!fails[tenant.side].has(route.key)) {
       fails[tenant.side].set(
         route.key,

@@ -96,7 +96,7 @@ export function nextCursor(answer: Answer): string | undefined {
     if ((typeof text !== 'string' && typeof text !== 'number') || text === '') continue
     return fromLink(String(text)) ?? String(text)
   }
-  const link = /<([^>]+)>\s*;[^,]*rel="?next"?/i.exec(answer.headers.link ?? '')?.[1]
+  const link = /<([^<>]+)>\s*;[^,]*rel="?next"?/i.exec(answer.headers.link ?? '')?.[1]
   return link === undefined ? undefined : fromLink(link)
 }
 

@@ -26,7 +26,7 @@ export function callOf(base: URL, route: Route, parts: Parts, credential: Creden
   const url = parts.origin ?? base
   const spelled = parts.spelled ?? parts.values.map((value) => encodeURIComponent(value))
   let next = 0
-  const plain = `${url.pathname.replace(/\/$/, '')}${route.path.replace(/\{[^}]+\}/g, () => spelled[next++] ?? '')}`
+  const plain = `${url.pathname.replace(/\/$/, '')}${route.path.replace(/\{[^{}]+\}/g, () => spelled[next++] ?? '')}`
   const path = parts.respell ? parts.respell(plain) : plain
   const query = parts.query.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')
   const body = parts.body === undefined ? undefined : contentOf(route, parts)

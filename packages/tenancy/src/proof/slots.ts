@@ -19,7 +19,7 @@ export interface Slot {
   removes?: Route
 }
 
-const blank = (path: string): string => path.replace(/\{[^}]+\}/g, '{}')
+const blank = (path: string): string => path.replace(/\{[^{}]+\}/g, '{}')
 
 export const slotOf = (route: Route): string | undefined => {
   const path = blank(route.path)

@@ -2,9 +2,9 @@
  * `@tenantry/tenancy/jws`: takes tokens apart as the kit's verifier does, for code that verifies with keys of its own.
  * Tenantry's gateway and identity server read tokens with it: where two parsers differ, one of them is fooled.
  */
-import { parseStrictObject } from './strict-json.ts'
+import { hasDuplicateMember, parseStrictObject } from './strict-json.ts'
 
-export { parseStrictObject }
+export { hasDuplicateMember, parseStrictObject }
 
 /** Request lines and headers end at 10,240 bytes at Amazon API Gateway; no bearer token that is longer is worth reading. */
 export const MAX_TOKEN_LENGTH = 10_240

@@ -15,8 +15,14 @@ export function parseStrictObject(bytes: Uint8Array): Readonly<Record<string, un
   }
 }
 
-/** @param text valid JSON */
-function hasDuplicateMember(text: string): boolean {
+/**
+ * Whether an object in it, however deep, names a member twice: parsers differ in which of the two they take.
+ *
+ * @param text valid JSON
+ * @example
+ * hasDuplicateMember('{"tenant":"a","tenant":"b"}') // true
+ */
+export function hasDuplicateMember(text: string): boolean {
   // One entry per open container: the names seen in an object, `null` for an array.
   const open: (Set<string> | null)[] = []
   let atName = false

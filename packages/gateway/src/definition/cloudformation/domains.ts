@@ -65,7 +65,7 @@ function readMapping(
     place.in('DomainName').error(`${JSON.stringify(host)} is no name of a domain: lower case, without "_"`)
     return []
   }
-  const basePath = typeof key === 'string' ? key.replace(/^\/+|\/+$/g, '') : null
+  const basePath = typeof key === 'string' ? key.replace(/^\/+|(?<!\/)\/+$/g, '') : null
   if (basePath === null || !/^[A-Za-z0-9$\-_.+!*'()/]{0,300}$/.test(basePath) || basePath.includes('//')) {
     place.in('ApiMappingKey').error("is of letters, digits and $-_.+!*'()/, at most 300")
     return []

@@ -216,7 +216,7 @@ test('a client without the grant type cannot start a sign-in', async () => {
   assert.equal(told.error_description, "Grant type 'authorization_code' not allowed for the client.")
 })
 
-test('N72 a person gets of the Management API what their roles allow, and nothing of what they only ask for', async () => {
+test('N72 N142 a person gets of the Management API what their roles allow, and nothing of what they only ask for', async () => {
   const world = await createWorld(identity, { organization_usage: 'allow' })
   const { env } = world
   const audience = `${env.origin}/api/v2/`
@@ -225,9 +225,14 @@ test('N72 a person gets of the Management API what their roles allow, and nothin
     (await env.request(`/api/v2${path}`, { headers: { authorization: `Bearer ${token}` } })).status
   const scope = 'openid read:users create:client_grants'
 
-  const nobody = await world.tokens(anna, { audience, scope })
+  const own = 'read:current_user update:current_user_metadata delete:current_user_identities'
+  const nobody = await world.tokens(anna, { audience, scope: `${scope} ${own}` })
   assert.equal(nobody.scope, 'openid')
   assert.equal(await ask('/users', nobody.access_token), 403)
+  const bert = await world.person('bert@example.test')
+  for (const { user_id } of [anna, bert]) {
+    assert.equal(await ask(`/users/${encodeURIComponent(user_id)}`, nobody.access_token), 403)
+  }
 
   const role = (await env.manage('POST', '/roles', { name: 'Support' })).json
   const permissions = [{ resource_server_identifier: audience, permission_name: 'read:users' }]

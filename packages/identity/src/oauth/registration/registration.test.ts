@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import * as oauth from 'oauth4webapi'
 import { type Answer, startIdentity, type TestEnvironment, type TestIdentity } from '../../testing.ts'
@@ -116,6 +118,41 @@ test('N31 metadata outside the allow-list is refused, and no client comes of it'
   assert.equal(JSON.stringify(refused).includes('169.254'), false)
 })
 
+test('N149 no address among a client’s metadata is called by the server: a logo is the browser’s to fetch', async () => {
+  const { env, ...world } = await settle()
+  let called = 0
+  const inside = createServer((socket) => {
+    called++
+    socket.destroy()
+  })
+  inside.listen(0, '127.0.0.1')
+  await once(inside, 'listening')
+  try {
+    const base = `https://127.0.0.1:${(inside.address() as AddressInfo).port}`
+    for (const member of [
+      'jwks_uri',
+      'sector_identifier_uri',
+      'policy_uri',
+      'tos_uri',
+      'client_uri',
+      'initiate_login_uri',
+    ]) {
+      const answer = await register(env, { [member]: `${base}/${member}` })
+      assert.deepEqual([answer.status, answer.json.error], [400, 'invalid_client_metadata'], member)
+    }
+    const logo = { logo_uri: `${base}/logo.png` }
+    assert.equal((await register(env, logo)).status, 201)
+    assert.equal((await env.manage('PATCH', `/clients/${world.spa}`, logo)).status, 200)
+    const browser = openBrowser(env)
+    const { headers } = await browser.visit(world.authorize().path)
+    const page = await browser.visit(headers.location!)
+    assert.equal(page.status, 200)
+    assert.equal(called, 0)
+  } finally {
+    inside.close()
+  }
+})
+
 test('what nobody vouches for stays so: no change makes it first party, lets it into organizations or gives it other grants', async () => {
   const { env } = await settle()
   const { client_id } = (await register(env, {})).json
@@ -131,7 +168,7 @@ test('what nobody vouches for stays so: no change makes it first party, lets it 
   assert.equal((await env.manage('PATCH', `/clients/${client_id}`, { name: 'Known' })).json.name, 'Known')
 })
 
-test('the endpoint is there, and in the document, only while the flag is on', async () => {
+test('N150 the endpoint is there, and in the document, only while the flag is on', async () => {
   const { env } = await settle(false)
   const document = async () => (await env.request('/.well-known/openid-configuration')).json.registration_endpoint
   const turn = async (on: boolean) => {

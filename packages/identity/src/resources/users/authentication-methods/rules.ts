@@ -92,7 +92,10 @@ export function givenMethod(
   const given = { confirmed: true, enrolled_at: now, name: asked.name ?? null }
   switch (asked.type) {
     case 'totp': {
-      const secret = asked.totp_secret?.replace(/\s+/g, '').toUpperCase().replace(/=+$/, '')
+      const secret = asked.totp_secret
+        ?.replace(/\s+/g, '')
+        .toUpperCase()
+        .replace(/(?<!=)=+$/, '')
       if (!secret || !/^[A-Z2-7]{16,128}$/.test(secret))
         throw refuse("'totp_secret' must be 16 to 128 letters of base32.")
       const { row } = newTotp(secrets, environmentId, userId, now, secret)
