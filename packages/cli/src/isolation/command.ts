@@ -54,6 +54,8 @@ async function check(args: readonly string[], env: NodeJS.ProcessEnv): Promise<n
   const sql = postgres(databaseUrl(flags.database, env), { max: 1, connect_timeout: 10, onnotice: () => {} })
   try {
     const findings = await inspectIsolation(sql, inspectionOptions(flags)).catch((cause: Error) => {
+      // Whatever has no code is no answer of the database or the network, but a fault of ours.
+      if (!('code' in cause)) throw cause
       throw problems.database_unusable({ facts: { reason: cause.message }, cause })
     })
     if (flags.json) print(JSON.stringify({ findings }, null, 2))

@@ -115,6 +115,26 @@ for (const [name, leaks] of groups) {
   })
 }
 
+test('N225 a role that owns the database is told, since it may become the owner of its public schema', async () => {
+  const name = `leak_${randomBytes(5).toString('hex')}`
+  const { administrator: url } = JSON.parse(process.env.TENANTRY_TEST_DATABASE!) as Record<string, string>
+  await administrator.unsafe(`create role ${name}`)
+  await administrator.unsafe(`create database ${name} owner ${name}`)
+  const inside = postgres(Object.assign(new URL(url!), { pathname: `/${name}` }).href, { max: 1, onnotice: () => {} })
+  try {
+    await inside.unsafe(guarded('t').replaceAll('@', name))
+    const [finding, ...more] = await inspectIsolation(inside, { role: name })
+    assert.deepEqual(more, [])
+    assert.match(finding!.why, /^As owner of the database it owns schema public: /)
+    await inside.unsafe(finding!.remedy)
+    assert.deepEqual(await inspectIsolation(inside, { role: name }), [])
+  } finally {
+    await inside.end()
+    await administrator.unsafe(`drop database ${name}`)
+    await administrator.unsafe(`drop role ${name}; drop role if exists ${name}_owner`)
+  }
+})
+
 test('a schema in order gives no findings, and what stands there on purpose can be accepted by name', async () => {
   const { owner, schema, applicationRole } = database
   const options = { schemas: [schema], role: applicationRole }

@@ -166,7 +166,7 @@ async function ask(
         problem,
         severity,
         why: why.replace('{detail}', () => detail ?? ''),
-        remedy: remedy ?? remedyOf(JSON.parse(facts!), options),
+        remedy: remedy ?? (facts === null ? '-- To be mended by hand.' : remedyOf(JSON.parse(facts), options)),
       }
     })
 }

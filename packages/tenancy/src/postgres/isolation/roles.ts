@@ -30,7 +30,7 @@ export const roles = part({
   ), reach as (
     -- A superuser is a member of everything; that it is one says enough.
     select s.oid as subject, s.rolname as name, r.*,
-      case when r.oid = s.oid then 'It ' else format('It may become %I, which ', r.rolname) end as who,
+      case when r.oid = s.oid then 'It ' when r.rolname = 'pg_database_owner' then 'As owner of the database it ' else format('It may become %I, which ', r.rolname) end as who,
       (select string_agg(format('revoke %I from %I;', h.rolname, s.rolname), E'\\n') from pg_auth_members m join pg_roles h on h.oid = m.roleid
         where m.member = s.oid and pg_has_role(h.oid, r.oid, 'member')) as leave
     from subject s join pg_roles r on r.oid = s.oid or (not s.rolsuper and pg_has_role(s.oid, r.oid, 'member'))
@@ -63,9 +63,9 @@ export const roles = part({
         ('reaches_the_server', rolname in ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'),
           'reads and writes on the server', null)) p (problem, holds, what, attribute)
       where holds
-    union all select 'role', quote_ident(o.name), 'owner', o.who || 'owns ' || o.object, case when o.subject <> o.oid then o.leave else
+    union all select 'role', quote_ident(o.name), 'owner', o.who || 'owns ' || o.object, coalesce(case when o.subject <> o.oid then o.leave end,
         case when h.made then format(E'do $$ begin create role %I; exception when duplicate_object then null; end $$;\\n', h.name) else '' end
-        || format(E'%s owner to %I;\\n%s to %I;', o.change, h.name, o.use, o.name) end, null
+        || format(E'%s owner to %I;\\n%s to %I;', o.change, h.name, o.use, o.name)), null
       from owned o join heir h on h.subject = o.subject
     union all select 'role', quote_ident(s.rolname), 'tenant_preset', substr(c, strpos(c, '=') + 1),
       'alter ' || case when g.setrole = 0 then format('database %I', current_database()) else format('role %I', s.rolname) end
