@@ -117,7 +117,7 @@ test('process.env is read by the command line, the scripts and executables of ex
     path.startsWith('scripts/') ||
     path.startsWith('bench/') ||
     isTest(path) ||
-    /^examples\/[^/]+\/src\/(main|lambda\/handlers)\.ts$/.test(path)
+    /^examples\/[^/]+\/(src\/(main|lambda\/handlers)\.ts|(app|migrate)\.mjs)$/.test(path)
   const broken = sources.filter(({ path, text }) => !allowed(path) && /process\.env/.test(text)).map(({ path }) => path)
   assert.deepEqual(broken, [])
 })

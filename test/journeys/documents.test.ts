@@ -9,19 +9,26 @@ import { build } from 'esbuild'
 import type { Browser } from 'playwright-core'
 import { launchChromium } from './chromium.ts'
 import { commandsOf, type Desk, openDesk, readDocument, root } from './documents.ts'
+import { type EmptyDatabase, openEmptyDatabase } from './empty-database.ts'
 import { type Installation, startInstallation } from './installation.ts'
 
 let installation: Installation
 let desk: Desk
+let database: EmptyDatabase
 let browser: Browser
 before(async () => {
-  ;[installation, browser] = await Promise.all([startInstallation(), launchChromium()])
-  desk = await openDesk(installation)
+  ;[installation, browser, database] = await Promise.all([
+    startInstallation(),
+    launchChromium(),
+    openEmptyDatabase(['shop_app']),
+  ])
+  desk = await openDesk(installation, { DATABASE_URL: database.url })
 })
 after(async () => {
   desk?.clear()
   await browser?.close()
   await installation?.stop()
+  await database?.close()
 })
 
 function check(path: string, before: readonly string[] = []): string[] {

@@ -33,16 +33,19 @@ export interface Desk {
   clear(): void
 }
 
-/** A directory in which `.tenantry/quickstart.json` is the installation's, as in a checkout in which it was started. */
-export async function openDesk(installation: Installation): Promise<Desk> {
+/**
+ * A directory in which `.tenantry/quickstart.json` is the installation's, as in a checkout in which it was started.
+ * @param variables what a document takes for granted in the environment
+ */
+export async function openDesk(installation: Installation, variables: Record<string, string> = {}): Promise<Desk> {
   const home = mkdtempSync(join(tmpdir(), 'tenantry-documents-'))
   mkdirSync(join(home, '.tenantry'))
   symlinkSync(join(installation.directory, 'quickstart.json'), join(home, '.tenantry', 'quickstart.json'))
-  symlinkSync(join(root, 'node_modules'), join(home, 'node_modules'))
+  for (const name of ['node_modules', 'examples']) symlinkSync(join(root, name), join(home, name))
   const { TENANTRY_HTTP_PORT, TENANTRY_HTTPS_PORT, TENANTRY_GATEWAY_PORT } = installation.environment
-  const [gateway, api] = await freePorts()
+  const [gateway, api, shop] = await freePorts()
   // What guides start by themselves, each at its own port: one that is ending may still answer when the next begins.
-  const own = { 8090: gateway, 8091: api }
+  const own = { 8090: gateway, 8091: api, 8092: shop }
   const ports = { 4443: TENANTRY_HTTPS_PORT, 4000: TENANTRY_HTTP_PORT, 8080: TENANTRY_GATEWAY_PORT, ...own }
   return {
     run(commands) {
@@ -52,7 +55,7 @@ export async function openDesk(installation: Installation): Promise<Desk> {
         script = script.replaceAll(`--port ${documented}`, `--port ${real}`)
       }
       const { PATH = '' } = process.env
-      const env = { PATH: `${dirname(process.execPath)}:${PATH}` }
+      const env = { ...variables, PATH: `${dirname(process.execPath)}:${PATH}` }
       const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-eo', 'pipefail', '-c', script], {
         cwd: home,
         env,
