@@ -7,7 +7,7 @@ import { createTenantDatabase } from '../postgres-js.ts'
 import { quoted } from '../quoted.ts'
 import { startTestDatabase, type TestDatabase } from '../test-database.ts'
 import type { Tx } from '../transaction.ts'
-import { findUnprotectedTables, inspectIsolation } from './inspect.ts'
+import { findUnprotectedTables, type IsolationFinding, inspectIsolation } from './inspect.ts'
 import { protect } from './protect.ts'
 import { type ProtectOptions, protectSql } from './protect-sql.ts'
 
@@ -46,6 +46,7 @@ test('an application’s tables keep tenants apart afterwards: its inserts, join
     create table customers (id serial primary key, name text not null, email text unique, parent int references customers on delete set null);
     create table orders (id serial primary key, number int not null, customer_id int not null references customers (id) on delete cascade);
     create unique index orders_number on orders (number desc) where number > 0;
+    grant all on all tables in schema "${database.schema}" to "${database.applicationRole}";
     insert into customers (name, email) values ('Heron', 'heron@example.com');
     insert into orders (number, customer_id) values (1, 1)`)
   const tables = [
@@ -141,8 +142,14 @@ test('whose the rows are is not guessed: without a backfill it refuses by name, 
     message: `"${schema}"."orders" has rows that do not say whose they are. Name their tenant, or a query that tells it (backfill).`,
   })
   assert.deepEqual([...(await owner`select * from orders`)], [{ id: 1 }])
+  // Rows that FORCE hides from the owner are there all the same.
+  await owner.unsafe('alter table orders enable row level security; alter table orders force row level security')
+  const forced = options({ tables: ['orders'], addColumn: true })
+  await assert.rejects(protect(owner, forced), /do not say whose they are/)
   const silent = { name: 'orders', backfill: { query: 'select null::text' } }
   await assert.rejects(protect(owner, options({ tables: [silent], addColumn: true })), /do not say whose they are/)
+  await protect(owner, options({ tables: [{ name: 'orders', backfill: { tenant: A } }], addColumn: true }))
+  assert.equal((await as(A, (tx) => tx`select from orders`)).count, 1)
 })
 
 test('references across tenants that are there already are told, and not taken for valid', async () => {
@@ -164,8 +171,14 @@ test('references across tenants that are there already are told, and not taken f
   await owner`update orders set tenant_id = ${B}`
   await owner.unsafe('alter table orders force row level security')
   const found = await inspectIsolation(owner, catalog())
-  const { remedy } = found.find(({ problem }) => problem === 'foreign_key_without_tenant')!
-  await assert.rejects(owner.unsafe(remedy), { code: '23503' })
+  const remedyOf = (list: IsolationFinding[]) =>
+    list.find(({ problem }) => problem === 'foreign_key_without_tenant')!.remedy
+  await assert.rejects(owner.unsafe(remedyOf(found)), { code: '23503' })
+  // And when the other side has the key already, so that the reference changes alone.
+  await owner.unsafe('alter table customers add unique (tenant_id, id)')
+  const alone = remedyOf(await inspectIsolation(owner, catalog()))
+  assert.ok(!alone.includes('customers_pkey'), alone)
+  await assert.rejects(owner.unsafe(alone), { code: '23503' })
 })
 
 test('a table that refers to a key and has no tenant column must be protected with it, and is named', async () => {

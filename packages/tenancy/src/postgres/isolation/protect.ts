@@ -1,4 +1,4 @@
-import { dollarQuoted, literal, quoted } from '../quoted.ts'
+import { dollarQuoted, literal } from '../quoted.ts'
 import { type CatalogClient, DEFAULTS, queryOf } from './catalog.ts'
 import { type IsolationFinding, inspectIsolation } from './inspect.ts'
 import { type ProtectOptions, protectStatements } from './protect-sql.ts'
@@ -17,11 +17,7 @@ export async function protect(owner: CatalogClient, options: ProtectOptions): Pr
   const { tenantColumn, setting } = { ...DEFAULTS, ...options }
   const tables = options.tables.map((each) => (typeof each === 'string' ? each : each.name))
   const query = queryOf(owner)
-  const [there] = await query<{ type: string }>(
-    `select format_type(a.atttypid, null) as type from pg_attribute a
-     where a.attrelid = to_regclass($1::text) and a.attname = $2::text and not a.attisdropped`,
-    [`${quoted(schema)}.${quoted(tables[0] ?? '')}`, tenantColumn],
-  )
+  const [there] = await query<{ type: string }>(TYPE, [schema, JSON.stringify(tables), tenantColumn])
   const type = options.type ?? there?.type
   const statements = protectStatements({ ...options, ...(type ? { type } : {}) })
   // A pool may give each statement another connection, so there is only one; within it they are run in turn.
@@ -33,4 +29,9 @@ export async function protect(owner: CatalogClient, options: ProtectOptions): Pr
   return findings.filter(({ object }) => names.has(object))
 }
 
+const TYPE = `
+  select format_type(a.atttypid, null) as type
+  from jsonb_array_elements_text($2::text::jsonb) name
+  join pg_attribute a on a.attrelid = to_regclass(format('%I.%I', $1::text, name)) and a.attname = $3::text and not a.attisdropped
+  limit 1`
 const NAMES = `select format('%I.%I', $1::text, name) as name from jsonb_array_elements_text($2::text::jsonb) name`

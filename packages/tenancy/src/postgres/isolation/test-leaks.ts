@@ -89,7 +89,7 @@ export const TABLES: readonly Leak[] = [
     problem: 'no_index_for_tenant',
     title: 'a table without an index that begins with the tenant',
     object: 't',
-    provoke: guarded('t', 'id text not null, primary key (id, tenant_id)'),
+    provoke: `${guarded('t', 'id text not null, primary key (id, tenant_id)')} create index on t (tenant_id) where id <> '';`,
   },
   {
     problem: 'no_policy',
@@ -182,6 +182,14 @@ export const KEYS: readonly Leak[] = [
     administrator: `insert into t values ('A', '[1,5)');`,
     mendedBy: 'administrator',
     probe: { statement: `insert into t values ('B', '[1,5)')`, before: '23P01', after: 1 },
+  },
+  {
+    problem: 'key_without_tenant',
+    title: 'an exclusion that compares the tenant, and not for being equal',
+    object: 't',
+    provoke: `${t} create extension if not exists btree_gist; alter table t add exclude using gist (tenant_id with <>, id with =);`,
+    administrator: rowOfA,
+    probe: { statement: `insert into t values ('B', '1')`, before: '23P01', after: 1 },
   },
   {
     problem: 'key_without_tenant',
@@ -288,7 +296,7 @@ export const FUNCTIONS: readonly Leak[] = [
     problem: 'definer_search_path',
     title: 'a trigger that looks names up where the writer says',
     object: 'noted()',
-    provoke: `${t} ${noted('security definer')} create trigger noted before insert on t for each row execute function noted();`,
+    provoke: `${t} ${noted('security definer')} revoke execute on function noted from public; create trigger noted before insert on t for each row execute function noted();`,
   },
   {
     problem: 'definer_for_everybody',
