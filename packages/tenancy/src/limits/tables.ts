@@ -1,5 +1,5 @@
 /** The tables of limits and usage, as SQL for the application’s own migrations. */
-import { quoted } from '../postgres/quoted.ts'
+import { literal, quoted } from '../postgres/quoted.ts'
 
 export const DEFAULT_SCHEMA = 'tenancy'
 
@@ -28,7 +28,7 @@ export interface LimitTablesOptions {
 export function limitTables(options: LimitTablesOptions): string {
   const schema = quoted(options.schema ?? DEFAULT_SCHEMA)
   const [application, limiter] = [quoted(options.applicationRole), quoted(options.limiterRole)]
-  const setting = `'${(options.setting ?? 'app.tenant_id').replaceAll("'", "''")}'`
+  const setting = literal(options.setting ?? 'app.tenant_id')
   const tenant = `tenant_id = nullif(current_setting(${setting}, true), '')`
   const protect = (table: string) => `
 alter table ${schema}.${table} enable row level security;

@@ -1,9 +1,13 @@
 /** What the driver does when connections die. A proxy stands in between, so that they die at the moment a test needs. */
 import assert from 'node:assert/strict'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { Readable } from 'node:stream'
+import { finished, pipeline } from 'node:stream/promises'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Sql } from 'postgres'
+import { identityIfAny, withIdentity } from '../identity/context.ts'
+import { backgroundIdentity } from '../identity/saas-identity.ts'
 import { postgres } from './driver.ts'
 import { createItems, startTestDatabase, type TestDatabase } from './test-database.ts'
 import { inScope, isConnectionLost, onceInScope, type Tx } from './transaction.ts'
@@ -209,6 +213,27 @@ test('a statement whose plan has become invalid is not tried again outside its s
   assert.equal((await read()).length, 1)
 })
 
+test('N235 rows are handed over as whoever asked for them, whoever opened the connection', async () => {
+  const sql = database.pool(1)
+  for (const tenantId of [A, B, A]) {
+    const met: unknown[] = []
+    const meet = () => void met.push(identityIfAny()?.tenantId)
+    await withIdentity(backgroundIdentity({ tenantId, reason: 'test' }), () =>
+      inScope(sql, scope(tenantId), async (tx) => {
+        await tx`select name from items`.forEach(meet)
+        await tx`select name from items`.cursor(1, meet)
+        const copy = await tx`copy (select name from items) to stdout`.readable()
+        // A stream's listener runs as whoever emits: the asker or nobody, never whoever came before.
+        for (const event of ['data', 'end'])
+          copy.on(event, () => assert.notEqual(other(tenantId), identityIfAny()?.tenantId))
+        await finished(copy)
+      }),
+    )
+    assert.deepEqual(met, Array(4).fill(tenantId))
+  }
+})
+const other = (tenantId: string) => (tenantId === A ? B : A)
+
 test('a connection goes on after a copy that was read slowly', { timeout: 30_000 }, async () => {
   const sql = await database.pool(1).reserve()
   for (const rows of [1, 1_000, 20_000]) {
@@ -224,6 +249,31 @@ test('a connection goes on after a copy that was read slowly', { timeout: 30_000
     assert.equal((await sql`select 1 as one`)[0]?.one, 1)
   }
   sql.release()
+})
+
+test('whoever writes a copy hears of it when its end fails, and when its connection dies before', async () => {
+  const { owner } = database
+  await owner`create table copied (id int primary key)`
+  await owner`create function wait() returns trigger language plpgsql as $$ begin perform pg_sleep(10); return new; end $$`
+  await owner`grant insert on copied to ${owner(database.applicationRole)}`
+  const proxy = await startProxy()
+  const sql = await database.pool(1, proxy.port).reserve()
+  const copy = async (text: string) => pipeline(Readable.from([text]), await sql`copy copied from stdin`.writable())
+  await assert.rejects(copy('1\n1\n'), { code: '23505' })
+  await copy('1\n2\n')
+  assert.equal((await owner`select from copied`).count, 2)
+
+  await owner`create trigger wait before insert on copied for each row execute function wait()`
+  const waiting = copy('3\n')
+  for (;;) {
+    const { count } = await database.application`
+      select from pg_stat_activity where query like 'copy copied%' and wait_event = 'PgSleep'`
+    if (count > 0) break
+  }
+  proxy.cut('reset')
+  await assert.rejects(waiting, (error) => isConnectionLost(error))
+  proxy.close()
+  await owner`drop table copied`
 })
 
 test('statements that are cancelled before they were sent, or while they wait for their turn, hold up nobody', async () => {

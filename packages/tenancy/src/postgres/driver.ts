@@ -51,6 +51,11 @@ const CONNECTION: Correction[] = [
     }`,
   },
   {
+    why: 'The end of a small COPY, written behind it, would lie for 40 ms until the other side acknowledges what was before.',
+    find: '        : new net.Socket()\n',
+    put: '        : new net.Socket().setNoDelay()\n',
+  },
+  {
     why: 'The handshake writes after awaiting, by when the socket may be gone.',
     find: '    const x = socket.write(chunk, fn)',
     put: '    if (!socket) return chunk = nextWriteTimer = null, false\n    const x = socket.write(chunk, fn)',
@@ -67,6 +72,7 @@ const CONNECTION: Correction[] = [
     const unanswered = query ? [query] : []
     while (sent.length)
       unanswered.push(sent.shift())
+    final && final(gone)
     query = results = errorResponse = final = null
     result = new Result()
     rows = 0
@@ -86,6 +92,11 @@ const CONNECTION: Correction[] = [
     why: 'A reader of COPY that was slow has paused the socket; when the rest of the copy has arrived, it does not ask for more, and the next answer would never be read.',
     find: '    stream && stream.push(null)\n    stream = null',
     put: '    stream && (stream.push(null), socket.resume())\n    stream = null',
+  },
+  {
+    why: 'Whoever writes a COPY waits for the end of it, and would for ever if that is an error.',
+    find: '    stream && (stream.destroy(err), stream = null)\n    query && queryError(query, err)',
+    put: '    stream && (stream.destroy(err), stream = null)\n    final && (final(err), final = null)\n    query && queryError(query, err)',
   },
   {
     why: 'Who reserves a connection that is opened for him would wait for ever, unless the driver asks for types first.',
@@ -259,6 +270,16 @@ const POOL: Correction[] = [
   },
 ]
 
+const QUERY: Correction[] = [
+  {
+    why: 'A connection was opened by somebody who may be another tenant; what it calls with rows runs as whoever asked for them.',
+    find: 'const originCache = new Map()\n',
+    put: "import { AsyncResource } from 'node:async_hooks'\n\nconst originCache = new Map()\n",
+  },
+  { why: 'The same.', find: 'this.forEachFn = fn\n', put: 'this.forEachFn = AsyncResource.bind(fn)\n' },
+  { why: 'The same.', find: '(this.cursorFn = fn, this)', put: '(this.cursorFn = AsyncResource.bind(fn), this)' },
+]
+
 const SCOPES_KNOWN: Correction = {
   why: 'Whoever asks for a scope must be able to tell a driver that would leave it out.',
   find: '    PostgresError,\n    options,\n',
@@ -267,6 +288,7 @@ const SCOPES_KNOWN: Correction = {
 
 const CORRECTIONS: Record<string, Correction[]> = {
   'connection.js': [...CONNECTION, ...SCOPED_STATEMENT],
+  'query.js': QUERY,
   'index.js': [...POOL, SCOPES_KNOWN],
 }
 const MARK = '?mended'

@@ -7,8 +7,10 @@
  * - Whoever has given a connection back cannot speak on it any more: by then it may serve somebody else.
  * - COMMIT of a transaction that has failed is answered with ROLLBACK, and here that is an error: nothing was stored.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import type { Pool, PoolClient } from 'pg'
+import { withoutIdentity } from '../identity/context.ts'
+import { settingsText } from './quoted.ts'
 import { checkScope, isConnectionLost, type Scope } from './transaction.ts'
 
 /** A scope on its way to a BEGIN. */
@@ -72,8 +74,14 @@ export function tenantPool<P extends Pool>(pool: P): P {
 
 /** A connection of the pool whose BEGIN carries the settings, if there are any. */
 export async function checkOut(pool: Pool, scope: Carried | undefined): Promise<PoolClient> {
-  return lend(await pool.connect(), scope)
+  return lend(await asNobody(() => pool.connect()), scope)
 }
+
+/** A connection outlives whoever opened it. What its socket calls by itself must not run as him, for others. */
+export const asNobody = <T>(work: () => T): T => carried.exit(() => withoutIdentity(work))
+/** What is called with an answer runs as whoever asked. */
+const asAsked = (argument: unknown): unknown =>
+  typeof argument === 'function' ? AsyncResource.bind(argument as () => void) : argument
 
 function lend(client: PoolClient, scope: Carried | undefined): PoolClient {
   let isReturned = false
@@ -84,7 +92,8 @@ function lend(client: PoolClient, scope: Carried | undefined): PoolClient {
   }
   client.on('error', onError)
 
-  const query = (first: unknown, ...rest: unknown[]) => {
+  const query = (first: unknown, ...others: unknown[]) => {
+    const rest = others.map(asAsked)
     if (isReturned) {
       const late = new Error('This transaction is over; its connection may serve another tenant by now.')
       const callback = rest.find((argument) => typeof argument === 'function') as ((error: Error) => void) | undefined
@@ -114,7 +123,7 @@ function lend(client: PoolClient, scope: Carried | undefined): PoolClient {
     isReturned = true
     const unknown = client.getTransactionStatus() !== 'I'
     // The pool listens again, and to what comes of closing it, before this one stops.
-    client.release(error || broken || unknown)
+    asNobody(() => client.release(error || broken || unknown))
     client.removeListener('error', onError)
   }
   const own: Record<PropertyKey, unknown> = { query, release }
@@ -144,15 +153,4 @@ function refuseRollback(result: { command?: string }): unknown {
 function memberOf(target: object, key: PropertyKey): unknown {
   const member = Reflect.get(target, key) as unknown
   return typeof member === 'function' && key !== 'constructor' ? member.bind(target) : member
-}
-
-/** Statements of the simple protocol take no parameters, hence literals, as PQescapeLiteral writes them. */
-export const settingsText = (settings: Scope): string =>
-  `select ${Object.entries(settings)
-    .map(([name, value]) => `set_config(${literal(name)}, ${literal(value)}, true)`)
-    .join(', ')}`
-
-function literal(text: string): string {
-  if (text.includes('\0')) throw new Error('A setting of the scope holds a NUL, which PostgreSQL has no text for.')
-  return ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }

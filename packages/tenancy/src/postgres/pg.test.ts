@@ -7,8 +7,8 @@ import { Cache } from 'drizzle-orm/cache/core'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { pgTable, text } from 'drizzle-orm/pg-core'
 import { Kysely, PostgresDialect } from 'kysely'
-import { Pool, type PoolClient } from 'pg'
-import { withIdentity } from '../identity/context.ts'
+import { Pool, type PoolClient, Query } from 'pg'
+import { identityIfAny, withIdentity } from '../identity/context.ts'
 import { backgroundIdentity } from '../identity/saas-identity.ts'
 import { createTenantDatabase as overDrizzle } from './drizzle.ts'
 import { createTenantDatabase as overKysely } from './kysely.ts'
@@ -108,6 +108,22 @@ test('N226 a connection that is given back within a transaction is closed; one w
     assert.equal(await pidOf(pool), second)
     assert.throws(() => careful.release(), /given back already/)
     await assert.rejects(careful.query('select 1'), /This transaction is over/)
+  }))
+
+test('N235 a callback runs as whoever asked and an event as nobody, whoever opened the connection', () =>
+  withPool(async (pool) => {
+    const tenants = createTenantDatabase(pool, options())
+    for (const tenantId of [A, B, A]) {
+      await as(tenantId, () =>
+        tenants.inTenant(async (tx) => {
+          const client = tx as PoolClient
+          const asked = await new Promise((tell) => client.query('select 1', () => tell(identityIfAny()?.tenantId)))
+          assert.equal(asked, tenantId)
+          const query = client.query(new Query('select 1'))
+          assert.equal(await new Promise((tell) => query.on('end', () => tell(identityIfAny()))), undefined)
+        }),
+      )
+    }
   }))
 
 test('an ORM on a pool that knows no tenant is told so before its work begins', async () => {

@@ -3,7 +3,7 @@
  * `pipeline: true` the first query of the work goes along, too.
  */
 import type { Pool, PoolClient } from 'pg'
-import { type Carried, checkOut } from './pg-pool.ts'
+import { asNobody, type Carried, checkOut } from './pg-pool.ts'
 import { type Driver, type TenantDatabase, type TenantDatabaseOptions, tenantDatabaseOver } from './tenant-database.ts'
 import { type Attempt, checkScope, type Scope, untilBegun } from './transaction.ts'
 
@@ -28,7 +28,8 @@ export const pgDriver = (pool: Pool): Driver<PgTx> => ({
     checkScope(scope)
     return untilBegun((attempt) => transaction(pool, scope, work, attempt))
   },
-  query: async <R>(text: string, parameters: unknown[] = []) => (await pool.query(text, parameters)).rows as R[],
+  query: async <R>(text: string, parameters: unknown[] = []) =>
+    (await asNobody(() => pool.query(text, parameters))).rows as R[],
   end: () => pool.end(),
 })
 

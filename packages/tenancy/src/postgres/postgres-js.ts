@@ -1,5 +1,6 @@
 /** The kit over postgres.js. BEGIN, the scope and the first query of the work travel together. */
 import type { Sql } from 'postgres'
+import { withoutIdentity } from '../identity/context.ts'
 import { type Driver, type TenantDatabase, type TenantDatabaseOptions, tenantDatabaseOver } from './tenant-database.ts'
 import { inScope, type Tx } from './transaction.ts'
 
@@ -7,7 +8,7 @@ import { inScope, type Tx } from './transaction.ts'
 export const postgresDriver = (sql: Sql): Driver<Tx> => ({
   inScope: (scope, work) => inScope(sql, scope, work),
   query: async <R>(text: string, parameters: unknown[] = []) => [
-    ...((await sql.unsafe(text, parameters as never[])) as unknown as R[]),
+    ...((await withoutIdentity(() => sql.unsafe(text, parameters as never[]).execute())) as unknown as R[]),
   ],
   end: () => sql.end({ timeout: 5 }),
 })

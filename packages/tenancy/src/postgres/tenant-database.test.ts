@@ -204,7 +204,7 @@ test('200 tenants interleaved on 8 connections each see their own rows', async (
   for (const [tenantId, rows] of seen) assert.deepEqual(rows, ownNames(tenantId))
 })
 
-test('the tenant stays the caller’s through timers, emitters, batches and thrown errors', async () => {
+test('N235 the tenant stays the caller’s through timers, emitters, batches and thrown errors', async () => {
   const pooled = createTenantDatabase(database.pool(8), { schemas: [database.schema] })
   const emitter = new EventEmitter()
   const batch: { tenantId: string; done: (rows: string[]) => void }[] = []

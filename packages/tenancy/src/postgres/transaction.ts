@@ -15,7 +15,9 @@
  *     using      (tenant_id = nullif(current_setting('app.tenant_id', true), ''))
  *     with check (tenant_id = nullif(current_setting('app.tenant_id', true), ''));
  */
+
 import type { PendingQuery, ReservedSql, Row, Sql, TransactionSql } from 'postgres'
+import { withoutIdentity } from '../identity/context.ts'
 
 declare const scoped: unique symbol
 /** A transaction inside a scope. The brand keeps bare connections out of stores. */
@@ -60,7 +62,8 @@ export async function untilBegun<T>(transaction: (attempt: Attempt) => Promise<T
 }
 
 async function transaction<T>(sql: Sql, scope: Scope, work: (tx: Tx) => Promise<T>, attempt: Attempt): Promise<T> {
-  const connection = (await sql.reserve()) as ReservedSql & { failure: unknown }
+  // A connection outlives whoever opened it; what its socket calls by itself must not run as him, for others.
+  const connection = (await withoutIdentity(() => sql.reserve())) as ReservedSql & { failure: unknown }
   try {
     const tx = Object.assign(connection, { savepoint: savepointsOf(connection) }) as unknown as Tx
     // Not awaited: pipelined in front of the first query of `work`, which spares a round trip. If BEGIN failed, nothing

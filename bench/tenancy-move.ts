@@ -1,2 +1,0 @@
-/** A run of its own, so that nothing else disturbs it. */
-import './tenancy/move.ts'
