@@ -37,14 +37,8 @@ export {
   tenantSagas,
 } from './lifecycle/tenant-life.ts'
 export { type MovableOptions, makeMovable } from './placement/movable.ts'
-export {
-  clearDeparted,
-  deleteRows,
-  type MoveOptions,
-  type MoveReport,
-  moveTenant,
-  type OwnerOptions,
-} from './placement/move.ts'
+export { type MoveOptions, type MoveReport, moveTenant } from './placement/move.ts'
+export { type ControlOptions, clearDeparted, deleteRows, type OwnerOptions } from './placement/owner.ts'
 export { createPlacedDatabase, type PlacedDatabase, type PlacedDatabaseOptions } from './placement/placed-database.ts'
 export {
   createPlacements,

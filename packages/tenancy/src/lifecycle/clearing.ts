@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres'
-import { clearDeparted, samePlace } from '../placement/move.ts'
-import type { Placement } from '../placement/placement.ts'
+import { clearDeparted } from '../placement/owner.ts'
+import { type Placement, samePlace } from '../placement/placement.ts'
 import { inScope } from '../postgres/transaction.ts'
 import type { TenantLifeOptions } from './tenant-life.ts'
 

@@ -3,9 +3,10 @@
  * itself remembers. What stays is that its id was used, and a record of what was there and that nothing is.
  */
 import { createHash } from 'node:crypto'
-import { begin, rollback, sumsOf, type TableSum } from '../placement/copying.ts'
-import { asOwner, deleteRows, samePlace } from '../placement/move.ts'
-import type { Placement } from '../placement/placement.ts'
+import { sumsOf, type TableSum } from '../placement/copying.ts'
+import { begin, rollback } from '../placement/end.ts'
+import { asOwner, deleteRows } from '../placement/owner.ts'
+import { type Placement, samePlace } from '../placement/placement.ts'
 import { canonical } from './canonical.ts'
 import type { Step } from './saga.ts'
 import type { TenantLifeOptions } from './tenant-life.ts'

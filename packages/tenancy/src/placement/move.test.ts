@@ -9,7 +9,8 @@ import { backgroundIdentity } from '../identity/saas-identity.ts'
 import { newTenantId } from '../lifecycle/tenant-id.ts'
 import { postgresDriver } from '../postgres/postgres-js.ts'
 import type { Tx } from '../postgres/transaction.ts'
-import { clearDeparted, moveTenant } from './move.ts'
+import { moveTenant } from './move.ts'
+import { clearDeparted } from './owner.ts'
 import { createPlacedDatabase } from './placed-database.ts'
 import { type Model, type Placement, placementFor } from './placement.ts'
 import { startTestPlaces, type TestPlaces } from './test-places.ts'
@@ -18,6 +19,8 @@ import { migrateStock } from './test-stock.ts'
 let places: TestPlaces
 before(async () => {
   places = await startTestPlaces({ migrate: migrateStock, maxConnections: 8 })
+  // N244: keys of neighbours that JavaScript’s numbers cannot tell apart.
+  await places.database.owner`alter sequence items_id_seq restart with 9007199254740993`
 })
 after(() => places.close())
 
@@ -26,7 +29,10 @@ const as = <T>(tenantId: string, work: (tx: Tx) => Promise<T>, through = places.
 const moveTo = async (tenantId: string, model: Model) => {
   const to = placementFor(model, tenantId)
   await places.provisioning.provision(tenantId, to)
-  return moveTenant(places.moving, tenantId, to)
+  const report = await moveTenant(places.moving, tenantId, to)
+  // As if the announcement had been heard, which takes milliseconds.
+  places.placements.forget(tenantId)
+  return report
 }
 /** Every row as text, so that a byte that differs shows. */
 const everything = (tenantId: string) =>
@@ -69,7 +75,9 @@ function hammer(tenantId: string, writers: number) {
     for (let n = 0; !stopped; n++) {
       const label = `${writer}.${n}`
       await attempt(
-        (tx) => tx`insert into items (tenant_id, shelf, label, weight) values (${tenantId}, 'a', ${label}, 0)`,
+        (tx) => tx`
+          insert into items (tenant_id, shelf, label, weight, tags, facts, picture)
+          values (${tenantId}, 'a', ${label}, 0, array['x,y', null, '{"'], '{"a": "é"}', '\\x00ff')`,
       )
       expected.set(label, 0)
       const changed = `${writer}.${Math.floor(n / 2)}`
@@ -103,11 +111,24 @@ function hammer(tenantId: string, writers: number) {
       seen.read++
     }
   })()
+  let failure: unknown
+  const going = Promise.all([...writing, reading])
+  going.catch((error) => {
+    failure = error
+  })
   return {
     seen,
+    /** Waits for so many more writes. */
+    async more(count: number) {
+      const wanted = seen.written + count
+      while (seen.written < wanted) {
+        if (failure) throw failure
+        await delay(5)
+      }
+    },
     async stop() {
       stopped = true
-      await Promise.all([...writing, reading])
+      await going
     },
     async verify() {
       const rows = await as(
@@ -151,7 +172,7 @@ test('a tenant’s rows are the same to the byte in pool, schema and database, a
   assert.deepEqual((await moveTo(tenantId, 'pool')).tables, [])
 })
 
-test('writers hammer while a tenant moves back and forth: each acknowledged write is there once, reads are never refused, others do not notice', {
+test('N242 writers hammer while a tenant moves back and forth: each acknowledged write is there once, reads are never refused, others do not notice', {
   timeout: 300_000,
 }, async () => {
   const [tenantId, neighbour, quiet] = [newTenantId(), newTenantId(), newTenantId()]
@@ -165,8 +186,7 @@ test('writers hammer while a tenant moves back and forth: each acknowledged writ
   try {
     for (const model of ['bridge', 'silo', 'bridge', 'pool', 'silo', 'pool'] as const) {
       replayed += (await moveTo(tenantId, model)).replayed
-      const before = own.seen.written
-      while (own.seen.written < before + 20) await delay(5)
+      await own.more(20)
     }
   } finally {
     await Promise.all([own.stop(), others.stop()])
@@ -248,7 +268,7 @@ async function retrying<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-test('who has not heard of the move is refused when he writes, under any isolation level, and reads what was true when it began', async () => {
+test('N242 who has not heard of the move is refused when he writes, under any isolation level, and reads what was true when it began', async () => {
   const tenantId = newTenantId()
   await places.settle(tenantId, 'pool')
   await stock(tenantId, 5)

@@ -31,6 +31,15 @@ export const placementFor = (model: Model, tenantId: string): Placement => {
   return model === 'bridge' ? { model, schema: name } : { model, database: name }
 }
 
+export const samePlace = (a: Placement, b: Placement): boolean =>
+  a.model === b.model &&
+  (a.model !== 'bridge' || a.schema === (b as typeof a).schema) &&
+  (a.model !== 'silo' || a.database === (b as typeof a).database)
+
+/** Where the tables are, given the schema of those in the pool and in silos. */
+export const schemaIn = (placement: Placement, schema: string): string =>
+  placement.model === 'bridge' ? placement.schema : schema
+
 /** What `createPlacedDatabase` asks. */
 export interface PlacementLookup {
   of(identity: Pick<SaasIdentity, 'tenantId'>): Placement | Promise<Placement>

@@ -7,7 +7,7 @@
 import { createHmac } from 'node:crypto'
 import type { Sql } from 'postgres'
 import { findUnprotectedTables } from '../postgres/isolation/inspect.ts'
-import { quoted } from '../postgres/quoted.ts'
+import { literal, quoted } from '../postgres/quoted.ts'
 import { forgetMoves, makeMovable } from './movable.ts'
 import type { Placement } from './placement.ts'
 
@@ -92,8 +92,8 @@ export function createProvisioning(options: ProvisioningOptions): Provisioning {
   async function provisionSilo(tenantId: string, database: string): Promise<void> {
     const { administrator, openOwner, login, schema } = needed()
     const { role, password } = login(tenantId)
-    // Statements that take no parameters; what siloLogin makes holds no quote, another password is quoted.
-    const secret = `password '${password.replaceAll("'", "''")}'`
+    // Statements that take no parameters.
+    const secret = `password ${literal(password)}`
     await unlessThere(administrator.unsafe(`create role ${quoted(role)} login ${secret}`))
     // Of a role that was there, only the password: its other attributes may be changed by a superuser alone, and are checked
     // before it serves anybody.

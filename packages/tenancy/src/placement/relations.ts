@@ -5,10 +5,14 @@ export interface Relation {
   name: string
   /** What is written: without generated columns, in the table's order. */
   columns: string[]
+  /** All columns, in the table's order: how a row is written as a record. */
+  layout: string[]
   /** Each column with its type, for comparison. */
   shape: string
   /** The primary key's columns. */
   key: string[]
+  /** The types of these columns, with their schemas. */
+  keyTypes: string[]
   /** Names of the tables of this list that it refers to, without itself. */
   refersTo: string[]
   partition: boolean
@@ -43,11 +47,17 @@ export async function findRelations(
     select c.relname as name, c.relispartition as partition,
       (select array_agg(a.attname::text order by a.attnum) from pg_attribute a
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') as columns,
+      (select array_agg(a.attname::text order by a.attnum) from pg_attribute a
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as layout,
       (select string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || a.attgenerated::text, ', ' order by a.attname)
         from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as shape,
       coalesce((select array_agg(a.attname::text order by k.position)
         from pg_index i, unnest(i.indkey) with ordinality k (number, position), pg_attribute a
         where i.indrelid = c.oid and i.indisprimary and a.attrelid = c.oid and a.attnum = k.number), '{}') as key,
+      coalesce((select array_agg(format('%I.%I', s.nspname, y.typname) order by k.position)
+        from pg_index i, unnest(i.indkey) with ordinality k (number, position), pg_attribute a, pg_type y, pg_namespace s
+        where i.indrelid = c.oid and i.indisprimary and a.attrelid = c.oid and a.attnum = k.number and y.oid = a.atttypid
+          and s.oid = y.typnamespace), '{}') as "keyTypes",
       coalesce((select array_agg(distinct f.relname::text) from pg_constraint r join pg_class f on f.oid = r.confrelid
         where r.conrelid = c.oid and r.contype = 'f' and f.relnamespace = c.relnamespace and f.oid <> c.oid
           and r.conparentid = 0), '{}') as "refersTo",

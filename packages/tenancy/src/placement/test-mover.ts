@@ -20,9 +20,13 @@ const deadly = (sql: Sql): Sql =>
         ? async () => {
             const reserved = await target.reserve()
             return new Proxy(reserved, {
-              apply(target, self, all: [TemplateStringsArray]) {
-                if (String(all[0]).includes('set placement')) process.kill(process.pid, 'SIGKILL')
-                return Reflect.apply(target, self, all)
+              get(target, name) {
+                const member = Reflect.get(target, name)
+                if (name !== 'unsafe') return member
+                return (text: string) => {
+                  if (text.includes('set placement')) process.kill(process.pid, 'SIGKILL')
+                  return member(text)
+                }
               },
             })
           }
