@@ -111,6 +111,33 @@ test('SQL stands in store.ts files and migrations, in the database’s own folde
   assert.deepEqual(broken, [])
 })
 
+test('N233 the door across environments is opened by these alone, each time for a reason that stands there', () => {
+  const doors = [
+    'packages/gateway/src/control-plane/access-keys/access-keys.ts',
+    'packages/gateway/src/control-plane/domain-names/operations.ts',
+    'packages/gateway/src/control-plane/publish.ts',
+    'packages/gateway/src/limits/store.ts',
+    'packages/identity/src/delivery/log-streams/worker.ts',
+    'packages/identity/src/delivery/worker.ts',
+    'packages/identity/src/environments/environment.ts',
+    'packages/identity/src/environments/seed.ts',
+    'packages/identity/src/oauth/backchannel-logout/worker.ts',
+    'packages/identity/src/resources/jobs/worker.ts',
+    'packages/identity/src/upkeep/key-rotation.ts',
+    'packages/identity/src/upkeep/upkeep.ts',
+  ]
+  const opened = sources
+    .filter(({ path }) => !isTest(path) && !path.startsWith('bench/') && !path.startsWith('packages/kernel/'))
+    .filter(({ text }) => text.includes('acrossEnvironments'))
+  assert.deepEqual(opened.map(({ path }) => path).sort(), doors)
+  const unreasoned = opened.flatMap(({ path, text }) =>
+    [...text.matchAll(/\.acrossEnvironments\(\s*(\S+)/g)]
+      .filter(([, first]) => !/^('[^']|reason,)/.test(first!))
+      .map(([call]) => `${path}: ${call}`),
+  )
+  assert.deepEqual(unreasoned, [])
+})
+
 test('process.env is read by the command line, the scripts and executables of examples alone', () => {
   const allowed = (path: string) =>
     path.startsWith('packages/cli/') ||

@@ -109,7 +109,10 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
       inScope(application, { [ENVIRONMENT]: environmentId, [ORGANIZATION]: organizationId }, work).catch(refuseLost),
     once: (environmentId, statement) =>
       onceInScope(application, { [ENVIRONMENT]: environmentId }, statement).catch(refuseLost),
-    acrossEnvironments: (reason, work) => {
+    acrossEnvironments: async (reason, work) => {
+      if (typeof reason !== 'string' || reason.trim() === '') {
+        throw new Error('Whoever reaches across environments needs a reason, which is logged.')
+      }
       onAcross(reason)
       return work(owner).catch(refuseLost)
     },

@@ -158,7 +158,7 @@ test('what STS refuses is no credentials for anybody, and is asked again', async
   assert.equal((await as('tenant-a', credentials.current)).accessKeyId, 'ASIA-tenant-tenant-a-2')
 })
 
-test('W12 W13 N236 without a tenant that can stand in a policy there are no credentials and no call', async () => {
+test('W12 W13 N236 N237 without a tenant that can stand in a policy there are no credentials and no call', async () => {
   const credentials = credentialsOf()
   await assert.rejects(async () => credentials.current(), IdentityMissing)
   for (const tenantId of [
@@ -201,6 +201,40 @@ test('another role for another tier is another session, a bounded number is kept
   credentials.forget('tenant-c')
   await as('tenant-c', credentials.current)
   assert.equal(sts.calls.length, 6)
+})
+
+test('N239 a tenant that is forgotten, changes its tier or outlives its credentials has none unless STS gives new ones', async () => {
+  const credentials = credentialsOf({ roleArn: ({ tier }) => `${ROLE}-${tier ?? 'basic'}` })
+  const ask = (tier?: string) => as('tenant-a', credentials.current, tier)
+  const first = await ask()
+  // Suspended or off-boarded while new ones are on their way: they come too late for anybody.
+  offsetSeconds = 700
+  sts.state.delayMs = 20
+  assert.equal(await ask(), first)
+  while (sts.calls.length < 2) await new Promise((resolve) => setImmediate(resolve))
+  credentials.forget('tenant-a')
+  const late = as('tenant-b', credentials.current)
+  sts.state.delayMs = 0
+  const own = await ask()
+  assert.notEqual(own, first)
+  // This answer was asked for later, so that one has come.
+  await late
+  assert.equal(await ask(), own)
+
+  sts.state.failing = true
+  // Another tier is another role: those of the old one do not stand in for it.
+  await assert.rejects(ask('premium'), { name: 'AccessDenied' })
+  assert.equal(await ask(), own)
+  // A clock that jumps: beyond the end there are none, and each is asked for again.
+  for (const seconds of [1_700, 90_000]) {
+    offsetSeconds = seconds
+    await assert.rejects(ask(), { name: 'AccessDenied' })
+  }
+  offsetSeconds = 700
+  assert.equal(await ask(), own)
+  credentials.forget()
+  await assert.rejects(ask(), { name: 'AccessDenied' })
+  await assert.rejects(as('tenant-b', credentials.current), { name: 'AccessDenied' })
 })
 
 const tokenWith = (tags: unknown) =>

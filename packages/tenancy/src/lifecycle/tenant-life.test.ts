@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import type { Sql } from 'postgres'
 import { makeMovable } from '../placement/movable.ts'
-import { deleteRows } from '../placement/move.ts'
+import { deleteRows } from '../placement/owner.ts'
 import { migrateStock } from '../placement/test-stock.ts'
 import { startTestDatabase, type TestDatabase } from '../postgres/test-database.ts'
+import { inScope } from '../postgres/transaction.ts'
 import { clearDepartures } from './clearing.ts'
+import type { ExportManifest } from './export.ts'
 import { migrateLifecycle } from './tables.ts'
 import { findTenant, type TenantState } from './tenant-life.ts'
 import { pointsOf, runKilled } from './test-killed.ts'
@@ -261,6 +264,35 @@ test('a registration that is refused leaves no tenant, and its id is not used ag
   await state(tenantId, 'gone')
   assert.deepEqual(await namesOf(tenantId), ['onboardingRequest', 'onboardingFailure'])
   await assert.rejects(take('register', tenantId, { tier: 'basic' }), { code: 'tenant_id_used', status: 409 })
+})
+
+test('N243 an export holds nobody else’s rows, and is restored for its own tenant alone', async () => {
+  const [own, other] = [(await tenantIn('active'))!, (await tenantIn('active'))!]
+  const [before, untouched] = [await rowsIn(own, settings.schema), await rowsIn(other, settings.schema)]
+  const { id } = await take('exportData', own)
+  const directory = join(settings.directory, id)
+  const files = readdirSync(directory)
+  assert.equal(files.length, 3)
+  for (const file of files) assert.ok(!readFileSync(join(directory, file), 'utf8').includes(other), file)
+  await deleteRows(life.options, own, { model: 'pool' })
+
+  const { tables } = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8')) as ExportManifest
+  const restore = (sql: Sql, tenantId: string) =>
+    inScope(sql, { 'app.tenant_id': tenantId, search_path: `"${settings.schema}"` }, async (tx) => {
+      for (const { table, file, columns } of tables) {
+        const rows = readFileSync(join(directory, file), 'utf8').trimEnd().replaceAll('\n', ',')
+        await tx`insert into ${tx(table)} (${tx(columns)})
+          select ${tx(columns)} from json_populate_recordset(null::${tx(table)}, ${`[${rows}]`}::text::json)`
+      }
+    })
+  // Neither by who serves requests nor by who owns the tables.
+  for (const sql of [database.application, life.sql]) {
+    await assert.rejects(restore(sql, other), { code: '42501' })
+    assert.deepEqual(await rowsIn(other, settings.schema), untouched)
+    assert.deepEqual(await rowsIn(own, settings.schema), [])
+  }
+  await restore(database.application, own)
+  assert.deepEqual(await rowsIn(own, settings.schema), before)
 })
 
 test('N126 what is gone cannot be exported, activated or registered again, and the others’ rows are as before', async () => {

@@ -16,6 +16,14 @@ let direct: Omit<Target, 'max'>
 before(async () => {
   database = await startTestDatabase()
   await createItems(database, ids)
+  const { owner, applicationRole } = database
+  await owner`create table wide (tenant_id text not null, id bigint not null, name text not null, primary key (tenant_id, id))`
+  await owner`alter table wide enable row level security`
+  await owner`alter table wide force row level security`
+  await owner`create policy tenant on wide
+    using      (tenant_id = nullif(current_setting('app.tenant_id', true), ''))
+    with check (tenant_id = nullif(current_setting('app.tenant_id', true), ''))`
+  await owner`grant select, insert, delete on wide to ${owner(applicationRole)}`
   const { user, pass, database: name } = database.application.options
   const password = typeof pass === 'string' ? pass : ''
   direct = { ...database.address, user, password, database: name, schema: database.schema, throughPooler: false }
@@ -194,6 +202,30 @@ function promises(subject: Subject, target: () => Omit<Target, 'max'>): void {
         }
       }
     }))
+
+  test('N244 ids beyond 2^53 that differ by one stay two, each with its own row', () =>
+    opening(1, (opened) =>
+      inTenant(opened, A, async (words) => {
+        for (const n of [2, 3]) {
+          await words.run(`insert into wide values ('${A}', 9007199254740990 + ${n}, 'row ${n}')`)
+        }
+        const found = (await words.run('select id, name from wide order by id')) as { id: unknown; name: string }[]
+        assert.deepEqual(
+          found.map(({ id, name }) => [String(id), name]),
+          [
+            ['9007199254740992', 'row 2'],
+            ['9007199254740993', 'row 3'],
+          ],
+        )
+        for (const { id, name } of found) {
+          assert.deepEqual(
+            Array.from((await words.run(`select name from wide where id = ${id}`)) as object[], Object.entries),
+            [[['name', name]]],
+          )
+        }
+        await words.run('delete from wide')
+      }),
+    ))
 
   test('savepoints keep the scope: what failed inside is undone, what comes after still sees one tenant', () =>
     opening(1, async (opened) => {
