@@ -8,14 +8,18 @@
 import { loadavg } from 'node:os'
 import { measureIdentity } from './tenancy/identity.ts'
 import { measureMoves } from './tenancy/move.ts'
+import { measureSuspended } from './tenancy/suspended.ts'
 import { compareTenants } from './tenancy/tenants.ts'
 import { compareTransactions } from './tenancy/transaction.ts'
+import { compareTriggers } from './tenancy/triggers.ts'
 
 const claims = {
   transaction: compareTransactions,
   tenants: compareTenants,
   identity: measureIdentity,
+  suspended: measureSuspended,
   move: measureMoves,
+  triggers: compareTriggers,
 }
 
 const wanted = process.argv.slice(2).filter((name) => Object.hasOwn(claims, name)) as (keyof typeof claims)[]

@@ -8,8 +8,6 @@
  * All of it in CPU of this process, medians of rounds in turn; a hit is measured over 1,000 tokens, so that none is always the
  * last one.
  */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import {
   backgroundIdentity,
   createAuthenticator,
@@ -17,39 +15,17 @@ import {
   currentIdentity,
   withIdentity,
 } from '@tenantry/tenancy'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { AUDIENCE, startIssuer, TENANT } from './issuer.ts'
+import { median } from './stock.ts'
 
 const ROUNDS = 9
-const AUDIENCE = 'https://api.example.test'
-const TENANT = 'https://example.test/tenantId'
 const targets: Record<string, number> = { hit: 5, lookup: 0.2 }
 
 export async function measureIdentity(): Promise<Record<string, unknown>> {
-  const { privateKey, publicKey } = await generateKeyPair('RS256')
-  const keys = { keys: [{ ...(await exportJWK(publicKey)), kid: 'one', use: 'sig', alg: 'RS256' }] }
-  const server = createServer((request, response) =>
-    response.end(JSON.stringify(request.url === '/jwks.json' ? keys : { issuer, jwks_uri: `${issuer}jwks.json` })),
-  )
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-
-  const seconds = Math.floor(Date.now() / 1000)
+  const { issuer, token, close } = await startIssuer()
   const tokens = await Promise.all(
     Array.from({ length: 1000 }, (_, n) =>
-      new SignJWT({
-        iss: issuer,
-        aud: [AUDIENCE, `${issuer}userinfo`],
-        sub: `auth0|${n}`,
-        iat: seconds,
-        exp: seconds + 3600,
-        azp: 'spa-client',
-        scope: 'openid read:item create:item',
-        permissions: ['read:item', 'create:item'],
-        org_id: 'org_1234567890abcdef',
-        [TENANT]: 'A'.repeat(24),
-      })
-        .setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid: 'one' })
-        .sign(privateKey),
+      token({ subject: `auth0|${n}`, tenantId: 'A'.repeat(24), organization: 'org_1234567890abcdef' }),
     ),
   )
   const verifier = createVerifier({ issuer, audience: AUDIENCE, rememberSeconds: 3600 })
@@ -71,7 +47,7 @@ export async function measureIdentity(): Promise<Record<string, unknown>> {
       if (round > 0) rounds[name]!.push(value)
     }
   }
-  server.close()
+  close()
 
   const results = Object.entries(rounds).map(([what, values]) => ({
     what,
@@ -90,8 +66,6 @@ export async function measureIdentity(): Promise<Record<string, unknown>> {
     met: results.every(({ met }) => met !== false),
   }
 }
-
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
 
 /** Microseconds of CPU, of all threads of this process: what waits for a busy machine is not counted. */
 function spent(): number {

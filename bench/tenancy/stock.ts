@@ -12,6 +12,8 @@ export const tenantIdOf = (n: number): string => `tenant${String(n).padStart(18,
 export interface Stock {
   sql: Sql
   url: string
+  /** Of the tables' owner. */
+  ownerUrl: string
   directory: string
   close(): Promise<void>
 }
@@ -36,6 +38,7 @@ export async function openStock(tenants: number): Promise<Stock> {
   return {
     sql,
     url: scratch.urls.application,
+    ownerUrl: scratch.urls.owner,
     directory: scratch.directory,
     async close() {
       await sql.end()
