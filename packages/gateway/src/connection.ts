@@ -1,11 +1,8 @@
 import type { Duplex } from 'node:stream'
-import type { Exchange } from './exchange.ts'
 import type { Handshake } from './tls/admission.ts'
 
 /** What is remembered of a client's connection across its requests. */
 export interface Connection {
-  /** The request read last. Answers leave in order, so when its answer is out, all are. */
-  last: Exchange | null
   /** The forwarding header lines for this host; the same for nearly every request of a connection. */
   forwarded: { readonly host: string; readonly lines: string } | null
   /** `null` without TLS. */
@@ -17,7 +14,7 @@ const connections = new WeakMap<Duplex, Connection>()
 export function connectionOf(socket: Duplex): Connection {
   let connection = connections.get(socket)
   if (connection === undefined) {
-    connection = { last: null, forwarded: null, handshake: null }
+    connection = { forwarded: null, handshake: null }
     connections.set(socket, connection)
   }
   return connection

@@ -5,6 +5,7 @@
 import { type Answer, answers } from './answers.ts'
 import { connectionOf } from './connection.ts'
 import type { Caller, Exchange } from './exchange.ts'
+import { firstField } from './head.ts'
 import type { ClientCertificate } from './tls/admission.ts'
 import { hostName } from './tls/domain.ts'
 
@@ -40,7 +41,7 @@ export const sourceIp = ({ request: { socket } }: Exchange): string => {
 export const contextPath = ({ path, basePath, isMapped }: Exchange): string =>
   isMapped || basePath === '' ? (path?.path ?? '') : `/${basePath}${path?.path ?? ''}`
 
-export const userAgent = ({ request }: Exchange): string => request.headers['user-agent'] ?? ''
+export const userAgent = ({ head }: Exchange): string => (head === null ? '' : firstField(head.fields, 'user-agent'))
 
 /** The client's certificate as events show it; `null` unless mutual TLS has verified one. */
 export const clientCertificate = ({ request }: Exchange): ClientCertificate | null =>

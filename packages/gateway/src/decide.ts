@@ -60,14 +60,14 @@ export function createDecide(deps: DecideDeps): Decide {
 
   return (exchange) => {
     const { trace } = exchange
-    const { httpVersion, method = '', rawHeaders, url = '' } = exchange.request
+    const { httpVersion, method, rawHeaders, url } = exchange.request
     const head = readHead(rawHeaders, method.length + url.length + requestLineRest)
     if (typeof head === 'string') {
       trace?.note({ at: 'request', check: 'the head can be read', passed: false, actual: head })
       return refuse(answers[head])
     }
     exchange.head = head
-    // Node's parser takes the heads of HTTP/0.9 and 2.0 for those of 1.1. RFC 9112 §6.1: codings in 1.0 are faulty framing.
+    // The heads of HTTP/0.9 and 2.0 look like those of 1.1. RFC 9112 §6.1: codings in 1.0 are faulty framing.
     if (httpVersion !== '1.1' && (httpVersion !== '1.0' || head.isChunked)) return refuse(answers.smuggled)
     const refusal = deps.admit(exchange)
     if (refusal !== null) {

@@ -1,7 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Answer } from './answers.ts'
 import type { Deployment } from './deployment.ts'
 import type { Head } from './head.ts'
+import type { Request } from './inbound/request.ts'
+import type { Response } from './inbound/response.ts'
 import { createRequestId } from './request-id.ts'
 import type { CanonicalPath } from './routing/path.ts'
 import type { CompiledRoute } from './routing/router.ts'
@@ -10,8 +11,8 @@ import type { Trace } from './trace.ts'
 /** One request and its answer, while they last: what the stages hand each other. */
 export interface Exchange {
   readonly id: string
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: Request
+  readonly response: Response
   /** Set when the client waits for `100 Continue` before it sends its body. */
   readonly awaitsContinue: boolean
   /** Milliseconds since 1970. */
@@ -49,8 +50,6 @@ export interface Exchange {
   /** Called once, when the answer has been written or given up. */
   readonly onEnd: (exchange: Exchange) => void
   isEnded: boolean
-  /** The connection ends with this answer: what the parser still finds behind it is not a request. */
-  closes: boolean
   /** Set for a request that is explained and not carried out: nothing may be taken for it. */
   readonly trace: Trace | null
   /** Gives up whatever is under way for this exchange and answers for the gateway. */
@@ -102,8 +101,8 @@ export interface IntegrationRecord {
 
 /** A request of which nothing is known yet. */
 export function createExchange(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: Request,
+  response: Response,
   rest: Pick<Exchange, 'awaitsContinue' | 'receivedAt' | 'onEnd'> & { readonly trace?: Trace },
 ): Exchange {
   const exchange: Exchange = {
@@ -131,7 +130,6 @@ export function createExchange(
     traceId: '',
     onEnd: rest.onEnd,
     isEnded: false,
-    closes: false,
     trace: rest.trace ?? null,
     abandon: (reply) => answer(exchange, reply),
   }
@@ -144,14 +142,13 @@ export function answer(exchange: Exchange, reply: Answer, fields: readonly strin
   const { status, body, contentType, closes } = reply
   if (response.headersSent) return
   exchange.refusal = reply
-  exchange.closes = closes === true
   const all = ['apigw-requestid', exchange.id, ...fields]
   if (exchange.cors !== null) all.push(...exchange.cors)
   if (contentType) all.push('content-type', 'application/json')
   if (closes === true) all.push('connection', 'close')
   all.push('content-length', String(body.length))
   response.writeHead(status, all)
-  response.end(body, 'latin1')
+  response.end(body)
   finish(exchange, status, body.length)
 }
 

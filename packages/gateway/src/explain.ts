@@ -12,6 +12,8 @@ import type { Integration } from './api.ts'
 import { createDecide, type DecideDeps, type Decision } from './decide.ts'
 import type { Deployment } from './deployment.ts'
 import { type Call, createExchange, type Exchange } from './exchange.ts'
+import type { Request } from './inbound/request.ts'
+import { Response } from './inbound/response.ts'
 import { compileUri } from './integrations/uri.ts'
 import type { Endpoints } from './routing/endpoints.ts'
 import type { Step, Trace } from './trace.ts'
@@ -79,13 +81,21 @@ function exchangeOf(question: Question, receivedAt: number, trace: Trace): Excha
     http.validateHeaderName(name)
     http.validateHeaderValue(name, value)
   }
-  const request = new http.IncomingMessage(new net.Socket())
-  request.method = method.toUpperCase()
-  request.url = rest.startsWith('?') ? `/${rest}` : rest
-  request.httpVersion = '1.1'
-  request.rawHeaders = all.flat()
-  Object.assign(request.headers, Object.fromEntries(all.map(([name, value]) => [name.toLowerCase(), value])))
-  const response = new http.ServerResponse(request)
+  const socket = new net.Socket()
+  const request: Request = {
+    method: method.toUpperCase(),
+    url: rest.startsWith('?') ? `/${rest}` : rest,
+    httpVersion: '1.1',
+    rawHeaders: all.flat(),
+    body: null,
+    socket,
+  }
+  // Never written to.
+  const response = new Response(socket, { method: request.method, version: '1.1', keepsAlive: false }, false, {
+    now: () => receivedAt,
+    keepAlive: '',
+    onEnd: () => undefined,
+  })
   return createExchange(request, response, { awaitsContinue: false, receivedAt, onEnd: () => undefined, trace })
 }
 

@@ -3,7 +3,6 @@
  * values and replaces them atomically.
  */
 import { randomUUID } from 'node:crypto'
-import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Guard } from '@tenantry/kernel/http/egress.ts'
@@ -20,7 +19,7 @@ import { compileApi, type Deployment, requireReachable } from './deployment.ts'
 import type { Exchange } from './exchange.ts'
 import { type Explanation, explain, type Question } from './explain.ts'
 import type { Functions } from './functions/functions.ts'
-import { serve, serverOptions } from './inbound.ts'
+import { type ClientServer, createPlainServer } from './inbound/server.ts'
 import { createUpstreamPool, type UpstreamPool } from './integrations/upstream-pool.ts'
 import { type Bucket, createBucket } from './limits/bucket.ts'
 import { createLeases, type SharedBuckets } from './limits/leases.ts'
@@ -79,8 +78,8 @@ export interface Reach {
 }
 
 export interface Gateway {
-  readonly server: http.Server
-  readonly secureServer: http.Server
+  readonly server: ClientServer
+  readonly secureServer: ClientServer
   /** Listens without TLS. Domains with mutual TLS are not served there. */
   listen(port: number, host: string): Promise<{ readonly port: number }>
   /** Listens with TLS, TLS 1.2 or newer; each name is shown the certificate of its domain. */
@@ -280,9 +279,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     },
     onFault,
   })
-  const server = http.createServer(serverOptions)
-  const secureServer = createTlsServer(serverOptions, () => domains)
-  for (const each of [server, secureServer]) serve(each, pipeline)
+  const server = createPlainServer({ pipeline, now })
+  const secureServer = createTlsServer({ pipeline, now }, () => domains)
   let served = deps.apis
   const first = compile(served, live)
   if (first.unserved.length > 0) throw new Error(first.unserved[0]!.reason)
@@ -330,11 +328,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       explain(question, { ...deciding, now, isVisible: ({ api }) => isVisible(api) }),
     metrics: () => writeMetrics(unmatched, shared.series.values()),
     close: async () => {
-      // Node closes what is idle now; a connection that falls idle later would be kept for its keep-alive time.
-      const listening = [server, secureServer].filter((each) => each.listening)
-      const sweep = setInterval(() => listening.map((each) => each.closeIdleConnections()), 50)
-      await Promise.all(listening.map(closed))
-      clearInterval(sweep)
+      await Promise.all([server, secureServer].filter((each) => each.listening).map((each) => each.drain()))
       for (const pool of shared.pools.values()) pool.close()
       await Promise.all([accessLog?.close(), leases?.close()])
     },
@@ -377,18 +371,13 @@ function placedAs({ endpoints, disableExecuteApiEndpoint }: Api, before: Compile
 const stageKey = ({ id, stage }: { readonly id: string; readonly stage: { readonly name: string } }): string =>
   JSON.stringify([id, stage.name])
 
-const listen = (server: http.Server, port: number, host: string): Promise<{ readonly port: number }> =>
+const listen = (server: ClientServer, port: number, host: string): Promise<{ readonly port: number }> =>
   new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {
       server.off('error', reject)
       resolve({ port: (server.address() as AddressInfo).port })
     })
-  })
-
-const closed = (server: http.Server): Promise<void> =>
-  new Promise((resolve) => {
-    server.close(() => resolve())
   })
 
 function keep<T>(kept: Map<string, T>, key: string, create: () => T): T {

@@ -26,6 +26,8 @@ interface Name {
   readonly kind: Kind
 }
 
+const token = /^[\w!#$%&'*+\-.^`|~]+$/
+
 const kinds: Readonly<Record<string, Kind>> = {
   connection: 'connection',
   host: 'host',
@@ -75,7 +77,9 @@ export function readHead(raw: readonly string[], requestLineBytes: number): Head
   let isChunked = false
   for (let i = 0; i < raw.length; i += 2) {
     const value = raw[i + 1]!
-    const { lower, kind } = nameOf(raw[i]!)
+    const name = nameOf(raw[i]!)
+    if (name === null) return 'smuggled'
+    const { lower, kind } = name
     bytes += value.length
     if (kind === 'keep') fields.push(lower, value)
     else if (kind === 'host') {
@@ -91,7 +95,7 @@ export function readHead(raw: readonly string[], requestLineBytes: number): Head
       fields.push(lower, value)
     } else if (kind === 'length') contentLength = Number(value)
     else if (kind === 'encoding') {
-      // Node's parser lets nothing else end a body either; a coding it ignores would be a second reading of the length.
+      // Nothing else ends a body here; a coding that is ignored would be a second reading of the length.
       if (isChunked || value.trim().toLowerCase() !== 'chunked') return 'smuggled'
       isChunked = true
     } else if (kind === 'upgrade') return 'malformed'
@@ -101,6 +105,12 @@ export function readHead(raw: readonly string[], requestLineBytes: number): Head
   // It is passed on to upstreams as what the client asked for, and is looked up in three places.
   if (!isHost(host)) return 'malformed'
   return { fields, host, origin, preflightMethod, connectionNames, contentLength, isChunked }
+}
+
+/** The first value of a header; empty when absent. */
+export function firstField(fields: readonly string[], name: string): string {
+  for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1]!
+  return ''
 }
 
 /** The one value of a header; `undefined` when absent, `null` when it was sent more than once. */
@@ -114,9 +124,11 @@ export function singleField(fields: readonly string[], name: string): string | n
   return found
 }
 
-function nameOf(raw: string): Name {
+/** What becomes of a header, by its name as it was written; `null`: no header can have this name. */
+export function nameOf(raw: string): Name | null {
   const name = known.get(raw)
   if (name !== undefined) return name
+  if (!token.test(raw)) return null
   const lower = raw.toLowerCase()
   const fresh = { lower, kind: kindOf(lower) }
   if (known.size < knownLimit) known.set(raw, fresh)

@@ -2,11 +2,11 @@
  * Carries out what `decide.ts` decides of each request: answers it, or hands it to its integration. Whatever throws on
  * the way is answered 500 without being forwarded.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answers } from './answers.ts'
-import { connectionOf } from './connection.ts'
 import type { Decide, Decision } from './decide.ts'
 import { answer, type Call, createExchange, type Exchange, finish } from './exchange.ts'
+import type { Request } from './inbound/request.ts'
+import type { Response } from './inbound/response.ts'
 
 export interface PipelineDeps {
   readonly decide: Decide
@@ -16,7 +16,7 @@ export interface PipelineDeps {
   readonly onFault: (exchange: Exchange, error: unknown) => void
 }
 
-export type Pipeline = (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) => void
+export type Pipeline = (request: Request, response: Response, awaitsContinue: boolean) => Exchange
 
 export function createPipeline(deps: PipelineDeps): Pipeline {
   const fail = (exchange: Exchange, error: unknown): void => {
@@ -32,10 +32,6 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
   return (request, response, awaitsContinue) => {
     const exchange = createExchange(request, response, { awaitsContinue, receivedAt: deps.now(), onEnd })
-    const connection = connectionOf(request.socket)
-    // Bytes behind a refused head have no certain beginning: whatever they look like, they are not answered.
-    if (connection.last?.closes === true) return
-    connection.last = exchange
     try {
       const decision = deps.decide(exchange)
       if (!(decision instanceof Promise)) carryOut(exchange, decision)
@@ -43,6 +39,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     } catch (error) {
       fail(exchange, error)
     }
+    return exchange
   }
 }
 

@@ -9,12 +9,27 @@ export interface ChunkedDecoder {
   readonly isDone: boolean
 }
 
-const sizeLine = /^([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/
-const trailerLine = /^[\w!#$%&'*+\-.^`|~]+:[\t\x20-\x7e\x80-\xff]*$/
+const token = "[\\w!#$%&'*+\\-.^`|~]+"
+const text = '[\\t\\x20-\\x7e\\x80-\\xff]*'
+const quoted = '"(?:[\\t !#-[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*"'
+const manners = {
+  // Some servers write sizes of one width, with spaces behind them.
+  lenient: {
+    size: new RegExp(`^([0-9A-Fa-f]{1,8})[ \\t]*(?:;${text})?$`),
+    trailer: new RegExp(`^${token}:${text}$`),
+  },
+  // Where a body ends is not said once more behind it (RFC 9110 §6.5.1).
+  strict: {
+    size: new RegExp(`^([0-9A-Fa-f]{1,8})(?:;${token}(?:=(?:${token}|${quoted}))?)*$`),
+    trailer: new RegExp(`^(?!content-length:|transfer-encoding:)${token}:${text}$`, 'i'),
+  },
+}
 const lineLimit = 4_096
 const trailerLimit = 64
 
-export function createChunkedDecoder(): ChunkedDecoder {
+/** @param manner `strict` for requests, whose senders have less to be forgiven */
+export function createChunkedDecoder(manner: keyof typeof manners): ChunkedDecoder {
+  const lines = manners[manner]
   let state: 'size' | 'data' | 'gap' | 'trailer' | 'done' = 'size'
   let line = ''
   let remaining = 0
@@ -28,9 +43,9 @@ export function createChunkedDecoder(): ChunkedDecoder {
     }
     if (state === 'trailer') {
       if (text === '') state = 'done'
-      return text === '' || (++trailers <= trailerLimit && trailerLine.test(text))
+      return text === '' || (++trailers <= trailerLimit && lines.trailer.test(text))
     }
-    const match = sizeLine.exec(text)
+    const match = lines.size.exec(text)
     if (match === null) return false
     remaining = Number.parseInt(match[1]!, 16)
     state = remaining === 0 ? 'trailer' : 'data'

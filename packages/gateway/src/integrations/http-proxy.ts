@@ -11,7 +11,7 @@ import { compileResponseMappings } from '../mapping/response.ts'
 import type { Surroundings } from '../mapping/values.ts'
 import { createDeadlines } from './deadlines.ts'
 import { forwardedLines } from './forwarded.ts'
-import { type BodyStart, cappedBody, hasBody, readStart } from './request-body.ts'
+import { type BodyStart, cappedBody, readStart } from './request-body.ts'
 import { relayResponse } from './response.ts'
 import type { UpstreamPool } from './upstream-pool.ts'
 import { compileUri } from './uri.ts'
@@ -42,7 +42,7 @@ export function compileHttpProxy(
     const relay = relayResponse(call, deadlines, (error) => deps.onFault(call, error))
     const body = cappedBody(call, () => call.abandon(answers.bodyTooLarge), start)
     if (body !== null && start === null && call.awaitsContinue) response.writeContinue()
-    const method = config.method === 'ANY' ? (request.method ?? 'GET') : config.method
+    const method = config.method === 'ANY' ? request.method : config.method
     const target = mapped === null ? upstream.target(path) : upstream.mappedTarget(path, mapped)
     const hostLine = ` HTTP/1.1\r\nhost: ${mapped?.host ?? ownHost}\r\n`
     const lines = mapped === null ? headerLines(head.fields, head.connectionNames) : headerLines(mapped.fields, [])
@@ -64,18 +64,13 @@ export function compileHttpProxy(
   if (mapping === null) return (call) => forward(call, null, null)
   const mapAndForward = (call: Call, start: BodyStart | null): void => {
     const mapped = mapping.apply(call, start?.bytes ?? null, start?.isWhole ?? true)
-    if (isMapped(mapped)) {
-      forward(call, mapped, start)
-      return
-    }
-    call.abandon(mapped)
-    // Stopped in the middle of its body, it would hold the connection.
-    call.request.resume()
+    if (isMapped(mapped)) forward(call, mapped, start)
+    else call.abandon(mapped)
   }
   if (mapping.bodyBytes === 0) return (call) => mapAndForward(call, null)
   return (call) => {
-    const { head, request, response } = call
-    if (!hasBody(head)) return mapAndForward(call, null)
+    const { request, response } = call
+    if (request.body === null) return mapAndForward(call, null)
     if (call.awaitsContinue) response.writeContinue()
     const onRead = (start: BodyStart): void => {
       // Refused meanwhile, because the rest of the body was nonsense or too slow.
@@ -87,13 +82,13 @@ export function compileHttpProxy(
         call.abandon(answers.failed)
       }
     }
-    readStart(request, mapping.bodyBytes, onRead, () => finish(call, 499, 0))
+    readStart(request.body.stream, mapping.bodyBytes, onRead, () => finish(call, 499, 0))
   }
 }
 
 const sendsBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 
-// Names and values come from Node's parser, which lets no CR, LF or NUL into either, or from a mapping that does not.
+// Names and values come from our parser, which lets no CR, LF or NUL into either, or from a mapping that does not.
 function headerLines(fields: readonly string[], connectionNames: readonly string[]): string {
   let lines = ''
   for (let i = 0; i < fields.length; i += 2) {

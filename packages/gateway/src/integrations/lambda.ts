@@ -90,7 +90,7 @@ export function compileLambda(
 
   return (call) => {
     // Logged as it is commonly written, never sent. The function runs on: nobody can tell how far it came.
-    call.response.once('close', () => finish(call, call.status || 499, call.bytes))
+    call.response.onGone = () => finish(call, call.status || 499, call.bytes)
     collectBody(
       call,
       (body) => void run(call, body),

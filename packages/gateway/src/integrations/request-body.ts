@@ -1,10 +1,6 @@
-import type { IncomingMessage } from 'node:http'
 import { PassThrough, type Readable } from 'node:stream'
 import { limits } from '../api.ts'
 import type { Call } from '../exchange.ts'
-import type { Head } from '../head.ts'
-
-export const hasBody = ({ contentLength, isChunked }: Head): boolean => isChunked || contentLength > 0
 
 /** What was read of a body before the request was forwarded. */
 export interface BodyStart {
@@ -18,7 +14,7 @@ export interface BodyStart {
  * @param onGone called instead of `onRead` when the connection ended first
  */
 export function readStart(
-  request: IncomingMessage,
+  stream: Readable,
   limit: number,
   onRead: (start: BodyStart) => void,
   onGone: () => void,
@@ -26,7 +22,7 @@ export function readStart(
   const chunks: Buffer[] = []
   let bytes = 0
   const done = (): void => {
-    request.off('data', take).off('end', end).off('close', onClose)
+    stream.off('data', take).off('end', end).off('close', onClose)
   }
   const end = (): void => {
     done()
@@ -37,14 +33,14 @@ export function readStart(
     bytes += chunk.length
     if (bytes <= limit) return
     done()
-    request.pause()
+    stream.pause()
     onRead({ bytes: Buffer.concat(chunks), isWhole: false })
   }
   const onClose = (): void => {
     done()
     onGone()
   }
-  request.on('data', take).on('end', end).on('close', onClose)
+  stream.on('data', take).on('end', end).on('close', onClose)
 }
 
 /**
@@ -55,27 +51,28 @@ export function readStart(
  * @param start what `readStart` has taken of it
  */
 export function cappedBody(call: Call, onTooLarge: () => void, start: BodyStart | null): Readable | null {
-  const { head, request } = call
-  if (!hasBody(head)) return null
+  const received = call.request.body
+  if (received === null) return null
+  const { stream } = received
   const body = new PassThrough()
   const take = (chunk: Buffer): void => {
     call.receivedBytes += chunk.length
     if (call.receivedBytes > limits.bodyBytes) {
-      request.removeAllListeners('data')
+      stream.removeAllListeners('data')
       onTooLarge()
       body.destroy()
-    } else if (!body.write(chunk)) request.pause()
+    } else if (!body.write(chunk)) stream.pause()
   }
-  body.on('drain', () => request.resume())
+  body.on('drain', () => stream.resume())
   if (start !== null) {
     take(start.bytes)
     if (start.isWhole) body.end()
-    else if (!body.writableNeedDrain) request.resume()
+    else if (!body.writableNeedDrain) stream.resume()
   }
-  if (start?.isWhole !== true) request.on('data', take).on('end', () => body.end())
+  if (start?.isWhole !== true) stream.on('data', take).on('end', () => body.end())
   // A client that goes away in the middle must not look like one that finished.
-  request.on('close', () => {
-    if (!request.complete) body.destroy(new Error('the client closed the connection while sending its body'))
+  stream.on('close', () => {
+    if (!received.isComplete) body.destroy(new Error('the client closed the connection while sending its body'))
   })
   // The reader's own error path reports it; without a listener the stream would raise it again.
   body.on('error', () => undefined)

@@ -61,13 +61,14 @@ export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault:
   integration.startedAt = performance.now()
   exchange.abandon = abandon
 
-  response.once('close', () => {
+  response.onGone = () => {
     if (isOver) return
     end()
     relay.ticket?.abort()
-    // The client is gone: logged as it is commonly written, never sent.
+    // Logged as it is commonly written, never sent.
     finish(exchange, status || 499, bytes)
-  })
+  }
+  response.onDrain = () => relay.ticket?.resume()
 
   const relay: Relay = {
     ticket: null,
@@ -90,16 +91,13 @@ export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault:
       }
       if (!response.headersSent) response.writeHead(status, fields)
       // The chunk's memory is the next read's.
-      if (response.write(Buffer.from(chunk))) return true
-      response.once('drain', () => relay.ticket?.resume())
-      return false
+      return response.write(Buffer.from(chunk))
     },
     onEnd: () => {
       if (isOver) return
       end()
       if (!response.headersSent) response.writeHead(status, fields)
-      if (held === null) response.end()
-      else response.end(held, 'latin1')
+      response.end(held ?? '')
       finish(exchange, status, bytes)
     },
     onError: (error) => {

@@ -104,7 +104,7 @@ export function connectUpstream(origin: URL, dial: Dial, events: ConnectionEvent
     if (!hasBody || length === 0) complete()
     else if (isChunked) {
       mode = 'chunked'
-      chunks = createChunkedDecoder()
+      chunks = createChunkedDecoder('lenient')
     } else if (length > 0) {
       mode = 'fixed'
       remaining = length

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { describe, it } from 'node:test'
 import { unlimited } from '../api.ts'
@@ -8,6 +7,7 @@ import { connectionOf } from '../connection.ts'
 import { compileApi } from '../deployment.ts'
 import { type Call, type Caller, nobody } from '../exchange.ts'
 import { readHead } from '../head.ts'
+import type { Request } from '../inbound/request.ts'
 import { createBucket } from '../limits/bucket.ts'
 import { createSeries } from '../metrics/metrics.ts'
 import { compileEndpoints } from '../routing/endpoints.ts'
@@ -47,15 +47,10 @@ function callOf(input: EventCase): Call {
     const client = describeCertificate(new X509Certificate(readRecorded(pem)))
     connectionOf(socket as unknown as Duplex).handshake = { domain: '', truststore: '', client, expiresAt: Infinity }
   }
-  const userAgent = head.fields[head.fields.indexOf('user-agent') + 1]
   return {
     id: 'Q1w2E3r4T5y6U7i=',
     receivedAt: Date.UTC(2026, 10, 24, 9, 15),
-    request: {
-      method: sent.method,
-      headers: head.fields.includes('user-agent') ? { 'user-agent': userAgent } : {},
-      socket,
-    } as unknown as IncomingMessage,
+    request: { method: sent.method, socket } as unknown as Request,
     head,
     deployment,
     path: located!.path,

@@ -1,5 +1,6 @@
 import { constants } from 'node:crypto'
-import https from 'node:https'
+import tls from 'node:tls'
+import { type ClientServer, type ClientServerDeps, serveClients, socketOptions } from '../inbound/server.ts'
 import { noteHandshake } from './admission.ts'
 import { hostName } from './domain.ts'
 import type { Domains } from './domains.ts'
@@ -9,9 +10,9 @@ import type { Domains } from './domains.ts'
  *
  * @param domains those of this moment: replaced certificates are shown from the next handshake on
  */
-export function createTlsServer(options: https.ServerOptions, domains: () => Domains): https.Server {
-  const server = https.createServer({
-    ...options,
+export function createTlsServer(deps: ClientServerDeps, domains: () => Domains): ClientServer {
+  const server = tls.createServer({
+    ...socketOptions,
     minVersion: 'TLSv1.2',
     // One parser decides where requests begin and end, and HTTP/2 would bring another.
     ALPNProtocols: ['http/1.1'],
@@ -27,9 +28,7 @@ export function createTlsServer(options: https.ServerOptions, domains: () => Dom
       else done(null, context)
     },
   })
-  server.prependListener('secureConnection', (socket) => noteHandshake(socket, domains()))
-  // Node would hand it to the handler of bad requests, which answers in HTTP.
-  server.removeAllListeners('tlsClientError')
+  server.on('secureConnection', (socket) => noteHandshake(socket, domains()))
   server.on('tlsClientError', (_error, socket) => socket.destroy())
-  return server
+  return serveClients(server, 'secureConnection', deps)
 }
