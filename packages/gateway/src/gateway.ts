@@ -28,6 +28,7 @@ import type { ThrottleDeps } from './limits/throttle.ts'
 import { add, countRequest, createSeries, type Series, writeMetrics } from './metrics/metrics.ts'
 import { createPipeline } from './pipeline.ts'
 import { compileEndpoints, type Endpoints } from './routing/endpoints.ts'
+import { allocateYoung } from './short-lived.ts'
 import { admit } from './tls/admission.ts'
 import type { Domain } from './tls/domain.ts'
 import { compileDomains, type Domains, reachedPast, withClosed } from './tls/domains.ts'
@@ -117,6 +118,7 @@ export interface Unserved {
 
 /** @throws Error when an API cannot be compiled */
 export function createGateway(deps: GatewayDeps): Gateway {
+  allocateYoung()
   const { clock, logger } = deps
   if (deps.strict === true && (deps.revocations ?? []).length > 0) {
     throw new Error('a strict gateway knows no revocations, because AWS has none: leave out one of the two')

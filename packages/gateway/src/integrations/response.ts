@@ -1,6 +1,6 @@
 import { type Answer, answers } from '../answers.ts'
 import { answer, type Exchange, finish } from '../exchange.ts'
-import type { Deadlines } from './deadlines.ts'
+import type { Deadline, Deadlines } from './deadlines.ts'
 import type { ResponseHead } from './response-head.ts'
 import type { AnswerReader } from './upstream-connection.ts'
 import type { Ticket } from './upstream-pool.ts'
@@ -49,8 +49,10 @@ export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault:
       finish(exchange, status, bytes)
     } else answer(exchange, reply)
   }
-  const deadline = {
+  const deadline: Deadline = {
     at: 0,
+    earlier: null,
+    later: null,
     expire: () => {
       integration.error = 'the integration did not answer in time'
       abandon(answers.integrationTooSlow)
