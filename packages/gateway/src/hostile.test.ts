@@ -199,6 +199,8 @@ describe('hostile upstreams', () => {
     'breaks off in its head': (socket) => void socket.end('HTTP/1.1 200 OK\r\ncontent-len'),
     'switches protocols unasked': (socket) => void socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n'),
     'speaks something else': (socket) => void socket.write('SSH-2.0-OpenSSH\r\n\r\n'),
+    'writes what no header can hold': (socket) =>
+      void socket.write('HTTP/1.1 200 OK\r\nx: a\x01\r\ncontent-length: 2\r\n\r\nok'),
     'says two lengths': (socket) =>
       void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nok'),
   }

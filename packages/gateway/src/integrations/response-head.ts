@@ -36,8 +36,9 @@ interface Name {
 
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const token = /^[\w!#$%&'*+\-.^`|~]+$/
-// Bare CR, bare LF and NUL: each ends a line for some reader.
-const strayCharacter = /\r(?!\n)|(?<!\r)\n|\0/
+// Bare CR, bare LF and NUL each end a line for some reader; no other control character can be passed on either.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused
+const strayCharacter = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/
 const lengthValue = /^\d{1,15}$/
 
 const kinds = new Map<string, Kind>([

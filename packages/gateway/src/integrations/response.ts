@@ -97,8 +97,9 @@ export function relayResponse(exchange: Exchange, deadlines: Deadlines, onFault:
     },
     onEnd: () => {
       if (isOver) return
-      end()
+      // Should it throw, the deadline is still there to answer for the upstream.
       if (!response.headersSent) response.writeHead(status, fields)
+      end()
       response.end(held ?? '')
       finish(exchange, status, bytes)
     },

@@ -38,6 +38,8 @@ export const accountDefault: Rate = { perSecond: 10_000, burst: 5_000 }
 interface Limit {
   readonly scope: 'account' | 'stage' | 'route' | 'tenant'
   readonly name: string
+  /** Of a tenant. */
+  readonly plan: string | null
   readonly rate: Rate
   readonly bucket: Bucket
 }
@@ -52,7 +54,7 @@ export function compileThrottle(api: Api, routes: readonly CompiledRoute[], deps
   const limit = (scope: Limit['scope'], name: string, rate: Rate | null): readonly Limit[] => {
     if (rate === null) return []
     const place = scope === 'account' ? [api.accountId] : scope === 'stage' ? here : [...here, name]
-    return [{ scope, name, rate, bucket: deps.bucketOf(JSON.stringify([scope, ...place])) }]
+    return [{ scope, name, plan: null, rate, bucket: deps.bucketOf(JSON.stringify([scope, ...place])) }]
   }
   const account = limit('account', api.accountId, rateOf(deps.account, 'the account'))
   const shared = limit('stage', stage.name, rateOf(stage.throttling, `the stage "${stage.name}"`))
@@ -94,12 +96,12 @@ export function compileThrottle(api: Api, routes: readonly CompiledRoute[], deps
 }
 
 /** What taking a token would answer, noted and not done. */
-function look({ scope, name, rate, bucket }: Limit, call: Call): number {
+function look({ scope, name, plan, rate, bucket }: Limit, call: Call): number {
   const tokens = bucket.level(rate, call.receivedAt)
   const wait = untilToken(tokens, rate)
   call.trace?.note({
     at: 'limit',
-    check: `${scope} ${name}`,
+    check: plan === null ? `${scope} ${name}` : `${scope} ${name} (${plan})`,
     passed: wait === 0,
     expected: `${rate.perSecond} per second, ${rate.burst} at once`,
     actual: `${Math.floor(tokens)} left`,
@@ -117,7 +119,7 @@ function compileTenants({ id, stage, tenantLimits }: Api, deps: ThrottleDeps): (
     if (found === null) return null
     const { tenant, plan, rate } = found
     const bucket = shelf.at(tenant === null ? 'none' : shelfName(tenant), receivedAt)
-    return { scope: 'tenant', name: `${tenant ?? 'none'} (${plan})`, rate, bucket }
+    return { scope: 'tenant', name: tenant ?? 'none', plan, rate, bucket }
   }
 }
 
