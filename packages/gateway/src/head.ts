@@ -3,6 +3,7 @@
  * some duplicated headers and joins others, and an authorizer must see that there were two.
  */
 import { limits } from './api.ts'
+import { ownText } from './own-text.ts'
 import { isHost } from './tls/domain.ts'
 
 export interface Head {
@@ -129,9 +130,10 @@ export function nameOf(raw: string): Name | null {
   const name = known.get(raw)
   if (name !== undefined) return name
   if (!token.test(raw)) return null
-  const lower = raw.toLowerCase()
+  const own = ownText(raw)
+  const lower = own.toLowerCase()
   const fresh = { lower, kind: kindOf(lower) }
-  if (known.size < knownLimit) known.set(raw, fresh)
+  if (known.size < knownLimit) known.set(own, fresh)
   return fresh
 }
 

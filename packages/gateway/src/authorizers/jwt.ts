@@ -8,6 +8,7 @@ import { LRUCache } from 'lru-cache'
 import type { Algorithm, JwtAuthorizer } from '../api.ts'
 import type { Call, Caller } from '../exchange.ts'
 import { singleField } from '../head.ts'
+import { ownText } from '../own-text.ts'
 import { shown, type Trace } from '../trace.ts'
 import { awsAlgorithms, isAlgorithm, isSignedWith } from './algorithms.ts'
 import type { CompiledAuthorizer, Refusal, Verdict } from './authorizer.ts'
@@ -104,7 +105,7 @@ export function createJwtAuthorizer(config: JwtAuthorizer, deps: JwtDeps): Compi
     if (reason !== null) return refusals[reason]
     if (!hasRequired) return refusals.claim
     const entry: VerifiedToken = {
-      token,
+      token: ownText(token),
       expiresAt: Number(claims.exp) * 1000,
       trust,
       caller: {
@@ -115,7 +116,7 @@ export function createJwtAuthorizer(config: JwtAuthorizer, deps: JwtDeps): Compi
       },
     }
     const size = token.length + decoded.signed.length * claimBytesPerCharacter + entryOverheadBytes
-    verified.set(markOf(token), entry, { size })
+    verified.set(markOf(entry.token), entry, { size })
     return entry
   }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { connectionOf } from '../connection.ts'
+import { ownText } from '../own-text.ts'
 
 /**
  * What the gateway tells an upstream about the connection it saw. AWS sends `forwarded` and `via` to HTTP integrations
@@ -11,11 +12,12 @@ export function forwardedLines(socket: Socket, host: string): string {
   const connection = connectionOf(socket)
   if (connection.forwarded?.host === host) return connection.forwarded.lines
   const { client, proto } = seen(socket)
+  const own = ownText(host)
   const lines =
-    `forwarded: for=${client.includes(':') ? `"[${client}]"` : client};host=${quoted(host)};proto=${proto}\r\n` +
-    `x-forwarded-for: ${client}\r\nx-forwarded-host: ${host}\r\n` +
+    `forwarded: for=${client.includes(':') ? `"[${client}]"` : client};host=${quoted(own)};proto=${proto}\r\n` +
+    `x-forwarded-for: ${client}\r\nx-forwarded-host: ${own}\r\n` +
     `x-forwarded-port: ${socket.localPort ?? ''}\r\nx-forwarded-proto: ${proto}\r\n`
-  connection.forwarded = { host, lines }
+  connection.forwarded = { host: own, lines }
   return lines
 }
 

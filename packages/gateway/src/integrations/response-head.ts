@@ -2,6 +2,8 @@
  * Reads the head of an upstream's answer. Strict, because a proxy that is lenient about where an answer ends hands the
  * rest of it to the next caller: what RFC 9112 calls malformed is an error here, never repaired.
  */
+import { ownText } from '../own-text.ts'
+
 export interface ResponseHead {
   readonly status: number
   /** `name, value …` to pass on: lower-case names, no hop-by-hop headers, none of the gateway's own namespace. */
@@ -130,9 +132,10 @@ function nameOf(raw: string): Name | null {
   if (name !== undefined) return name
   // Also refuses folded lines and a space before the colon, which some servers read as another header.
   if (!token.test(raw)) return null
-  const lower = raw.toLowerCase()
+  const own = ownText(raw)
+  const lower = own.toLowerCase()
   const fresh: Name = { lower, kind: fieldKind(lower) }
-  if (known.size < knownLimit) known.set(raw, fresh)
+  if (known.size < knownLimit) known.set(own, fresh)
   return fresh
 }
 
