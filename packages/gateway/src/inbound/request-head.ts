@@ -24,6 +24,7 @@ const targetStart = /^(?:[/*]|[A-Za-z]+:\/\/)/
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
 const lengthValue = /^\d{1,19}$/
 const close = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i
+const keepAlive = /(?:^|,)[ \t]*keep-alive[ \t]*(?:,|$)/i
 
 /**
  * @param text the head without its empty line, as latin1
@@ -38,7 +39,8 @@ export function parseRequestHead(text: string): RequestHead | null {
   const rawHeaders: string[] = []
   let length: string | null = null
   let isChunked = false
-  let keepsAlive = version === '1.1'
+  let closes = false
+  let staysOpen = version === '1.1'
   let expect: string | null = null
   while (lineEnd !== -1) {
     const start = lineEnd + 2
@@ -56,7 +58,8 @@ export function parseRequestHead(text: string): RequestHead | null {
     rawHeaders.push(raw, value)
     if (name.kind === 'keep') continue
     if (name.kind === 'connection') {
-      if (close.test(value)) keepsAlive = false
+      if (close.test(value)) closes = true
+      else if (version === '1.0' && keepAlive.test(value)) staysOpen = true
     } else if (name.kind === 'length') {
       if (length !== null || !lengthValue.test(value)) return null
       length = value
@@ -69,7 +72,7 @@ export function parseRequestHead(text: string): RequestHead | null {
   // RFC 9112 §6.3: both is how requests are smuggled.
   if (isChunked && length !== null) return null
   const bodyLength = isChunked ? -1 : Number(length ?? 0)
-  return { method, target, version, rawHeaders, bodyLength, keepsAlive, expect }
+  return { method, target, version, rawHeaders, bodyLength, keepsAlive: staysOpen && !closes, expect }
 }
 
 function trimmed(text: string, from: number, to: number): string {

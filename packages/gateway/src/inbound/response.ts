@@ -83,6 +83,8 @@ export class Response {
         if (fields[i + 1] === 'close') this.keepsAlive = false
       }
     }
+    // Without a length HTTP/1.0 knows one end only.
+    if (!hasLength && version !== '1.1') this.keepsAlive = false
     if (!isDated) text += `Date: ${httpDate(this.#deps.now())}\r\n`
     if (!saysConnection) {
       text += this.keepsAlive
@@ -90,12 +92,8 @@ export class Response {
         : 'Connection: close\r\n'
     }
     this.#isBodyless = method === 'HEAD' || status === 204 || status === 304
-    if (!hasLength && !this.#isBodyless) {
-      // Without a length HTTP/1.0 knows one end only.
-      if (version === '1.1') text += 'Transfer-Encoding: chunked\r\n'
-      if (version === '1.1') this.#isChunked = true
-      else this.keepsAlive = false
-    }
+    this.#isChunked = !hasLength && !this.#isBodyless && version === '1.1'
+    if (this.#isChunked) text += 'Transfer-Encoding: chunked\r\n'
     this.headersSent = true
     this.#head = `${text}\r\n`
   }
