@@ -8,7 +8,7 @@ export {
   saasIdentity,
   TENANT_ID,
 } from './identity/saas-identity.ts'
-export { clearDepartures } from './lifecycle/clearing.ts'
+export { clearDepartures, clearExports } from './lifecycle/clearing.ts'
 export type { EventName, EventSource, LifecycleEvent } from './lifecycle/events.ts'
 export { directorySink, type ExportManifest, type ExportSink, exportTenant } from './lifecycle/export.ts'
 export type { OffboardingRecord, PlaceSums } from './lifecycle/off-boarding.ts'
@@ -19,6 +19,7 @@ export {
   type Failure,
   type Lifecycle,
   type LifecycleOptions,
+  type PastSaga,
   type Saga,
   type SagaDefinition,
   type SagaState,

@@ -35,3 +35,26 @@ export async function clearDepartures(options: TenantLifeOptions): Promise<numbe
   }
   return cleared
 }
+
+/**
+ * Removes exports that ended longer ago, by their sinks; call it every hour. Their sagas have no `memory.manifest` from then on.
+ *
+ * @returns how many were removed
+ * @example
+ * await clearExports(options, { olderThanSeconds: 7 * 86_400 })
+ */
+export async function clearExports(
+  { control, controlSchema: schema, exportSink }: TenantLifeOptions,
+  { olderThanSeconds }: { olderThanSeconds: number },
+): Promise<number> {
+  const due = await control<{ id: string; tenantId: string }[]>`
+    select id, tenant as "tenantId" from ${control(schema)}.sagas
+    where saga = 'exportData' and memory ? 'manifest'
+      and ended_at <= clock_timestamp() - ${olderThanSeconds} * interval '1 second'
+    order by ended_at limit 100`
+  for (const { id, tenantId } of due) {
+    await exportSink({ tenantId, exportId: id }).remove()
+    await control`update ${control(schema)}.sagas set memory = memory - 'manifest' where id = ${id}`
+  }
+  return due.length
+}

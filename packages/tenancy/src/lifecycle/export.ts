@@ -18,6 +18,8 @@ import { quoted } from '../postgres/quoted.ts'
 export interface ExportSink {
   /** A new file of this name; one that is there is replaced. */
   open(name: string): Promise<Writable>
+  /** All files are written, the manifest last; what makes one archive of them ends it here. */
+  close?(): Promise<void>
   /** Takes everything away that `open` has made. */
   remove(): Promise<void>
 }
@@ -68,6 +70,7 @@ export async function exportTenant(
     }
     await rollback(end)
     await write(await sink.open('manifest.json'), [[{ line: JSON.stringify(manifest, null, 2) }]])
+    await sink.close?.()
     return manifest
   })
 }

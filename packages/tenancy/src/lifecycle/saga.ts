@@ -21,7 +21,7 @@ import { LifecycleRefused, NotYet, StepRefused } from './refusal.ts'
 import * as store from './store.ts'
 import { newTenantId } from './tenant-id.ts'
 
-export type { Failure, Saga, SagaState } from './store.ts'
+export type { Failure, PastSaga, Saga, SagaState } from './store.ts'
 
 export interface StepContext<Input> extends Readonly<store.Saga<Input>> {
   /** The same at every try of this step: for services that take an idempotency key. */
@@ -99,6 +99,8 @@ export interface Lifecycle {
   /** Takes a saga as far as it goes. @returns it as it is then; undefined while another process works on it */
   advance(id: string): Promise<store.Saga | undefined>
   get(id: string): Promise<store.Saga | undefined>
+  /** What is and was done to a tenant, the newest first; 20 if no `limit` is given. */
+  history(tenantId: string, options?: { limit?: number }): Promise<store.PastSaga[]>
   /**
    * `start`, then `advance` or wait for who does.
    * @returns it, over or, when a step has failed for now or `patienceSeconds` (15) have passed, unfinished: it goes on by `resume`
@@ -289,6 +291,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     advance,
     run,
     get: (id) => store.get(sql, schema, id),
+    history: (tenantId, { limit = 20 } = {}) => store.list(sql, schema, tenantId, limit),
     async resume() {
       const due = await store.listDue(sql, schema, 20)
       for (const id of due) {

@@ -29,6 +29,12 @@ export interface SagaRow extends Saga {
   requestHash: Buffer
 }
 
+export interface PastSaga extends Saga {
+  startedAt: Date
+  /** Null while it is under way. */
+  endedAt: Date | null
+}
+
 const columns = (sql: Sql | TransactionSql) => sql`
   id, saga, tenant as "tenantId", request_hash as "requestHash", input, memory, state, step, failure, attempts`
 
@@ -133,6 +139,11 @@ export async function release(sql: Sql, schema: string, id: string, lease: strin
   await sql`
     update ${sql(schema)}.sagas set lease = null, lease_until = null where id = ${id} and lease = ${lease}`
 }
+
+/** Of a tenant, the newest first. */
+export const list = (sql: Sql, schema: string, tenantId: string, limit: number): Promise<PastSaga[]> => sql<PastSaga[]>`
+  select ${columns(sql)}, created_at as "startedAt", ended_at as "endedAt" from ${sql(schema)}.sagas
+  where tenant = ${tenantId} order by created_at desc limit ${limit}`
 
 export const listDue = async (sql: Sql, schema: string, limit: number): Promise<string[]> => {
   const rows = await sql<{ id: string }[]>`

@@ -73,6 +73,8 @@ create table if not exists ${quoted(schema)}.sagas (
 );
 -- One at a time: a tenant that is being moved is not off-boarded beside it.
 create unique index if not exists sagas_one_per_tenant on ${quoted(schema)}.sagas (tenant) where state in ('running', 'compensating');
+-- What was done to a tenant, and what off-boarding makes it forget.
+create index if not exists sagas_of_tenant on ${quoted(schema)}.sagas (tenant, created_at);
 create index if not exists sagas_unfinished on ${quoted(schema)}.sagas (attempt_after) where state in ('running', 'compensating');
 create table if not exists ${quoted(schema)}.outbox (
   position      bigint generated always as identity primary key,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -11,7 +11,7 @@ import { deleteRows } from '../placement/owner.ts'
 import { migrateStock } from '../placement/test-stock.ts'
 import { startTestDatabase, type TestDatabase } from '../postgres/test-database.ts'
 import { inScope } from '../postgres/transaction.ts'
-import { clearDepartures } from './clearing.ts'
+import { clearDepartures, clearExports } from './clearing.ts'
 import type { ExportManifest } from './export.ts'
 import { migrateLifecycle } from './tables.ts'
 import { findTenant, type TenantState } from './tenant-life.ts'
@@ -80,6 +80,8 @@ const namesOf = async (tenantId: string) =>
   )
 const organizationOf = async (tenantId: string) =>
   (await life.sql<{ state: string }[]>`select state from organizations where tenant = ${tenantId}`)[0]?.state
+const tierOf = async (tenantId: string) =>
+  (await life.sql<{ tier: string }[]>`select tier from organizations where tenant = ${tenantId}`)[0]?.tier
 const schemaExists = async (tenantId: string) =>
   (await life.sql`select from pg_namespace where nspname = ${`tenant_${tenantId}`}`).count === 1
 
@@ -149,6 +151,7 @@ const chapters: Chapter[] = [
         [tenant?.tier, tenant?.placement],
         ['premium', { model: 'bridge', schema: `tenant_${tenantId}` }],
       )
+      assert.equal(await tierOf(tenantId), 'premium')
       assert.deepEqual(await rowsIn(tenantId, `tenant_${tenantId}`), await rowsIn(tenantId, settings.schema))
       await clearDepartures(life.options)
       assert.equal((await rowsIn(tenantId, settings.schema)).length, 0)
@@ -337,6 +340,32 @@ test('a change of tier that cannot be made leaves the tenant where it was, at wo
     // The first row of it is there already: it got past the gate.
     (error: { code: string }) => assert.equal(error.code, '23505'),
   )
+})
+
+test('a tier that allows less than the tenant holds is refused, and everybody goes by the former one', async () => {
+  const tenantId = (await tenantIn('active', 'premium'))!
+  await life.sql`insert into files values (${tenantId}, 'large film')`
+  const refused = await take('changeTier', tenantId, { tier: 'basic' })
+  assert.deepEqual([refused.state, refused.failure?.code, refused.failure?.step], ['failed', 'tier_too_small', 'tier'])
+  assert.equal(await tierOf(tenantId), 'premium')
+  assert.equal((await rowsIn(tenantId, `tenant_${tenantId}`)).length, 20)
+  const [last, first] = [(await life.lifecycle.history(tenantId))[0]!, (await life.lifecycle.history(tenantId)).at(-1)!]
+  assert.deepEqual([last.id, last.input, first.saga], [refused.id, { tier: 'basic' }, 'register'])
+  assert.ok(last.endedAt! >= last.startedAt && last.startedAt >= first.startedAt)
+  assert.equal((await life.lifecycle.history(tenantId, { limit: 2 })).length, 2)
+})
+
+test('an export is removed when it is old, and one that is not stays', async () => {
+  const tenantId = (await tenantIn('active'))!
+  const [old, fresh] = [await take('exportData', tenantId), await take('exportData', tenantId)]
+  await life.sql`update sagas set ended_at = ended_at - interval '8 days' where id = ${old.id}`
+  await clearExports(life.options, { olderThanSeconds: 7 * 86_400 })
+  assert.deepEqual(
+    [old, fresh].map(({ id }) => existsSync(join(settings.directory, id))),
+    [false, true],
+  )
+  const manifests = (await life.lifecycle.history(tenantId, { limit: 2 })).map(({ memory }) => 'manifest' in memory)
+  assert.deepEqual(manifests, [true, false])
 })
 
 test('a place is not cleared before its grace, nor when its tenant has come back', async () => {

@@ -22,7 +22,11 @@ export type TenantState = 'registered' | 'provisioned' | 'active' | 'suspended' 
 
 /** The tenant's organization at the issuer. Each may be called again, and finds out by the tenant's id what is there. */
 export interface IdentityPlane {
-  createOrganization(tenant: { tenantId: string; facts: Record<string, unknown> }): Promise<{ organizationId: string }>
+  createOrganization(tenant: {
+    tenantId: string
+    tier: string
+    facts: Record<string, unknown>
+  }): Promise<{ organizationId: string }>
   /** Lets its people in, or out within the issuer's bound. */
   activateOrganization(tenant: { tenantId: string }): Promise<void>
   suspendOrganization(tenant: { tenantId: string }): Promise<void>
@@ -35,6 +39,10 @@ export interface TenantLifeOptions extends MoveOptions {
   provisioning: Provisioning
   /** Which model a tier has: your data. @throws StepRefused for a tier that there is not */
   modelOf(tier: string): Model
+  /** Tells whoever goes by the tier: the metadata from which tokens take it, your limits. Called again at will, before rows move. */
+  setTier?(tenant: { tenantId: string; tier: string }): Promise<void>
+  /** Asked after `setTier`. @throws StepRefused when the tenant holds more than this tier allows; then the former one is set again */
+  admitTier?(tenant: { tenantId: string; tier: string }): Promise<void>
   /** Files, caches and whatever else holds the tenant's data outside of the database. @returns how many were deleted, by kind */
   deleteStorage?(tenantId: string): Promise<Record<string, number>>
   /** Where an export goes; the same place for the same export. */
@@ -117,7 +125,8 @@ export function tenantSagas(options: TenantLifeOptions): SagaDefinition[] {
         name: 'organization',
         async run({ tenantId, input }) {
           modelOf(input.tier)
-          return { ...(await identity.createOrganization({ tenantId, facts: input.facts ?? {} })) }
+          const { tier, facts = {} } = input
+          return { ...(await identity.createOrganization({ tenantId, tier, facts })) }
         },
         compensate: ({ tenantId }) => identity.deleteOrganization({ tenantId }),
         async record(tx, { tenantId, input, memory }) {
@@ -201,10 +210,19 @@ export function tenantSagas(options: TenantLifeOptions): SagaDefinition[] {
     steps: [
       {
         name: 'choose',
-        run: async ({ tenantId, input }) => ({
-          from: (await get(control, tenantId)).placement,
-          to: placementFor(modelOf(input.tier), tenantId),
-        }),
+        async run({ tenantId, input }) {
+          const { placement, tier } = await get(control, tenantId)
+          return { from: placement, to: placementFor(modelOf(input.tier), tenantId), formerTier: tier }
+        },
+      },
+      {
+        name: 'tier',
+        async run({ tenantId, input }) {
+          await options.setTier?.({ tenantId, tier: input.tier })
+          // Afterwards: what is added from now on is measured by the new tier already.
+          await options.admitTier?.({ tenantId, tier: input.tier })
+        },
+        compensate: async ({ tenantId, memory }) => options.setTier?.({ tenantId, tier: memory.formerTier as string }),
       },
       {
         name: 'destination',

@@ -31,7 +31,7 @@ export interface Life {
 }
 
 export const lifeTables = `
-  create table organizations (tenant text primary key, state text not null);
+  create table organizations (tenant text primary key, state text not null, tier text);
   create table files (tenant text, name text, primary key (tenant, name));`
 
 const TIERS = { basic: 'pool', premium: 'bridge', platinum: 'silo' } as const
@@ -66,9 +66,9 @@ export function openLife(settings: LifeSettings, change = (saga: SagaDefinition)
       },
     }),
     identity: {
-      async createOrganization({ tenantId, facts }) {
+      async createOrganization({ tenantId, tier, facts }) {
         if (facts.name === 'taken') throw new StepRefused('name_taken', 'This name is taken.')
-        await sql`insert into organizations values (${tenantId}, 'new') on conflict do nothing`
+        await sql`insert into organizations values (${tenantId}, 'new', ${tier}) on conflict do nothing`
         return { organizationId: `org_${tenantId}` }
       },
       async activateOrganization({ tenantId }) {
@@ -85,6 +85,13 @@ export function openLife(settings: LifeSettings, change = (saga: SagaDefinition)
       const model = TIERS[tier as keyof typeof TIERS]
       if (!model) throw new StepRefused('tier_unknown', 'There is no such tier.', 422)
       return model
+    },
+    async setTier({ tenantId, tier }) {
+      await sql`update organizations set tier = ${tier} where tenant = ${tenantId}`
+    },
+    async admitTier({ tenantId, tier }) {
+      const { count } = await sql`select from files where tenant = ${tenantId} and name like 'large%'`
+      if (tier === 'basic' && count > 0) throw new StepRefused('tier_too_small', 'That is too much for this tier.')
     },
     deleteStorage: async (tenantId) => ({ files: (await sql`delete from files where tenant = ${tenantId}`).count }),
     exportSink: ({ exportId }) => directorySink(`${directory}/${exportId}`),

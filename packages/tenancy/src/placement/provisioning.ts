@@ -122,8 +122,12 @@ export function createProvisioning(options: ProvisioningOptions): Provisioning {
         await forgetMoves(owner, { schema: placement.schema, tenantId })
       } else if (placement.model === 'silo') {
         const { administrator, login } = needed()
+        const { role } = login(tenantId)
+        // Its connections are ended by force, which takes a member of the role, or a superuser.
+        const [there] = await administrator`select from pg_roles where rolname = ${role}`
+        if (there) await administrator.unsafe(`grant ${quoted(role)} to current_user`)
         await administrator`drop database if exists ${administrator(placement.database)} with (force)`
-        await administrator`drop role if exists ${administrator(login(tenantId).role)}`
+        await administrator`drop role if exists ${administrator(role)}`
       }
     },
   }
