@@ -22,6 +22,8 @@ export interface Mail {
   text: string
   /** Who it is from: an address, or a name and <address>. Without it the sender of the mail server. */
   sender?: string | undefined
+  /** In whose name it is: while that organization is suspended, it waits. */
+  organizationId?: string | undefined
 }
 
 export interface Sms {
@@ -52,7 +54,7 @@ export interface Outbox {
 }
 
 export const createOutbox = (deps: { secrets: Secrets; clock: Clock; mail: MailSetting }): Outbox => ({
-  async add(tx, environmentId, { recipient, template, subject, html, text, sender }) {
+  async add(tx, environmentId, { recipient, template, subject, html, text, sender, organizationId }) {
     const id = newId.uuid()
     const now = deps.clock.now()
     await store.insert(tx, {
@@ -64,6 +66,7 @@ export const createOutbox = (deps: { secrets: Secrets; clock: Clock; mail: MailS
       subject: subject.replace(/\p{Cc}+/gu, ' ').trim(),
       body: sealBody(deps.secrets, environmentId, id, { html, text }),
       sender: sender ?? null,
+      organization_id: organizationId ?? null,
       created_at: now,
       // Mail of a mailbox is never due: turning SMTP on later must not send a developer's experiments.
       next_attempt_at: deps.mail.kind === 'smtp' || (await store.hasProvider(tx)) ? now : null,
@@ -84,6 +87,7 @@ export const createOutbox = (deps: { secrets: Secrets; clock: Clock; mail: MailS
       subject: 'Text message',
       body: sealBody(deps.secrets, environmentId, id, { html: '', text }),
       sender: null,
+      organization_id: null,
       created_at: now,
       next_attempt_at: isSent ? now : null,
       channel: 'sms',

@@ -12,6 +12,7 @@ export interface NewMessage {
   subject: string
   body: Uint8Array
   sender: string | null
+  organization_id: string | null
   created_at: Date
   next_attempt_at: Date | null
   channel: Channel
@@ -64,8 +65,10 @@ export async function countSince(tx: Tx, given: { recipient: string; template: s
 export async function claim(sql: Sql, now: Date, again: (attempts: number) => Date): Promise<MessageRow | undefined> {
   return (await sql.begin(async (tx) => {
     const [due] = await tx<MessageRow[]>`
-      select ${columns(tx as unknown as Tx)} from messages
+      select ${columns(tx as unknown as Tx)} from messages m
       where delivered_at is null and next_attempt_at <= ${now}
+        and not exists (select from organizations o where o.environment_id = m.environment_id
+          and o.organization_id = m.organization_id and o.suspended_at is not null)
       order by next_attempt_at limit 1 for update skip locked`
     if (!due) return undefined
     const attempts = due.attempts + 1

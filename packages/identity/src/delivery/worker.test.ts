@@ -29,7 +29,7 @@ interface Post {
   environmentId: string
   clock: MovableClock
   smtp: SmtpServer
-  add(recipient: string): Promise<void>
+  add(recipient: string, organizationId?: string): Promise<void>
   rows(): Promise<Record<string, unknown>[]>
   /** Waits until the rows look as expected: marking follows the server's reply. */
   settled(expected: (row: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>
@@ -52,10 +52,11 @@ async function post(smtp: SmtpServer): Promise<Post> {
     clock,
     smtp,
     rows,
-    add: (recipient) =>
+    add: (recipient, organizationId) =>
       database.inEnvironment(id, (tx) =>
         outbox.add(tx, id, {
           recipient,
+          organizationId,
           template: 'organization_invitation',
           subject: 'Anna invited you\r\nBcc: evil@example.test',
           html: '<p>secret link</p>',
@@ -107,6 +108,46 @@ test('mail goes out when its transaction is committed, to the one address, and i
     assert.match(mail!.data, /secret link/)
     const [stored] = await database.inEnvironment(environmentId, (tx) => tx`select body from messages`)
     assert.ok(!Buffer.from(stored!.body).includes('secret link'))
+  } finally {
+    await background.stop()
+    await smtp.close()
+  }
+})
+
+test('N125 mail in the name of a suspended organization waits, goes out when it is let in again, and goes with it when it is deleted', async () => {
+  const smtp = await startSmtpServer()
+  const { environmentId, add, rows, start } = await post(smtp)
+  const [suspended, deleted] = ['org_suspended', 'org_deleted']
+  const change = (work: Parameters<typeof database.inEnvironment<unknown>>[1]) =>
+    database.inEnvironment(environmentId, work)
+  for (const organizationId of [suspended, deleted]) {
+    const row = {
+      environment_id: environmentId,
+      organization_id: organizationId,
+      name: organizationId,
+      display_name: 'x',
+    }
+    await change((tx) => tx`insert into organizations ${tx({ ...row, suspended_at: new Date() } as never)}`)
+    await add(`${organizationId}@example.test`, organizationId)
+  }
+  const background = await start()
+  try {
+    await add('other@example.test')
+    await smtp.arrived(1)
+    while (!(await rows()).some((row) => row.delivered_at !== null)) await pause(50)
+    assert.deepEqual(
+      smtp.received.map(({ to }) => to),
+      [['other@example.test']],
+    )
+    assert.deepEqual((await rows()).map(({ attempts }) => attempts).sort(), [0, 0, 1])
+
+    await change((tx) => tx`delete from organizations where organization_id = ${deleted}`)
+    await change((tx) => tx`update organizations set suspended_at = null where organization_id = ${suspended}`)
+    await add('wakes@example.test')
+    await smtp.arrived(3)
+    const recipients = smtp.received.flatMap(({ to }) => to).sort()
+    assert.deepEqual(recipients, [`${suspended}@example.test`, 'other@example.test', 'wakes@example.test'].sort())
+    assert.equal((await rows()).length, 3)
   } finally {
     await background.stop()
     await smtp.close()

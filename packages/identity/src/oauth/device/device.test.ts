@@ -340,3 +340,27 @@ test('N92 a second factor that was given for a device is told with its own time 
   const at = (name: string) => Date.parse(methods.find((each) => each.name === name)!.timestamp)
   assert.ok(at('mfa') - at('pwd') >= 45_000, JSON.stringify(methods))
 })
+
+test('N125 a device of a suspended organization gets nothing, by a code that was confirmed before nor by one that is confirmed now; afterwards the first is still good', async () => {
+  const { world, acme, anna, start, poll } = await settle()
+  const suspend = async (is_suspended: boolean) =>
+    assert.equal((await world.env.manage('PATCH', `/organizations/${acme}`, { is_suspended })).status, 200)
+  const [confirmed, open] = [await start(), await start()]
+  const done = await activate(openBrowser(world.env), confirmed.user_code, anna)
+  assert.match(done.text, /Your device is connected/)
+
+  await suspend(true)
+  identity.clock.advance(6)
+  refused(await poll(confirmed.device_code), 403, 'invalid_grant', `organization ${acme} is suspended`)
+  const browser = openBrowser(world.env)
+  const prompt = await browser.submit(await connect(browser, open.user_code), { organizationName: 'acme' })
+  assert.equal(prompt.status, 400, 'the organization is not there for now')
+  pending(await poll(open.device_code))
+
+  await suspend(false)
+  identity.clock.advance(6)
+  const tokens = await poll(confirmed.device_code)
+  assert.equal(tokens.status, 200, tokens.text)
+  assert.equal(payloadOf(tokens.json.access_token).org_id, acme)
+  pending(await poll(open.device_code))
+})

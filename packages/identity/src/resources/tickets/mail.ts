@@ -113,7 +113,7 @@ export async function sendTicketMail(
   const mail = await word(wording, subject, url, await builtIn(given, template, url, addSeconds(now, ttl)))
   if (!mail) return false
   await store.insert(tx, environment.id, row)
-  await outbox.add(tx, environment.id, mail)
+  await outbox.add(tx, environment.id, { ...mail, organizationId: organization?.id })
   return true
 }
 

@@ -90,7 +90,7 @@ export const invitations: Slice<{ database: Database; secrets: Secrets; clock: C
           if (asked.send_invitation_email !== false) {
             const about = { environment, organization, invitation: row, client, roleNames, url, wording }
             const mail = await invitationMail(about)
-            if (mail) await outbox.add(tx, environment.id, mail)
+            if (mail) await outbox.add(tx, environment.id, { ...mail, organizationId: organization.id })
           }
           return show(row, ticket, url)
         })
