@@ -120,7 +120,17 @@ test('4. the access token is an RS256 JWT for this organization, with the tenant
   assert.match(payload.org_id, /^org_/)
   assert.match(payload[quickstart.tenantClaim], TENANT_ID)
   assert.equal(payload['https://stockroom.example/tier'], 'standard')
-  assert.deepEqual(payload.permissions, ['create:item', 'delete:item', 'manage:member', 'read:item', 'read:member'])
+  assert.deepEqual(payload.permissions, [
+    'create:item',
+    'delete:item',
+    'delete:tenant',
+    'export:tenant',
+    'manage:member',
+    'read:item',
+    'read:member',
+    'read:tenant',
+    'update:tenant',
+  ])
 })
 
 test('5. items are written and read through the gateway', async () => {

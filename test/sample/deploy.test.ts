@@ -44,7 +44,7 @@ after(async () => {
     await once(gateway, 'exit')
   }
   await issuer.close()
-  await owner`drop schema if exists ${owner(schema)}, ${owner(`${schema}_control`)} cascade`
+  await owner`drop schema if exists ${owner(schema)}, ${owner(`${schema}_control`)}, ${owner(`${schema}_exports`)} cascade`
   await owner.end({ timeout: 2 })
   rmSync(folder, { recursive: true, force: true })
 })
@@ -73,7 +73,7 @@ test('the template is read without a complaint, and what it becomes has only wha
   const written = JSON.parse(exported.stdout) as { Resources: Record<string, { Type: string }> }
   assert.deepEqual(resourceFaults(written), [])
   const routes = Object.values(written.Resources).filter(({ Type }) => Type === 'AWS::ApiGatewayV2::Route')
-  assert.equal(routes.length, 13)
+  assert.equal(routes.length, 19)
 })
 
 test('its routes ask for the same scopes as those of the OpenAPI document', async () => {
@@ -90,7 +90,7 @@ test('its routes ask for the same scopes as those of the OpenAPI document', asyn
     `${name}=x.test`,
   ])
   const own = await guards(template, ...given())
-  assert.equal(own.length, 13)
+  assert.equal(own.length, 19)
   assert.deepEqual(
     own,
     await guards(join(sample, 'api.openapi.yaml'), '--variable', `issuer=${issuer.issuer}`, ...services),
@@ -159,6 +159,9 @@ test('the same template runs here: items are kept and read through the functions
     await owner`
       insert into ${owner(schema)}.tenants (id, name, slug, plan, organization_id, state, created_at)
       values (${id}, ${id}, ${id.toLowerCase()}, 'premium', ${`org_${id}`}, 'active', now())`
+    await owner`
+      insert into ${owner(`${schema}_control`)}.tenants (tenant, state, tier, placement)
+      values (${id}, 'registered', 'premium', '{"model":"pool"}')`
   }
   try {
     const made = await call('POST', '/items', token(TENANT), { id: 'crate', name: 'Cedar crate', quantity: 3 })

@@ -31,6 +31,8 @@ export interface Person {
   email: string
   /** A new sign-in, with everything that the person's roles give. */
   token(organizationId: string): Promise<string>
+  /** The same with the ID token, which says when the password was typed. */
+  signIn(organizationId: string): Promise<{ token: string; idToken: string }>
 }
 
 export interface Called {
@@ -138,8 +140,9 @@ export async function startSampleWorld(settings: Partial<StockroomOptions> = {})
       const email = `${name}-${randomBytes(3).toString('hex')}@example.test`
       const made = { connection: quickstart.connection.name, email, password: PASSWORD, email_verified: true, name }
       const { user_id } = await manage('POST', '/users', made)
-      const token = (organizationId: string) => signIn(env, quickstart.spaClient.client_id, email, organizationId)
-      return { userId: user_id, email, token }
+      const sign = (organizationId: string) => signIn(env, quickstart.spaClient.client_id, email, organizationId)
+      const token = async (organizationId: string) => (await sign(organizationId)).token
+      return { userId: user_id, email, token, signIn: sign }
     },
     async company(name, plan = 'basic') {
       const owner = await world.person(`${name.toLowerCase()}-owner`)
@@ -200,7 +203,7 @@ const inDatabase = (url: string, other: string): string => {
 async function clear(owner: postgres.Sql, superuser: postgres.Sql, schema: string): Promise<void> {
   const control = `${schema}_control`
   const rows = await owner<{ placement: { schema?: string; database?: string } }[]>`
-    select placement from ${owner(control)}.tenants`
+    select placement from ${owner(control)}.tenants union all select placement from ${owner(control)}.departures`
   for (const { placement } of rows) {
     if (placement.schema) await owner`drop schema if exists ${owner(placement.schema)} cascade`
     if (!placement.database) continue
@@ -209,7 +212,7 @@ async function clear(owner: postgres.Sql, superuser: postgres.Sql, schema: strin
   }
   await superuser`drop role ${superuser(`${schema}_provisioner`)}`
   await superuser.end({ timeout: 2 })
-  await owner`drop schema ${owner(schema)}, ${owner(control)} cascade`
+  await owner`drop schema ${owner(schema)}, ${owner(control)}, ${owner(`${schema}_exports`)} cascade`
 }
 
 /** The set-up's requests, which elsewhere need no socket. */
@@ -223,7 +226,12 @@ const throughHttp = (env: TestEnvironment): Api =>
   }) as unknown as Api
 
 /** The web app's sign-in: code flow with PKCE, asking for all that the API has. */
-async function signIn(env: TestEnvironment, clientId: string, email: string, organization: string): Promise<string> {
+async function signIn(
+  env: TestEnvironment,
+  clientId: string,
+  email: string,
+  organization: string,
+): Promise<{ token: string; idToken: string }> {
   const verifier = randomBytes(32).toString('base64url')
   const scopes = (await env.manage('GET', `/resource-servers/${encodeURIComponent(AUDIENCE)}`)).json.scopes as {
     value: string
@@ -235,6 +243,7 @@ async function signIn(env: TestEnvironment, clientId: string, email: string, org
     scope: `openid ${scopes.map(({ value }) => value).join(' ')}`,
     audience: AUDIENCE,
     organization,
+    max_age: '300',
     code_challenge: createHash('sha256').update(verifier).digest('base64url'),
     code_challenge_method: 'S256',
   })
@@ -252,5 +261,5 @@ async function signIn(env: TestEnvironment, clientId: string, email: string, org
   }
   const tokens = await env.request('/oauth/token', { form })
   assert.equal(tokens.status, 200, tokens.text)
-  return tokens.json.access_token
+  return { token: tokens.json.access_token, idToken: tokens.json.id_token }
 }

@@ -1,8 +1,9 @@
 /** One way to make an HTTP server for the four services, and one way for them to call each other. */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { refusalAnswer } from '@tenantry/tenancy'
+import { LifecycleRefused, refusalAnswer, StepRefused } from '@tenantry/tenancy'
 import { ManagementError } from 'auth0'
 import Fastify, { type FastifyInstance } from 'fastify'
+import Type from 'typebox'
 import { Refusal } from './refusal.ts'
 
 export interface Logger {
@@ -22,7 +23,9 @@ export function createServer(name: string, logger: Logger): FastifyInstance {
   app.setErrorHandler((error: Error & { validation?: unknown; statusCode?: number }, request, reply) => {
     const refusal = refusalAnswer(error)
     if (refusal) return reply.code(refusal.status).headers(refusal.headers).send(refusal.body)
-    if (error instanceof Refusal) return reply.code(error.status).send({ code: error.code, message: error.message })
+    if (error instanceof StepRefused || error instanceof LifecycleRefused) {
+      return reply.code(error.status).send({ code: error.code, message: error.message })
+    }
     // The issuer's limits, such as that of mails to one address, are the caller's to wait for.
     if (error instanceof ManagementError && error.statusCode === 429) {
       const message = 'That is more than is allowed at the moment. Wait a while and try again.'
@@ -39,6 +42,9 @@ export function createServer(name: string, logger: Logger): FastifyInstance {
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ code: 'not_found', message: 'Not found.' }))
   return app
 }
+
+/** Of routes that know no query: one that names a tenant is told so. */
+export const NoQuery = Type.Object({}, { additionalProperties: false })
 
 const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`.replace(/\.\.$/, '.')
 

@@ -1,12 +1,9 @@
-/** A request that Stockroom turns down on purpose. Everything in it is public. */
-export class Refusal extends Error {
-  readonly status: number
-  readonly code: string
+import { StepRefused } from '@tenantry/tenancy'
 
+/** A request that Stockroom turns down on purpose, and a step of a saga that no further try would help. Everything in it is public. */
+export class Refusal extends StepRefused {
   constructor(status: number, code: string, message: string) {
-    super(message)
+    super(code, message, status)
     this.name = 'Refusal'
-    this.status = status
-    this.code = code
   }
 }

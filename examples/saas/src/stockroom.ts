@@ -4,17 +4,29 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { createAuthenticator, createVerifier } from '@tenantry/tenancy'
+import {
+  backgroundIdentity,
+  createAuthenticator,
+  createVerifier,
+  type TenantLifeOptions,
+  withIdentity,
+} from '@tenantry/tenancy'
+import { tenantRoute } from '@tenantry/tenancy/fastify'
 import type { FastifyInstance } from 'fastify'
 import { type DatabaseOptions, openDatabase } from './database/database.ts'
+import { archiveSink, removeArchives } from './exports/archive.ts'
 import { internalClient, type Logger } from './http.ts'
 import { createItems } from './items/server.ts'
+import { identityPlane } from './life/identity-plane.ts'
+import { type LifeSettings, openLife } from './life/life.ts'
 import { createManagement, type ManagementOptions } from './management.ts'
 import { openPlaces } from './places/places.ts'
-import { resumeUnfinished } from './registration/saga.ts'
+import { openProvisioning } from './places/provisioning.ts'
 import { createRegistration } from './registration/server.ts'
+import { holdingOf, requireRoom } from './settings/holding.ts'
 import { createTenants } from './tenants/server.ts'
-import { PLANS } from './tenants/tiers.ts'
+import * as directory from './tenants/store.ts'
+import { PLANS, tierOf } from './tenants/tiers.ts'
 import type { RoleName } from './users/roles.ts'
 import { createUsers } from './users/server.ts'
 import { createWeb, type WebOptions } from './web/server.ts'
@@ -38,7 +50,7 @@ export interface StockroomOptions {
   spaClientId: string
   /** Names or ids of the roles at the issuer; `admin` is what a tenant's first user gets. */
   roles: Record<RoleName, string>
-  settings?: {
+  settings?: Partial<LifeSettings> & {
     /** Refuses to register a second tenant with the address of somebody who is in one. */
     usersBelongToOneTenant?: boolean
     registrationsPerEmailAndHour?: number
@@ -57,8 +69,8 @@ export interface Stockroom {
   listen(): Promise<Record<ServiceName, string>>
   /** Without a port: for functions, which get requests as events. */
   readonly services: Record<Exclude<ServiceName, 'web'>, FastifyInstance>
-  /** Goes on with what crashes left behind, and tells the events that wait; while it listens it does so by itself. */
-  resume(): Promise<void>
+  /** What nobody waits for (see `Life`); while it listens it does so by itself. */
+  upkeep(): Promise<void>
   /** Where the services answer; empty texts before `listen`. */
   readonly urls: Record<ServiceName, string>
   close(): Promise<void>
@@ -69,16 +81,16 @@ export async function createStockroom(options: StockroomOptions): Promise<Stockr
   const now = options.now ?? (() => new Date())
   const database = await openDatabase(options.database)
   const { sql } = database
-  const places = await openPlaces(database, logger)
   const management = createManagement(options.management)
-  const verifier = createVerifier({
-    issuer: options.issuer,
-    audience: options.apiAudience,
-    now,
-    ...(options.fetch ? { fetch: options.fetch } : {}),
-  })
+  const verifierOf = (audience: string) =>
+    createVerifier({
+      issuer: options.issuer,
+      audience,
+      now,
+      ...(options.fetch ? { fetch: options.fetch } : {}),
+    })
   const authenticate = createAuthenticator({
-    verifier,
+    verifier: verifierOf(options.apiAudience),
     tenantClaim: options.tenantClaim,
     ...(options.tierClaim ? { tierClaim: options.tierClaim, tiers: PLANS } : {}),
   })
@@ -88,17 +100,49 @@ export async function createStockroom(options: StockroomOptions): Promise<Stockr
 
   // Behind a port they speak HTTP with each other, as they would as programs of their own.
   const reach = (name: 'tenants' | 'users') => () => urls[name] || services[name]
-  const registering = {
-    sql,
-    tenants: internalClient(reach('tenants'), internalKey),
-    users: internalClient(reach('users'), internalKey),
+  const [tenants, users] = [internalClient(reach('tenants'), internalKey), internalClient(reach('users'), internalKey)]
+  const { provisioning, silos } = openProvisioning(database)
+  const plans = PLANS.filter((plan) => silos || tierOf(plan).model !== 'silo')
+  const exportDays = settings.exportDays ?? 7
+  const admitTier: TenantLifeOptions['admitTier'] = async ({ tenantId, tier }) => {
+    const organizationId = (await directory.get(sql, tenantId))?.organizationId ?? ''
+    await withIdentity(backgroundIdentity({ tenantId, reason: 'change of plan' }), async () =>
+      requireRoom(tier, await holdingOf({ database: places.database, management }, organizationId)),
+    )
+  }
+  const life = openLife({
+    database,
+    provisioning,
+    identity: identityPlane({ tenants, users }),
+    setTier: async ({ tenantId, tier }) => void (await tenants('PUT', `/tenants/${tenantId}/plan`, { plan: tier })),
+    admitTier,
+    exportSink: (of) => archiveSink(database.exports, of),
+    deleteStorage: async (tenantId) => ({ exports: await removeArchives(database.exports, tenantId) }),
+    unopenedDays: settings.unopenedDays ?? 30,
+    exportDays,
     logger,
     now,
-  }
+  })
+  const places = await openPlaces(database, silos, life)
+  const allow = (scope: string) => tenantRoute(authenticate, scope)
   const services: Stockroom['services'] & { web?: FastifyInstance } = {
-    tenants: createTenants({ sql, management, connectionId: options.connection.id, internalKey, logger, now }),
+    tenants: createTenants({
+      sql,
+      database: places.database,
+      exports: database.exports,
+      exportDays,
+      life,
+      plans,
+      allow,
+      idTokens: verifierOf(options.spaClientId),
+      management,
+      connectionId: options.connection.id,
+      internalKey,
+      logger,
+      now,
+    }),
     users: createUsers({
-      authenticate,
+      allow,
       sql,
       management,
       connection: options.connection,
@@ -110,21 +154,25 @@ export async function createStockroom(options: StockroomOptions): Promise<Stockr
       now,
     }),
     items: createItems({ authenticate, database: places.database, sql, logger, now }),
-    // Last of the services, because it resumes unfinished registrations as soon as it listens.
     registration: createRegistration({
-      ...registering,
-      plans: places.plans,
+      sql,
+      lifecycle: life,
+      plans,
+      logger,
+      now,
       limits: {
         perEmailAndHour: settings.registrationsPerEmailAndHour ?? 5,
         perAddressAndHour: settings.registrationsPerAddressAndHour ?? 100,
       },
     }),
-    ...(options.web ? { web: await createWeb({ ...options.web, plans: places.plans }) } : {}),
+    ...(options.web ? { web: await createWeb({ ...options.web, plans }) } : {}),
   }
 
   const close = async () => {
     // Callers first, so that what is under way finds those it calls.
-    for (const name of ['web', 'registration', 'items', 'users', 'tenants'] as const) await services[name]?.close()
+    for (const name of ['web', 'registration', 'items'] as const) await services[name]?.close()
+    await life.close()
+    for (const name of ['users', 'tenants'] as const) await services[name].close()
     await places.close()
     await database.close()
   }
@@ -132,17 +180,17 @@ export async function createStockroom(options: StockroomOptions): Promise<Stockr
     urls,
     services,
     close,
-    async resume() {
-      await resumeUnfinished(registering)
-      await places.resume()
-    },
+    upkeep: life.upkeep,
     async listen() {
       try {
         await places.database.assertSafe()
+        await database.exports.assertSafe()
         for (const [name, service] of Object.entries(services) as [ServiceName, FastifyInstance][]) {
           await service.listen({ host, port: options.ports?.[name] ?? 0 })
           urls[name] = `http://${host}:${(service.server.address() as AddressInfo).port}`
         }
+        // Its sagas call the services.
+        life.work()
         return urls
       } catch (error) {
         await close()

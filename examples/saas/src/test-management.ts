@@ -82,6 +82,10 @@ export async function startManagement() {
     const organization = organizations.get(id)
     if (!organization) return missing
     if (method === 'DELETE') return organizations.delete(id) ? [204] : missing
+    if (method === 'PATCH') return [200, shown(Object.assign(organization, body))]
+    if (part === 'members' && method === 'GET') {
+      return [200, { members: [...organization.members.keys()].map((user_id) => ({ user_id })) }]
+    }
     if (part === 'enabled_connections') {
       if (organization.connections.some(({ connection_id }) => connection_id === body.connection_id)) return conflict
       organization.connections.push(body as unknown as Organization['connections'][number])

@@ -35,6 +35,17 @@ export async function startTestStockroom() {
       await owner`
         insert into tenants (id, name, slug, plan, organization_id, state, created_at)
         values (${id}, ${id}, ${id.toLowerCase()}, ${plan}, ${`org_${id}`}, 'active', now())`
+      await owner`
+        insert into ${owner(`${schema}_control`)}.tenants (tenant, state, tier, placement)
+        values (${id}, 'registered', ${plan}, '{"model":"pool"}')`
+      const organization = {
+        id: `org_${id}`,
+        name: id.toLowerCase(),
+        connections: [],
+        members: new Map(),
+        invitations: [],
+      }
+      management.organizations.set(organization.id, organization)
     },
     /** Another process, as it were, over the same database. */
     async start(overrides: Partial<StockroomOptions> = {}): Promise<Stockroom> {
@@ -62,7 +73,7 @@ export async function startTestStockroom() {
     async close() {
       for (const stockroom of running) await stockroom.close()
       await management.close()
-      await owner`drop schema ${owner(schema)}, ${owner(`${schema}_control`)} cascade`
+      await owner`drop schema ${owner(schema)}, ${owner(`${schema}_control`)}, ${owner(`${schema}_exports`)} cascade`
       await owner.end({ timeout: 2 })
     },
   }

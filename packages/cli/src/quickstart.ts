@@ -44,12 +44,17 @@ const PERMISSIONS = [
   { value: 'delete:item', description: 'Remove items' },
   { value: 'read:member', description: 'See the people of the company' },
   { value: 'manage:member', description: 'Invite people, give them roles, remove them' },
+  { value: 'read:tenant', description: 'See the company’s plan and what it holds' },
+  { value: 'update:tenant', description: 'Change the company’s plan' },
+  { value: 'export:tenant', description: 'Take all data of the company along' },
+  { value: 'delete:tenant', description: 'Close the company’s account' },
 ]
 
 /** What the sample's services do at the Management API, and nothing more. */
 const SERVICE_SCOPES = [
   'create:organizations',
   'read:organizations',
+  'update:organizations',
   'delete:organizations',
   'create:organization_connections',
   'read:organization_connections',
@@ -181,7 +186,7 @@ export async function seedQuickstart(
       call,
       sample,
       'Administrator',
-      'Sees, adds and removes items, and looks after the people',
+      'Sees, adds and removes items, looks after the people and the account',
       PERMISSIONS.map(({ value }) => value),
     ),
     ensureRole(call, sample, 'Member', 'Sees items', ['read:item']),

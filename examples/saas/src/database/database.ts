@@ -4,10 +4,17 @@
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { migrateLifecycle, type SiloLogin } from '@tenantry/tenancy'
+import {
+  makeMovable,
+  migrateLifecycle,
+  postgresDriver,
+  type SiloLogin,
+  type TenantDatabase,
+  tenantDatabaseOver,
+} from '@tenantry/tenancy'
 import { postgres } from '@tenantry/tenancy/driver'
 import type { Options, PostgresType, Sql } from 'postgres'
-import { currentRole, grantDirectory, migrate } from './store.ts'
+import { currentRole, grantDirectory, grantExports, migrate, recordTenants } from './store.ts'
 
 /** A URL, or options of the driver (a Unix socket has no URL). */
 export type Connection = string | Options<Record<string, PostgresType>>
@@ -25,7 +32,6 @@ export interface DatabaseOptions {
 export interface SiloOptions {
   secret: string
   administrator: Sql
-  openOwner(database: string): Sql
   openRole(database: string, login: SiloLogin): Sql
 }
 
@@ -39,6 +45,10 @@ export interface Database {
   schema: string
   /** The control plane's. */
   controlSchema: string
+  /** Tenants' exports: tenants' data, and in no place with which a tenant moves. */
+  exports: TenantDatabase
+  /** A pool of its own as the owner, closed by whoever asks: in a tenant's database, or in the one of all. */
+  openOwner(database?: string): Sql
   silos: SiloOptions | undefined
   close(): Promise<void>
 }
@@ -48,18 +58,35 @@ const MIGRATIONS = join(import.meta.dirname, '../../migrations')
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { schema = 'stockroom' } = options
   const controlSchema = `${schema}_control`
+  const exportSchema = `${schema}_exports`
   const sql = connect(options.application, schema, 10)
-  const owner = connect(options.owner, schema, 4)
+  // A tenant that moves holds one for as long as it takes.
+  const owner = connect(options.owner, schema, 8)
+  const silos = siloOptions(options, schema)
   const close = async () => {
-    await Promise.all([sql.end({ timeout: 5 }), owner.end({ timeout: 5 })])
+    await Promise.all([sql, owner, silos?.administrator].map((pool) => pool?.end({ timeout: 5 })))
   }
   try {
     const applicationRole = await currentRole(sql)
     await migrate(owner, schema, await readMigrations(MIGRATIONS))
     await grantDirectory(owner, schema, applicationRole)
     await migrateTenant(owner, schema, applicationRole)
+    await makeMovable(owner, { schema })
+    await migrate(owner, exportSchema, await readMigrations(join(MIGRATIONS, 'exports')))
+    await grantExports(owner, exportSchema, applicationRole)
     await migrateLifecycle(owner, { schema: controlSchema, role: await currentRole(owner), reader: applicationRole })
-    return { sql, owner, applicationRole, schema, controlSchema, silos: siloOptions(options, schema), close }
+    await recordTenants(owner, schema, controlSchema)
+    return {
+      sql,
+      owner,
+      applicationRole,
+      schema,
+      controlSchema,
+      exports: inSchema(sql, exportSchema),
+      openOwner: (database) => connect(database ? elsewhere(options.owner, { database }) : options.owner, schema, 2),
+      silos,
+      close,
+    }
   } catch (error) {
     await close()
     throw error
@@ -75,6 +102,13 @@ export async function migrateTenant(sql: Sql, schema: string, role: string): Pro
   })
 }
 
+/** A tenant's transactions in this schema, which no name in them needs to say. */
+function inSchema(sql: Sql, schema: string): TenantDatabase {
+  const driver = postgresDriver(sql)
+  const inScope: typeof driver.inScope = (scope, work) => driver.inScope({ ...scope, search_path: schema }, work)
+  return tenantDatabaseOver({ ...driver, inScope }, { schemas: [schema] })
+}
+
 function siloOptions({ owner, administrator, siloSecret }: DatabaseOptions, schema: string): SiloOptions | undefined {
   if (administrator === undefined) return undefined
   if (siloSecret === undefined || Buffer.from(siloSecret, 'base64url').length < 32) {
@@ -83,7 +117,6 @@ function siloOptions({ owner, administrator, siloSecret }: DatabaseOptions, sche
   return {
     secret: siloSecret,
     administrator: connect(administrator, 'public', 1),
-    openOwner: (database) => connect(elsewhere(owner, { database }), schema, 1),
     openRole: (database, { role, password }) =>
       connect(elsewhere(owner, { database, username: role, password }), schema, 1),
   }

@@ -39,5 +39,22 @@ export const grantDirectory = async (owner: Sql, schema: string, role: string): 
     grant select, insert, update, delete on ${owner(schema)}.tenants, ${owner(schema)}.registrations to ${owner(role)}`
 }
 
+/** What is kept of exports: written and read by requests and jobs of the tenant, as its other rows are. */
+export const grantExports = async (owner: Sql, schema: string, role: string): Promise<void> => {
+  await owner`grant usage on schema ${owner(schema)} to ${owner(role)}`
+  await owner`grant select, insert, delete on ${owner(schema)}.parts to ${owner(role)}`
+}
+
+/** Tenants that are older than the control plane's record of them, or than the directory's of who has come. */
+export const recordTenants = async (owner: Sql, schema: string, controlSchema: string): Promise<void> => {
+  await owner`
+    insert into ${owner(controlSchema)}.tenants (tenant, state, tier, placement, facts, registered_at)
+    select id, 'registered', plan, '{"model":"pool"}', jsonb_build_object('organizationId', organization_id), created_at
+    from ${owner(schema)}.tenants where state = 'active' on conflict do nothing`
+  await owner`
+    update ${owner(schema)}.tenants t set arrived_at = c.changed_at from ${owner(controlSchema)}.tenants c
+    where c.tenant = t.id and c.state = 'active' and t.arrived_at is null`
+}
+
 export const currentRole = async (sql: Sql): Promise<string> =>
   (await sql<{ role: string }[]>`select current_user::text as role`)[0]!.role

@@ -19,6 +19,11 @@ export interface HttpApiAnswer {
   isBase64Encoded: boolean
 }
 
+const bodyOf = (payload: Buffer, type: string) =>
+  /^(text\/|application\/json)/.test(type) || payload.length === 0
+    ? { body: payload.toString('utf8'), isBase64Encoded: false }
+    : { body: payload.toString('base64'), isBase64Encoded: true }
+
 /** The service itself answers, without a port: the same routes, hooks and refusals as anywhere else. */
 export async function answerEvent(service: FastifyInstance, event: HttpApiEvent): Promise<HttpApiAnswer> {
   const { rawPath, rawQueryString, headers, cookies, body, isBase64Encoded, requestContext } = event
@@ -40,7 +45,6 @@ export async function answerEvent(service: FastifyInstance, event: HttpApiEvent)
     statusCode: answer.statusCode,
     headers: Object.fromEntries(Object.entries(others).map(([name, value]) => [name, String(value)])),
     ...(setCookies ? { cookies: [setCookies].flat().map(String) } : {}),
-    body: answer.body,
-    isBase64Encoded: false,
+    ...bodyOf(answer.rawPayload, String(others['content-type'])),
   }
 }

@@ -64,5 +64,5 @@ export const items = handlerOf('items')
 
 /** What crashes left behind, and events that wait: called by a schedule, since nothing runs between two calls. */
 export const upkeep = async (): Promise<void> => {
-  await (await stockroom()).resume()
+  await (await stockroom()).upkeep()
 }

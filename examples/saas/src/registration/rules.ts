@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-
 export interface Asked {
   companyName: string
   email: string
@@ -13,10 +11,5 @@ export const normalized = (asked: Asked): Asked => ({
   plan: asked.plan,
 })
 
-export const hashOf = (...parts: string[]): Buffer => createHash('sha256').update(JSON.stringify(parts)).digest()
-
-/** 5 s, 10 s, 20 s … up to ten minutes. */
-export const retryDelaySeconds = (attempts: number): number => Math.min(600, 5 * 2 ** Math.max(0, attempts - 1))
-
-/** With the delays above, something over an hour of trying. */
-export const MAX_ATTEMPTS = 12
+/** In which registrations of one address are counted. */
+export const WINDOW_MILLISECONDS = 3_600_000

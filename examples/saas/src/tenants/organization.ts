@@ -41,6 +41,14 @@ export async function ensureConnection(
   }
 }
 
+/** From where the tier gets into tokens that are made from now on. */
+export async function setTierOfTokens(management: ManagementClient, tenant: Tenant): Promise<void> {
+  if (!tenant.organizationId) throw new Error(`The tenant ${tenant.id} has no organization.`)
+  await management.organizations.update(tenant.organizationId, {
+    metadata: { tenantId: tenant.id, tier: tenant.plan },
+  })
+}
+
 /** Removes the organization if it is the tenant's; somebody else's of the same name stays. */
 export async function removeOrganization(management: ManagementClient, tenant: Tenant): Promise<void> {
   const id = tenant.organizationId ?? (await findOwn(management, tenant))

@@ -6,7 +6,7 @@ export interface Tenant {
   slug: string
   plan: string
   organizationId: string | null
-  state: 'preparing' | 'active'
+  state: 'preparing' | 'active' | 'suspended' | 'closed'
 }
 
 const columns = (sql: Sql) => sql`id, name, slug, plan, organization_id as "organizationId", state`
@@ -33,10 +33,20 @@ export const setOrganization = async (sql: Sql, id: string, organizationId: stri
   await sql`update tenants set organization_id = ${organizationId} where id = ${id}`
 }
 
-export const activate = async (sql: Sql, id: string): Promise<void> => {
-  await sql`update tenants set state = 'active' where id = ${id}`
+export const setPlan = async (sql: Sql, id: string, plan: string): Promise<void> => {
+  await sql`update tenants set plan = ${plan} where id = ${id}`
 }
 
+export const setState = async (sql: Sql, id: string, state: 'active' | 'suspended'): Promise<void> => {
+  await sql`update tenants set state = ${state} where id = ${id} and state <> 'closed'`
+}
+
+export const arrive = async (sql: Sql, id: string, at: Date): Promise<void> => {
+  await sql`update tenants set arrived_at = coalesce(arrived_at, ${at}) where id = ${id}`
+}
+
+/** A slug under which somebody has worked stays taken; one that nobody came for is free again. */
 export const remove = async (sql: Sql, id: string): Promise<void> => {
-  await sql`delete from tenants where id = ${id}`
+  await sql`delete from tenants where id = ${id} and arrived_at is null`
+  await sql`update tenants set state = 'closed', name = '', organization_id = null where id = ${id}`
 }

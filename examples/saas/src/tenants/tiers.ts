@@ -22,6 +22,9 @@ export const TIERS = {
 export type Plan = keyof typeof TIERS
 export const PLANS = Object.keys(TIERS) as Plan[]
 
+/** As people see it. */
+export const nameOf = (plan: string): string => plan.charAt(0).toUpperCase() + plan.slice(1)
+
 /** @throws Error for what the directory does not let in */
 export function tierOf(plan: string): Tier {
   if (!Object.hasOwn(TIERS, plan)) throw new Error(`There is no plan “${plan}”.`)

@@ -24,9 +24,14 @@ export async function findPerson(
   return user?.user_id ? { userId: user.user_id, proven: user.email_verified === true } : undefined
 }
 
-export async function belongsToATenant(management: ManagementClient, person: Person): Promise<boolean> {
+/** A first try may have made the person a member of the new one already. */
+export async function belongsToAnotherTenant(
+  management: ManagementClient,
+  person: Person,
+  tenantId: string,
+): Promise<boolean> {
   const page = await management.users.organizations.list(person.userId)
-  return page.data.length > 0
+  return page.data.some(({ metadata }) => metadata?.tenantId !== tenantId)
 }
 
 /**

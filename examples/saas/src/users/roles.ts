@@ -5,7 +5,17 @@ import { Refusal } from '../refusal.ts'
 
 /** What each role may do; the issuer is set up with the same. */
 export const ROLES = {
-  admin: ['read:item', 'create:item', 'delete:item', 'read:member', 'manage:member'],
+  admin: [
+    'read:item',
+    'create:item',
+    'delete:item',
+    'read:member',
+    'manage:member',
+    'read:tenant',
+    'update:tenant',
+    'export:tenant',
+    'delete:tenant',
+  ],
   member: ['read:item'],
 } as const satisfies Record<string, readonly string[]>
 

@@ -2,8 +2,7 @@
  * The user service: a tenant's administrators look after its people, and the registration service gives a new tenant its
  * first one. Both through the Management API of the issuer, which keeps the people.
  */
-import type { Authenticate } from '@tenantry/tenancy'
-import { type TenantRoute, tenantRoute } from '@tenantry/tenancy/fastify'
+import type { TenantRoute } from '@tenantry/tenancy/fastify'
 import type { ManagementClient } from 'auth0'
 import type { FastifyInstance } from 'fastify'
 import type { Sql } from 'postgres'
@@ -12,13 +11,13 @@ import { createServer, internalOnly, type Logger } from '../http.ts'
 import { Refusal } from '../refusal.ts'
 import { invitationRoutes } from './invitations.ts'
 import { memberRoutes } from './members.ts'
-import { belongsToATenant, ensureAdministrator, findPerson, type MembershipOptions } from './membership.ts'
+import { belongsToAnotherTenant, ensureAdministrator, findPerson, type MembershipOptions } from './membership.ts'
 import { createRoleIds, type RoleName } from './roles.ts'
 
 export type Allow = (scope: string) => TenantRoute
 
 export interface UsersDependencies extends Omit<MembershipOptions, 'roleIds'> {
-  authenticate: Authenticate
+  allow: Allow
   sql: Sql
   management: ManagementClient
   /** Names or ids of the issuer's roles. */
@@ -31,29 +30,34 @@ export interface UsersDependencies extends Omit<MembershipOptions, 'roleIds'> {
 }
 
 const Email = Type.Object({ email: Type.String() }, { additionalProperties: false })
+const Candidate = Type.Object({ email: Type.String(), tenantId: Type.String() }, { additionalProperties: false })
 
 export function createUsers(dependencies: UsersDependencies): FastifyInstance {
-  const { management, internalKey, logger, usersBelongToOneTenant, connection, authenticate } = dependencies
+  const { management, internalKey, logger, usersBelongToOneTenant, connection } = dependencies
   const app = createServer('users', logger)
   internalOnly(app, internalKey)
   const roleIds = createRoleIds(management, dependencies.roles)
-  const allow = (scope: string) => tenantRoute(authenticate, scope)
-  memberRoutes(app, { ...dependencies, roleIds, allow })
-  invitationRoutes(app, { ...dependencies, roleIds, allow })
+  memberRoutes(app, { ...dependencies, roleIds })
+  invitationRoutes(app, { ...dependencies, roleIds })
 
-  app.post<{ Body: { email: string } }>('/internal/eligibility', { schema: { body: Email } }, async (request) => {
-    if (usersBelongToOneTenant) {
-      const person = await findPerson(management, request.body.email, connection.name)
-      if (person && (await belongsToATenant(management, person))) {
-        throw new Refusal(
-          409,
-          'user_belongs_to_another_tenant',
-          'This address already belongs to a company in Stockroom, and an address can be used for one company only. Register with another address, or ask that company’s administrator.',
-        )
+  app.post<{ Body: { email: string; tenantId: string } }>(
+    '/internal/eligibility',
+    { schema: { body: Candidate } },
+    async (request) => {
+      const { email, tenantId } = request.body
+      if (usersBelongToOneTenant) {
+        const person = await findPerson(management, email, connection.name)
+        if (person && (await belongsToAnotherTenant(management, person, tenantId))) {
+          throw new Refusal(
+            409,
+            'user_belongs_to_another_tenant',
+            'This address already belongs to a company in Stockroom, and an address can be used for one company only. Register with another address, or ask that company’s administrator.',
+          )
+        }
       }
-    }
-    return { eligible: true }
-  })
+      return { eligible: true }
+    },
+  )
 
   app.put<{ Params: { organizationId: string }; Body: { email: string } }>(
     '/internal/organizations/:organizationId/administrator',

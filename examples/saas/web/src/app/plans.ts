@@ -28,3 +28,5 @@ export const PLANS: readonly Plan[] = [
     text: 'A house of your own: your own database, without limits',
   },
 ]
+
+export const planName = (id: string): string => PLANS.find((plan) => plan.id === id)?.name ?? id

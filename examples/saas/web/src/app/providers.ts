@@ -11,7 +11,17 @@ import { StockroomTitle } from './page-title'
 import { routes } from './routes'
 
 /** All that Stockroom may ever ask for. What a person gets of it is decided by roles, at the issuer. */
-export const API_SCOPES = ['read:item', 'create:item', 'delete:item', 'read:member', 'manage:member'] as const
+export const API_SCOPES = [
+  'read:item',
+  'create:item',
+  'delete:item',
+  'read:member',
+  'manage:member',
+  'read:tenant',
+  'update:tenant',
+  'export:tenant',
+  'delete:tenant',
+] as const
 
 export function providers(config: Config): ApplicationConfig['providers'] {
   const { audience } = config
@@ -60,6 +70,11 @@ export function providers(config: Config): ApplicationConfig['providers'] {
           withScope('GET', '/api/invitations*', 'read:member'),
           withScope('POST', '/api/invitations*', 'manage:member'),
           withScope('DELETE', '/api/invitations/*', 'manage:member'),
+          withScope('GET', '/api/tenant', 'read:tenant'),
+          withScope('PUT', '/api/tenant/plan', 'update:tenant'),
+          withScope('GET', '/api/tenant/exports*', 'export:tenant'),
+          withScope('POST', '/api/tenant/exports', 'export:tenant'),
+          withScope('POST', '/api/tenant/closure', 'delete:tenant'),
         ],
       },
     }),

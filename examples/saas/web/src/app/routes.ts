@@ -9,6 +9,7 @@ import { Login } from './entry/login'
 import { Landing } from './landing/landing'
 import { NotFound } from './problem/not-found'
 import { ProblemPage } from './problem/problem-page'
+import { ClosedPage } from './settings/closed-page'
 import { Tenants } from './tenants'
 
 /** On a tenant's own host there is nothing to choose: its entry is the first page. */
@@ -48,8 +49,19 @@ export const routes: Routes = [
         loadComponent: () => import('./people/people-page').then(({ PeoplePage }) => PeoplePage),
         title: 'People',
       },
+      {
+        path: 'settings',
+        loadComponent: () => import('./settings/settings-page').then(({ SettingsPage }) => SettingsPage),
+        title: 'Settings',
+      },
+      {
+        path: 'settings/close',
+        loadComponent: () => import('./settings/close-page').then(({ ClosePage }) => ClosePage),
+        title: 'Close the account',
+      },
     ],
   },
+  { path: 'closed', component: ClosedPage, title: 'The account is closed' },
   { path: 'error', component: ProblemPage, title: 'Not signed in' },
   { path: '**', component: NotFound, title: 'Not found' },
 ]

@@ -33,6 +33,10 @@ export class Tenants {
     return tenant?.organizationId === organizationId ? tenant : undefined
   }
 
+  forget(): void {
+    localStorage.removeItem(REMEMBERED)
+  }
+
   /** The tenant that this browser came across last. */
   last(): Tenant | undefined {
     try {

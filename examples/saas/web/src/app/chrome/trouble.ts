@@ -4,13 +4,16 @@ import { RouterLink } from '@angular/router'
 import { Session } from '../session/session'
 import { Icon } from './icon'
 
-export type PageState = 'loading' | 'ready' | 'failed' | 'forbidden' | 'expired'
+export type PageState = 'loading' | 'ready' | 'failed' | 'forbidden' | 'expired' | 'shut'
 
+/** The token is good, and its company is not served any more. */
+const SHUT = ['tenant_unknown', 'tenant_refused', 'tenant_suspended']
 const ENDED = [401, 'login_required', 'missing_refresh_token', 'invalid_grant', 'missing_token']
 
 /** What an error of the API or of the SDK means for a page. */
 export function stateAfter(error: unknown): PageState {
   const code = error instanceof HttpErrorResponse ? error.status : (error as { error?: string }).error
+  if (SHUT.includes(codeOf(error) ?? '')) return 'shut'
   if (code === 403) return 'forbidden'
   if (ENDED.includes(code as string)) return 'expired'
   console.error(error)
@@ -36,6 +39,14 @@ export const codeOf = (error: unknown): string | undefined =>
           <span class="e"><app-icon name="lock" [size]="20" /></span>
           <b>You can’t see {{ subject() }}</b>
           <p>That needs the permission <span class="mono">{{ scope() }}</span>. Ask the administrator of <bdi>{{ session.tenantName() }}</bdi>.</p>
+        </div>
+      }
+      @case ('shut') {
+        <div class="table empty">
+          <span class="e"><app-icon name="lock" [size]="20" /></span>
+          <b><bdi>{{ session.tenantName() }}</bdi> is closed or suspended</b>
+          <p>Nobody can work in it now. Its administrator knows more.</p>
+          <a class="btn" routerLink="/">Enter another company</a>
         </div>
       }
       @case ('expired') {

@@ -98,7 +98,7 @@ export class Registration {
     // A refusal is final for its key, and so is a failure that was undone: the next try is another registration. While
     // one is merely unfinished, or its answer was lost, the key finds it again.
     const open = !(error instanceof HttpErrorResponse) || error.status === 0 || error.status >= 500
-    if (!open || answer?.code === 'registration_failed') this.attempt = { body: '', key: '' }
+    if (!open || answer?.code === 'attempts_exhausted') this.attempt = { body: '', key: '' }
     if (answer?.code === 'name_taken' || answer?.code === 'name_unusable') {
       this.errors.set({ companyName: message })
       this.focusFirstWrong()

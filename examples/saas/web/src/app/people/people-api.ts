@@ -6,7 +6,11 @@ export type Role = 'admin' | 'member'
 
 /** The product's roles, from the highest down, as people see them. */
 export const ROLES: readonly { id: Role; name: string; text: string }[] = [
-  { id: 'admin', name: 'Administrator', text: 'Counts, creates and removes items; looks after the people' },
+  {
+    id: 'admin',
+    name: 'Administrator',
+    text: 'Counts, creates and removes items; looks after the people and the account',
+  },
   { id: 'member', name: 'Member', text: 'Sees the items' },
 ]
 

@@ -18,6 +18,12 @@ export class Session {
   readonly initials = computed(() => initialsOf(this.claims()?.name ?? this.email()))
   readonly tenantName = computed(() => this.tenant()?.name ?? this.claims()?.org_name ?? 'Your company')
   readonly tenantInitials = computed(() => initialsOf(this.tenantName()))
+  /** When the person typed their password last, if the issuer was asked for it. */
+  readonly signedInAt = computed(() => {
+    const seconds: unknown = this.claims()?.auth_time
+    return typeof seconds === 'number' ? new Date(seconds * 1000) : undefined
+  })
+  readonly idToken = computed(() => this.claims()?.__raw ?? '')
   readonly may = (scope: (typeof API_SCOPES)[number]) => this.scopes().has(scope)
 
   async load(): Promise<void> {
@@ -30,6 +36,29 @@ export class Session {
     let tenant = this.tenants.remembered(organizationId)
     if (!tenant && name) tenant = await this.tenants.resolve(name).catch(() => undefined)
     this.tenant.set(tenant?.organizationId === organizationId ? tenant : undefined)
+  }
+
+  /** To the issuer and back to `target`, with the password once more. */
+  async signInAgain(target: string): Promise<void> {
+    const claims = this.claims()
+    await firstValueFrom(
+      this.auth.loginWithRedirect({
+        authorizationParams: {
+          organization: claims?.org_id,
+          login_hint: claims?.email,
+          prompt: 'login',
+          // Asked for so that the ID token says when it was (OpenID Connect Core §2, auth_time).
+          max_age: 300,
+        },
+        appState: { target },
+      }),
+    )
+  }
+
+  /** The company is no more: nothing is kept of it here. */
+  async forget(): Promise<void> {
+    this.tenants.forget()
+    await firstValueFrom(this.auth.logout({ openUrl: false }))
   }
 
   async leave(): Promise<void> {
