@@ -87,6 +87,7 @@ test('N134 N135 N220 N230 nothing of one tenant of the sample is seen, changed o
     'GET /items/{id}',
     'DELETE /items/{id}',
     'GET /tenant',
+    'GET /tenant/plan',
     'GET /tenant/exports',
     'POST /tenant/exports',
     'GET /tenant/exports/{id}',

@@ -76,6 +76,7 @@ export async function buildApi({ quickstart, environment }: Installation): Promi
       ['GET /items/{id}', 'item', 'read:item'],
       ['DELETE /items/{id}', 'item', 'delete:item'],
       ['GET /tenant', 'tenant', 'read:tenant'],
+      ['GET /tenant/plan', 'tenantPlan', 'read:tenant'],
       ['PUT /tenant/plan', 'tenantPlan', 'update:tenant'],
       ['GET /tenant/exports', 'tenantExports', 'export:tenant'],
       ['POST /tenant/exports', 'tenantExports', 'export:tenant'],

@@ -73,7 +73,7 @@ test('the template is read without a complaint, and what it becomes has only wha
   const written = JSON.parse(exported.stdout) as { Resources: Record<string, { Type: string }> }
   assert.deepEqual(resourceFaults(written), [])
   const routes = Object.values(written.Resources).filter(({ Type }) => Type === 'AWS::ApiGatewayV2::Route')
-  assert.equal(routes.length, 19)
+  assert.equal(routes.length, 20)
 })
 
 test('its routes ask for the same scopes as those of the OpenAPI document', async () => {
@@ -90,7 +90,7 @@ test('its routes ask for the same scopes as those of the OpenAPI document', asyn
     `${name}=x.test`,
   ])
   const own = await guards(template, ...given())
-  assert.equal(own.length, 19)
+  assert.equal(own.length, 20)
   assert.deepEqual(
     own,
     await guards(join(sample, 'api.openapi.yaml'), '--variable', `issuer=${issuer.issuer}`, ...services),

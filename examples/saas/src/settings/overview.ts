@@ -1,3 +1,4 @@
+/** What the tenant is, what it holds and of what, and which plan it has or is getting. */
 import type { PastSaga } from '@tenantry/tenancy'
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
@@ -8,46 +9,46 @@ import { ownTenant } from '../users/caller.ts'
 import { holdingOf } from './holding.ts'
 import type { PlanDependencies } from './plan.ts'
 
-const Amount = Type.Object(
-  { used: Type.Integer(), limit: Type.Optional(Type.Integer()) },
-  { additionalProperties: false },
-)
+const exactly = { additionalProperties: false }
+const Amount = Type.Object({ used: Type.Integer(), limit: Type.Optional(Type.Integer()) }, exactly)
 const Model = Type.Enum(['pool', 'bridge', 'silo'])
+const Offer = {
+  id: Type.String(),
+  model: Model,
+  items: Type.Optional(Type.Integer()),
+  people: Type.Optional(Type.Integer()),
+}
 const Change = Type.Object(
   {
     to: Type.String(),
     state: Type.Enum(['running', 'compensating', 'failed']),
-    /** The step that is being taken; of the kit's saga `changeTier`. */
+    /** The step that is being taken, of the kit's saga `changeTier`. */
     step: Type.Optional(Type.String()),
     message: Type.Optional(Type.String()),
   },
-  { additionalProperties: false },
+  exactly,
 )
+const plan = {
+  plan: Type.String(),
+  /** Where the rows are now. */
+  model: Model,
+  /** One that is under way, or the last one if it failed. */
+  change: Type.Optional(Change),
+}
+const Plan = Type.Object(plan, exactly)
 const Overview = Type.Object(
   {
     name: Type.String(),
     slug: Type.String(),
-    plan: Type.String(),
-    model: Model,
+    ...plan,
     items: Amount,
     people: Amount,
-    plans: Type.Array(
-      Type.Object(
-        {
-          id: Type.String(),
-          model: Model,
-          items: Type.Optional(Type.Integer()),
-          people: Type.Optional(Type.Integer()),
-        },
-        { additionalProperties: false },
-      ),
-    ),
-    change: Type.Optional(Change),
+    plans: Type.Array(Type.Object(Offer, exactly)),
   },
-  { additionalProperties: false },
+  exactly,
 )
 
-export function overviewRoute(app: FastifyInstance, dependencies: PlanDependencies): void {
+export function overviewRoutes(app: FastifyInstance, dependencies: PlanDependencies): void {
   const { sql, allow, life, plans } = dependencies
 
   const schema = { querystring: NoQuery, response: { 200: Overview } }
@@ -56,27 +57,40 @@ export function overviewRoute(app: FastifyInstance, dependencies: PlanDependenci
     const { id, name, slug, organizationId } = await ownTenant(sql)
     // First, because the first who comes gets the tenant its place.
     const holding = await holdingOf(dependencies, organizationId)
-    const [tenant, history] = await Promise.all([life.of(id), life.history(id)])
-    if (!tenant) throw new Refusal(404, 'tenant_unknown', 'There is no such tenant.')
-    const { items, people } = tierOf(tenant.tier)
-    const latest = history.find(({ saga }) => saga === 'changeTier')
+    const present = await planOf(id)
+    const { items, people } = tierOf(present.plan)
     return {
       name,
       slug,
-      plan: tenant.tier,
-      model: tenant.placement.model,
+      ...present,
       items: amount(holding.items, items),
       people: amount(holding.people, people),
       plans: plans.map((plan) => ({ id: plan, ...tierOf(plan) })),
-      ...(latest && latest.state !== 'done' ? { change: shown(latest) } : {}),
     }
   })
+
+  // For a page that follows a change: it costs no question to the issuer.
+  const following = { querystring: NoQuery, response: { 200: Plan } }
+  app.get('/tenant/plan', { ...allow('read:tenant'), schema: following }, async (_request, reply) => {
+    reply.header('cache-control', 'no-store')
+    return planOf((await ownTenant(sql)).id)
+  })
+
+  async function planOf(tenantId: string) {
+    const [tenant, history] = await Promise.all([life.of(tenantId), life.history(tenantId)])
+    if (!tenant) throw new Refusal(404, 'tenant_unknown', 'There is no such tenant.')
+    const latest = history.find(({ saga }) => saga === 'changeTier')
+    return {
+      plan: tenant.tier,
+      model: tenant.placement.model,
+      ...(latest && latest.state !== 'done' ? { change: shown(latest) } : {}),
+    }
+  }
 }
 
 const amount = (used: number, limit: number | undefined) => ({ used, ...(limit === undefined ? {} : { limit }) })
 
-/** What the one who asked for the change is told of it. */
-export const shown = ({ input, state, step, failure }: Pick<PastSaga, 'input' | 'state' | 'step' | 'failure'>) => ({
+const shown = ({ input, state, step, failure }: PastSaga) => ({
   to: String(input.tier),
   state,
   ...(step === null ? {} : { step }),

@@ -6,7 +6,7 @@ import type { TenantDatabase } from '@tenantry/tenancy'
 import type { FastifyInstance } from 'fastify'
 import { type ClosingDependencies, closingRoute } from './closing.ts'
 import { exportRoutes } from './exports.ts'
-import { overviewRoute } from './overview.ts'
+import { overviewRoutes } from './overview.ts'
 import { type PlanDependencies, planRoute } from './plan.ts'
 
 export interface SettingsDependencies extends PlanDependencies, ClosingDependencies {
@@ -17,7 +17,7 @@ export interface SettingsDependencies extends PlanDependencies, ClosingDependenc
 }
 
 export function settingsRoutes(app: FastifyInstance, dependencies: SettingsDependencies): void {
-  overviewRoute(app, dependencies)
+  overviewRoutes(app, dependencies)
   planRoute(app, dependencies)
   exportRoutes(app, dependencies)
   closingRoute(app, dependencies)

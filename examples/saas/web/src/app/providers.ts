@@ -71,6 +71,7 @@ export function providers(config: Config): ApplicationConfig['providers'] {
           withScope('POST', '/api/invitations*', 'manage:member'),
           withScope('DELETE', '/api/invitations/*', 'manage:member'),
           withScope('GET', '/api/tenant', 'read:tenant'),
+          withScope('GET', '/api/tenant/plan', 'read:tenant'),
           withScope('PUT', '/api/tenant/plan', 'update:tenant'),
           withScope('GET', '/api/tenant/exports*', 'export:tenant'),
           withScope('POST', '/api/tenant/exports', 'export:tenant'),

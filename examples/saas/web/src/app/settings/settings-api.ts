@@ -16,15 +16,19 @@ export interface Change {
   message?: string
 }
 
-export interface Overview {
-  name: string
-  slug: string
+export interface PresentPlan {
   plan: string
   model: Model
+  /** Under way, or the last one if it failed. */
+  change?: Change
+}
+
+export interface Overview extends PresentPlan {
+  name: string
+  slug: string
   items: Amount
   people: Amount
   plans: { id: string }[]
-  change?: Change
 }
 
 export interface Export {
@@ -44,6 +48,10 @@ export class SettingsApi {
 
   overview(): Promise<Overview> {
     return firstValueFrom(this.http.get<Overview>('/api/tenant'))
+  }
+
+  plan(): Promise<PresentPlan> {
+    return firstValueFrom(this.http.get<PresentPlan>('/api/tenant/plan'))
   }
 
   async changePlan(plan: string): Promise<void> {

@@ -46,29 +46,44 @@ export class SettingsPage implements OnInit {
 
   protected async load(): Promise<void> {
     this.state.set('loading')
-    try {
+    await this.try(async () => {
       await this.session.load()
       if (!this.session.may('read:tenant')) return this.state.set('forbidden')
-      await this.refresh()
+      this.overview.set(await this.api.overview())
       this.state.set('ready')
-    } catch (error) {
-      this.fail(error)
-    }
+      this.follow()
+    })
   }
 
-  /** Again and again while the plan is being changed. */
-  protected async refresh(): Promise<void> {
+  /** Looks again and again while the plan is being changed. */
+  private follow(): void {
     clearTimeout(this.timer)
-    const before = this.overview()
-    const now = await this.api.overview()
-    this.overview.set(now)
-    const isUnderWay = now.change && now.change.state !== 'failed'
-    if (isUnderWay) this.timer = setTimeout(() => void this.refresh().catch((error) => this.fail(error)), 1000)
-    else if (before?.change && !now.change) this.announcement.set(`Your plan is ${planName(now.plan)} now`)
+    const { change } = this.overview() ?? {}
+    if (change && change.state !== 'failed') this.timer = setTimeout(() => void this.try(() => this.look()), 1000)
   }
 
-  private fail(error: unknown): void {
-    this.overview.set(undefined)
-    this.state.set(stateAfter(error))
+  protected asked(): void {
+    void this.try(() => this.look())
+  }
+
+  private async look(): Promise<void> {
+    const overview = this.overview()
+    if (!overview) return
+    const { change: _former, ...rest } = overview
+    const present = await this.api.plan()
+    this.overview.set({ ...rest, ...present })
+    if (present.change) return this.follow()
+    // Other limits, and perhaps what was added meanwhile.
+    this.overview.set(await this.api.overview())
+    this.announcement.set(`Your plan is ${planName(present.plan)} now`)
+  }
+
+  private async try(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.overview.set(undefined)
+      this.state.set(stateAfter(error))
+    }
   }
 }
