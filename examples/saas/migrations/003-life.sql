@@ -12,3 +12,5 @@ alter table tenants
   -- When somebody came in for the first time. From then on the slug is this tenant's for ever, also when it is closed: links
   -- to it must not lead to somebody else.
   add column arrived_at timestamptz;
+-- Of those that are older it is not known, and they may have rows: nobody must take them for unopened.
+update tenants set arrived_at = created_at;

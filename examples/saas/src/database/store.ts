@@ -45,15 +45,12 @@ export const grantExports = async (owner: Sql, schema: string, role: string): Pr
   await owner`grant select, insert, delete on ${owner(schema)}.parts to ${owner(role)}`
 }
 
-/** Tenants that are older than the control plane's record of them, or than the directory's of who has come. */
+/** Tenants that are older than the control plane's record of them. */
 export const recordTenants = async (owner: Sql, schema: string, controlSchema: string): Promise<void> => {
   await owner`
     insert into ${owner(controlSchema)}.tenants (tenant, state, tier, placement, facts, registered_at)
     select id, 'registered', plan, '{"model":"pool"}', jsonb_build_object('organizationId', organization_id), created_at
     from ${owner(schema)}.tenants where state = 'active' on conflict do nothing`
-  await owner`
-    update ${owner(schema)}.tenants t set arrived_at = c.changed_at from ${owner(controlSchema)}.tenants c
-    where c.tenant = t.id and c.state = 'active' and t.arrived_at is null`
 }
 
 export const currentRole = async (sql: Sql): Promise<string> =>

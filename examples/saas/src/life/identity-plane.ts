@@ -15,7 +15,7 @@ export const identityPlane = ({ tenants, users }: { tenants: InternalCall; users
     await tenants('PUT', `/tenants/${tenantId}/opening`)
     return { organizationId }
   },
-  activateOrganization: async ({ tenantId }) => void (await tenants('PUT', `/tenants/${tenantId}/arrival`)),
+  activateOrganization: async ({ tenantId }) => void (await tenants('PUT', `/tenants/${tenantId}/opening`)),
   suspendOrganization: async ({ tenantId }) => void (await tenants('PUT', `/tenants/${tenantId}/suspension`)),
   deleteOrganization: async ({ tenantId }) => void (await tenants('DELETE', `/tenants/${tenantId}`)),
 })

@@ -5,6 +5,7 @@ import type { Sql } from 'postgres'
 export const listUnopened = async (sql: Sql, schema: string, before: Date): Promise<string[]> => {
   const rows = await sql<{ tenant: string }[]>`
     select tenant from ${sql(schema)}.tenants where state = 'registered' and registered_at <= ${before}
+      and not exists (select from tenants directory where directory.id = tenant and directory.arrived_at is not null)
     order by registered_at limit 20`
   return rows.map(({ tenant }) => tenant)
 }

@@ -41,6 +41,7 @@ export async function openPlaces(
     const { tenantId, organizationId } = currentIdentity()
     const tenant = await directory.get(sql, tenantId)
     if (tenant?.state !== 'active' || !organizationId || tenant.organizationId !== organizationId) return false
+    await directory.arrive(sql, tenantId)
     for (const saga of ['provision', 'activate']) {
       // All who come at once ask for the same one; after one that failed, for the next.
       const failed = (await lifecycle.history(tenantId)).filter((one) => one.saga === saga && one.state === 'failed')

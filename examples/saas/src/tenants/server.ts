@@ -76,10 +76,6 @@ export function createTenants(dependencies: TenantsDependencies): FastifyInstanc
       },
     )
   step('opening', ({ id }) => store.setState(sql, id, 'active'))
-  step('arrival', async ({ id }) => {
-    await store.arrive(sql, id, now())
-    await store.setState(sql, id, 'active')
-  })
   step('suspension', ({ id }) => store.setState(sql, id, 'suspended'))
   step<{ plan: string }>(
     'plan',

@@ -41,8 +41,9 @@ export const setState = async (sql: Sql, id: string, state: 'active' | 'suspende
   await sql`update tenants set state = ${state} where id = ${id} and state <> 'closed'`
 }
 
-export const arrive = async (sql: Sql, id: string, at: Date): Promise<void> => {
-  await sql`update tenants set arrived_at = coalesce(arrived_at, ${at}) where id = ${id}`
+/** Somebody has come in. */
+export const arrive = async (sql: Sql, id: string): Promise<void> => {
+  await sql`update tenants set arrived_at = now() where id = ${id} and arrived_at is null`
 }
 
 /** A slug under which somebody has worked stays taken; one that nobody came for is free again. */
