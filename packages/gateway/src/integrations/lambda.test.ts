@@ -203,10 +203,15 @@ describe('a Lambda proxy integration', () => {
     assert.equal(foreign.headers['access-control-allow-origin'], undefined)
   })
 
-  it('answers 500 when the function throws or answers nonsense, and tells why to the log alone', async () => {
+  it('N216 answers 500 when the function throws or answers nonsense, and tells why to the log alone', async () => {
     for (const [handler, told] of [
       [() => Promise.reject(new Error('secret of the function')), /secret of the function/],
       [() => ({ statusCode: 'fine' }), /"statusCode" must be a whole number/],
+      [() => ({ statusCode: 99 }), /"statusCode" must be a whole number/],
+      [() => ({ statusCode: 200, headers: { 'x-a': 'b\r\nset-cookie: c=d' } }), /x-a/],
+      [() => ({ statusCode: 200, headers: { 'x-a\r\nset-cookie': 'c=d' } }), /header/],
+      [() => ({ statusCode: 200, cookies: ['a=b\r\nlocation: https://evil.test'] }), /cookie/],
+      [() => ({ statusCode: 200, body: '%%%', isBase64Encoded: true }), /base64/],
     ] as const) {
       bench.logLines.length = 0
       shop(handler)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { webcrypto } from 'node:crypto'
 import { request as send } from 'node:http'
 import { createServer, request as sendSecurely } from 'node:https'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, createServer as listenForBytes } from 'node:net'
 import { after, before, test } from 'node:test'
 import { PemConverter, X509CertificateGenerator } from '@peculiar/x509'
 import { createConfigurationCache } from '../configuration-cache.ts'
@@ -79,6 +79,44 @@ test('N17 CVE-2025-64101 no header but Host says where we are: neither links, is
   assert.equal(answer.text.includes(hostOf(other)), false)
   const told = await world.env.request(world.authorize({ prompt: 'none' }).path, { headers: forged })
   assert.equal(new URL(told.headers.location!).searchParams.get('iss'), world.env.issuer)
+})
+
+test('N18 the server calls nobody whom a header names', async () => {
+  const world = await createWorld(identity)
+  let called = 0
+  const inside = listenForBytes((socket) => {
+    called++
+    socket.destroy()
+  })
+  await new Promise<void>((resolve) => inside.listen(0, '127.0.0.1', resolve))
+  try {
+    const host = `127.0.0.1:${(inside.address() as AddressInfo).port}`
+    const forged = {
+      'x-forwarded-host': host,
+      'x-forwarded-server': host,
+      'x-original-url': `http://${host}/`,
+      forwarded: `host=${host}`,
+    }
+    const headers = {
+      ...forged,
+      referer: `http://${host}/`,
+      origin: `http://${host}`,
+      'x-rewrite-url': `http://${host}/`,
+    }
+    for (const path of [
+      DISCOVERY,
+      '/.well-known/jwks.json',
+      world.authorize().path,
+      '/u/login?state=x',
+      '/api/v2/users',
+      '/userinfo',
+    ]) {
+      await world.env.request(path, { headers })
+    }
+    assert.equal(called, 0)
+  } finally {
+    inside.close()
+  }
 })
 
 test('N17 a request line with a whole address does not move us to another environment', async () => {

@@ -115,6 +115,32 @@ test('N25 redirects and pages of a sign-in are never kept by caches, our files f
   }
 })
 
+test('N107 a page has one address: with a suffix it is none, and nothing of a header is on it', async () => {
+  const world = await createWorld(identity)
+  const begun = await world.env.request(world.authorize().path)
+  const [path, query] = begun.headers.location!.split('?')
+  for (const suffix of ['/x.css', '.css', '/x.js', ';x.png', '%2fx.css', '/']) {
+    const answer = await world.env.request(`${path}${suffix}?${query}`)
+    assert.equal(answer.status, 404, suffix)
+    assert.equal(answer.headers['cache-control'], 'no-store', suffix)
+  }
+  const mark = 'marked-by-a-header'
+  const names = [
+    'x-forwarded-host',
+    'x-forwarded-proto',
+    'x-forwarded-prefix',
+    'x-original-url',
+    'user-agent',
+    'referer',
+  ]
+  const headers = Object.fromEntries(names.map((each) => [each, mark]))
+  const browser = openBrowser(world.env)
+  const { headers: led } = await browser.visit(world.authorize().path, { headers })
+  const page = await browser.visit(led.location!, { headers })
+  assert.equal(page.status, 200)
+  assert.equal(page.text.includes(mark), false)
+})
+
 test('files come compressed as the browser accepts, whole all the same; a page is never compressed', async () => {
   const world = await createWorld(identity)
   const page = await world.env.request('/u/login?state=x', { headers: { 'accept-encoding': 'gzip, br' } })

@@ -182,7 +182,7 @@ test('unknown, used, expired, foreign and outdated tickets, and those of the oth
   assert.equal((await visit(world, kept)).status, 200)
 })
 
-test('of ten presses at once one counts, for the address as for the password', async () => {
+test('N23 of ten presses at once one counts, for the address as for the password', async () => {
   const world = await createWorld(identity)
   const anna = await world.person('anna@example.test')
   for (const [path, form] of [

@@ -81,7 +81,7 @@ test('removing a member ends the refresh token of that organization at once', as
   assert.equal((await world.refresh(here)).status, 403)
 })
 
-test('of ten acceptances at once one makes the member, and the others are told that the invitation is used', async () => {
+test('N23 of ten acceptances at once one makes the member, and the others are told that the invitation is used', async () => {
   const world = await createWorld(identity)
   const acme = await world.organization('acme')
   await world.person('maria@example.test')

@@ -46,7 +46,7 @@ const transactions = async (world: World): Promise<number> => {
   return row!.count
 }
 
-test('N49 a redirect URI counts only as it is registered, byte for byte; all else is an error page and never a redirect', async () => {
+test('N49 N51 a redirect URI counts only as it is registered, byte for byte; all else is an error page and never a redirect', async () => {
   const world = await createWorld(identity)
   const { env } = world
   isPage(await env.request(world.authorize().path), 'organization')
@@ -73,6 +73,11 @@ test('N49 a redirect URI counts only as it is registered, byte for byte; all els
     ' https://app.example.test/callback',
     'https://app.example.test/callback\t',
     'javascript:alert(1)//https://app.example.test/callback',
+    // No exception for this machine: neither for a name that begins like it nor for another port.
+    'http://localhost.evil.test/callback',
+    'http://127.0.0.1@evil.test/callback',
+    'http://127.1/callback',
+    'http://localhost/callback',
     '',
   ]
   for (const redirect_uri of corpus) {
@@ -167,7 +172,7 @@ test('refusals reach the client with its state and, N41, the issuer that gives t
   assert.equal(await transactions(world), 0)
 })
 
-test('N56 request objects and references to them are refused, and nothing is fetched', async () => {
+test('N56 N83 request objects, rich requests and references to them are refused, and nothing is fetched', async () => {
   const world = await createWorld(identity)
   const hostile = {
     request: 'eyJhbGciOiJub25lIn0.e30.',

@@ -60,7 +60,7 @@ test('a code lives two minutes', async () => {
   badCode(await world.exchange(two.code, two.verifier))
 })
 
-test('N44 a thief without the verifier cannot burn a code; N24 CVE-2023-48228 nor can leaving it out', async () => {
+test('N42 N44 a thief without the verifier cannot burn a code; N24 CVE-2023-48228 nor can leaving it out', async () => {
   const world = await createWorld(identity)
   const { signIn } = await settle(world)
   const { code, verifier } = await signIn()

@@ -89,7 +89,7 @@ test('a client with a key gets a token for an assertion it signed, and its secre
   assert.ok(discovery.token_endpoint_auth_methods_supported.includes('private_key_jwt'))
 })
 
-test('an assertion is good once, also when it is presented twice at the same moment', async () => {
+test('N58 an assertion is good once, also when it is presented twice at the same moment', async () => {
   const { claims, send, header } = await settle()
   const assertion = signed(header, claims(), own.privateKey)
   const answers = await Promise.all(Array.from({ length: 6 }, () => send(assertion)))
@@ -151,7 +151,7 @@ test('N12 N40 N60 the key decides about the algorithm, and nothing in a header b
   )
 })
 
-test('an assertion for somebody else, of another time or by another name is refused', async () => {
+test('N58 CVE-2025-27370 an assertion for somebody else, of another time or by another name is refused', async () => {
   const { world, claims, send, seconds, header, client_id } = await settle()
   const hostile: Record<string, object> = {
     'another issuer': { iss: 'https://evil.test/' },

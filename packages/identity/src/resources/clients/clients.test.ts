@@ -125,7 +125,7 @@ test('exactly one client is global; it is found by is_global and can neither be 
   )
 })
 
-test('addresses that could carry a person elsewhere are refused in every member that takes one', async () => {
+test('N50 addresses that could carry a person elsewhere are refused in every member that takes one', async () => {
   const env = await identity.environment()
   const hostile = [
     'javascript:alert(1)',

@@ -43,7 +43,7 @@ test('a domain is pending with a text of its own, found by id and name, and give
   assert.equal(again.json.status, 'pending')
 })
 
-test('N121 many organizations claim a domain, one has it verified, whoever comes first', async () => {
+test('N120 N121 many organizations claim a domain, one has it verified, whoever comes first', async () => {
   const env = await identity.environment()
   const places = await Promise.all(['one', 'two', 'three'].map((name) => organization(env, name)))
   const claims = await Promise.all(

@@ -179,7 +179,7 @@ test('whatever an invitation refers to must exist here and fit, or nothing is ke
   assert.deepEqual(await mails(env), [])
 })
 
-test('an address is one address: no name, list, quotes, comments, line breaks or look-alikes', async () => {
+test('N96 an address is one address: no name, list, quotes, comments, line breaks or look-alikes', async () => {
   const { env, org, body } = await world()
   const hostile = [
     'Maria <maria@example.test>',
@@ -234,7 +234,7 @@ test('a login route with a query of its own keeps it', async () => {
   )
 })
 
-test('one address gets 20 invitations an hour, whatever its spelling and whatever was withdrawn, also in parallel', async () => {
+test('N114 one address gets 20 invitations an hour, whatever its spelling and whatever was withdrawn, also in parallel', async () => {
   const { env, org, body } = await world()
   const invite = (email: string) =>
     env.manage('POST', `/organizations/${org}/invitations`, body({ invitee: { email } }))
@@ -254,7 +254,7 @@ test('one address gets 20 invitations an hour, whatever its spelling and whateve
   assert.equal((await invite('maria@example.test')).status, 200)
 })
 
-test('withdrawing deletes; unknown ids and those of another organization or environment do not exist', async () => {
+test('N114 withdrawing deletes; unknown ids and those of another organization or environment do not exist', async () => {
   const { env, org, fixture, body } = await world()
   const other = await world()
   const sibling = await fixture.organization()
