@@ -87,7 +87,7 @@ export const catalogOf = (given: Given): string => `
     join given on true
     join pg_attribute a on a.attrelid = s.oid and a.attname = tenant_column and not a.attisdropped
   ), relation as (
-    select c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity, c.reloptions,
+    select c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity, c.relispartition, c.reloptions,
       t.tenant, a.attnotnull, a.attgenerated, n.nspname,
       format('%I.%I', n.nspname, c.relname) as name,
       case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end as kind,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import type { Sql } from 'postgres'
+import { makeMovable } from '../../placement/movable.ts'
 import { postgres } from '../driver.ts'
 import { postgresDriver } from '../postgres-js.ts'
 import { quoted } from '../quoted.ts'
@@ -87,6 +88,10 @@ async function mends(leak: Leak): Promise<void> {
       const findings = await look()
       const found = findings.find((each) => each.problem === leak.problem && each.object === object)
       assert.ok(found, `${leak.problem} of ${object} is not among ${JSON.stringify(findings, null, 2)}`)
+      const problems = new Set(findings.map(({ problem }) => problem))
+      assert.deepEqual([...problems].sort(), [leak.problem, ...(leak.also ?? [])].sort())
+      const objects = new Set(findings.filter(({ problem }) => problem === leak.problem).map((each) => each.object))
+      assert.deepEqual([...objects], [object])
       assert.match(found.why, /^[A-Z].*\.$/)
       if (leak.probe) assert.equal(await asB(schema, role, leak.probe.statement), leak.probe.before, 'before')
 
@@ -135,10 +140,11 @@ test('N225 a role that owns the database is told, since it may become the owner 
   }
 })
 
-test('a schema in order gives no findings, and what stands there on purpose can be accepted by name', async () => {
+test('a schema in order gives no findings, also with the triggers of moving tenants, and what stands there on purpose can be accepted by name', async () => {
   const { owner, schema, applicationRole } = database
   const options = { schemas: [schema], role: applicationRole }
   await createItems(database, ['A', 'B'])
+  await makeMovable(owner, { schema })
   assert.deepEqual(await inspectIsolation(owner, options), [])
   await owner`create function door() returns bigint language sql security definer as 'select count(*) from items'`
   const findings = await inspectIsolation(owner, options)
@@ -194,6 +200,9 @@ test('a policy counts if it is true for the tenant’s rows alone, however it is
   await owner.unsafe(`create policy limits on forms as restrictive using (tenant_id = ${value})`)
   const found = await inspectIsolation(owner, { schemas: [schema], role: applicationRole })
   assert.ok(!found.some(({ problem }) => problem === 'policy_without_tenant'))
+  await owner.unsafe('alter policy limits on forms with check (true)')
+  const halfway = await inspectIsolation(owner, { schemas: [schema], role: applicationRole })
+  assert.ok(halfway.some(({ problem }) => problem === 'policy_without_tenant'))
   await owner`drop table forms`
 })
 

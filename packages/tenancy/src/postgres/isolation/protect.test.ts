@@ -19,9 +19,8 @@ before(async () => {
 })
 after(() => database.close())
 beforeEach(async () => {
-  const { owner, schema, applicationRole } = database
+  const { owner, schema } = database
   await owner.unsafe(`drop schema ${quoted(schema)} cascade; create schema ${quoted(schema)}`)
-  await owner.unsafe(`grant usage on schema ${quoted(schema)} to ${quoted(applicationRole)}`)
 })
 
 const options = (more: Omit<ProtectOptions, 'role' | 'schema'>): ProtectOptions => ({

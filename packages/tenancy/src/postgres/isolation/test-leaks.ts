@@ -19,6 +19,8 @@ export interface Leak {
   mendedBy?: 'administrator'
   /** A statement of tenant B: how many rows it tells or writes, or the code of its error, before and after. */
   probe?: { statement: string; before: number | string; after: number | string }
+  /** What else is found. */
+  also?: readonly IsolationProblem[]
   /** What a superuser removes beside the schema. */
   remove?: string
 }
@@ -36,6 +38,13 @@ export const guarded = (name: string, columns = 'id text not null, primary key (
   grant select, insert, update, delete on ${name} to @;`
 
 const t = guarded('t')
+const partitioned = (key: string): string => `
+  create table t (tenant_id text not null, id text, at int, primary key (${key})) partition by range (at);
+  create table part partition of t for values from (0) to (9);
+  do $$ declare one text; begin foreach one in array '{t, part}'::text[] loop
+    execute format('alter table %I enable row level security', one); execute format('alter table %I force row level security', one);
+    execute format('create policy tenant on %I using (%s) with check (%s)', one, $x$${TENANT}$x$, $x$${TENANT}$x$);
+  end loop; end $$; grant insert on t to @;`
 /** A row of A's, in which B has no business. */
 const rowOfA = `insert into t values ('A', '1');`
 const seesA = (relation: string, after: number | string = 0) => ({
@@ -148,6 +157,7 @@ export const KEYS: readonly Leak[] = [
   {
     problem: 'key_without_tenant',
     title: 'a primary key that spans tenants',
+    also: ['no_index_for_tenant'],
     object: 't',
     provoke: `${guarded('t', 'id text primary key')}`,
     administrator: rowOfA,
@@ -194,19 +204,16 @@ export const KEYS: readonly Leak[] = [
   {
     problem: 'key_without_tenant',
     title: 'a key of a partitioned table, with those of its partitions',
+    also: ['no_index_for_tenant'],
     object: 't',
-    provoke: `create table t (tenant_id text not null, id text, at int, primary key (id, at)) partition by range (at);
-      create table part partition of t for values from (0) to (9);
-      do $$ declare one text; begin foreach one in array '{t, part}'::text[] loop
-        execute format('alter table %I enable row level security', one); execute format('alter table %I force row level security', one);
-        execute format('create policy tenant on %I using (%s) with check (%s)', one, $x$${TENANT}$x$, $x$${TENANT}$x$);
-      end loop; end $$; grant insert on t to @;`,
+    provoke: partitioned('id, at'),
     administrator: `insert into t values ('A', '1', 1);`,
     probe: { statement: `insert into t values ('B', '1', 1)`, before: DUPLICATE, after: 1 },
   },
   {
     problem: 'key_without_tenant',
     title: 'a key that others refer to, each in its own way, also the table itself',
+    also: ['foreign_key_without_tenant', 'no_index_for_tenant'],
     object: 'parent',
     provoke: `${guarded('parent', 'id text primary key, above text references parent')}
       ${guarded('child', 'id text not null, up text references parent on delete set null, down text references parent (id) on update cascade on delete cascade deferrable initially deferred, primary key (tenant_id, id)')}`,
@@ -216,6 +223,7 @@ export const KEYS: readonly Leak[] = [
   {
     problem: 'foreign_key_without_tenant',
     title: 'a foreign key that does not compare the tenant',
+    also: ['key_without_tenant'],
     object: 'child',
     // The other key of `parent` is a finding of its own.
     provoke: `${guarded('parent', 'id text not null, primary key (tenant_id, id)')} create unique index parent_id on parent (id);
@@ -226,6 +234,7 @@ export const KEYS: readonly Leak[] = [
   {
     problem: 'table_without_tenant',
     title: 'a table whose rows are tenants’ by what they refer to',
+    also: ['key_without_tenant'],
     object: '"line\'s ""own"""',
     provoke: `${parent} create table "line's ""own""" (id int primary key, of text references parent (id), text text);
       grant select, insert on "line's ""own""" to @;`,
@@ -368,6 +377,13 @@ export const GRANTS: readonly Leak[] = [
     object: '@schema_feed',
     anywhere: true,
     provoke: `${t} create publication "@schema_feed" for table t;`,
+  },
+  {
+    problem: 'published',
+    title: 'a publication of a partitioned table, and so of its partitions',
+    object: '@schema_feed',
+    anywhere: true,
+    provoke: `${partitioned('tenant_id, id, at')} create publication "@schema_feed" for table t;`,
   },
   {
     problem: 'published',
