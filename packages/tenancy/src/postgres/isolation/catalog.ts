@@ -61,7 +61,7 @@ export const parametersOf = (options: CatalogOptions): (string | null)[] => {
  * The beginning of every question.
  *
  * - `given`: the options; `place`: the schemas looked into
- * - `reads`: what the views there read, however deep; `tenant_table`: of all these, what has the tenant column
+ * - `reads`: what the views there read, however deep; `shown`: of that, what has the tenant column
  * - `relation`: those in the places, and the views over any of them whatever columns they show; `condition` is what its policy
  *   should say
  */
@@ -71,24 +71,24 @@ export const catalogOf = (given: Given): string => `
       coalesce(${given.role}::text, current_user::text)::name as role, ${given.role}::text is not null as role_named,
       ${given.comparison}::text as comparison
   ), place as (
+    -- As an array, of which the planner expects few: it would take so long over a plan for many that it compiles it, for a second.
     select n.oid, n.nspname, n.nspowner, n.nspacl from pg_namespace n, given
     where n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_(toast|temp)'
-      and case when schemas is null then has_schema_privilege(role, n.oid, 'usage')
-               else n.nspname in (select jsonb_array_elements_text(schemas)) end
+      and n.nspname = any (case when schemas is null
+        then array(select u.nspname from pg_namespace u where has_schema_privilege(role, u.oid, 'usage'))
+        else array(select s::name from jsonb_array_elements_text(schemas) s) end)
   ), reads (view, oid) as (
     -- What views of these places read, wherever it is: a table of another schema as well.
     select v.oid, d.refobjid from pg_class v join place n on n.oid = v.relnamespace and v.relkind in ('v', 'm') ${dependencies('v.oid')}
     union
     select v.view, d.refobjid from reads v ${dependencies('v.oid')}
-  ), tenant_table as (
-    select s.oid, a.attnum as tenant
-    from (select c.oid from pg_class c join place n on n.oid = c.relnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
-          union select oid from reads) s
+  ), shown as (
+    select r.view, r.oid from reads r
     join given on true
-    join pg_attribute a on a.attrelid = s.oid and a.attname = tenant_column and not a.attisdropped
+    join pg_attribute a on a.attrelid = r.oid and a.attname = tenant_column and not a.attisdropped
   ), relation as (
     select c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity, c.relispartition, c.reloptions,
-      t.tenant, a.attnotnull, a.attgenerated, n.nspname,
+      a.attnum as tenant, a.attnotnull, a.attgenerated, n.nspname,
       format('%I.%I', n.nspname, c.relname) as name,
       case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end as kind,
       format('%I = nullif(current_setting(%L, true), '''')%s', tenant_column, setting,
@@ -96,11 +96,9 @@ export const catalogOf = (given: Given): string => `
     from pg_class c
     join place n on n.oid = c.relnamespace
     join given on true
-    left join tenant_table t on t.oid = c.oid
-    left join pg_attribute a on a.attrelid = c.oid and a.attnum = t.tenant
+    left join pg_attribute a on a.attrelid = c.oid and a.attname = tenant_column and not a.attisdropped
     left join pg_type y on y.oid = a.atttypid
-    where c.relkind in ('r', 'p', 'v', 'm', 'f')
-      and (t.oid is not null or c.oid in (select view from reads join tenant_table using (oid)))
+    where c.relkind in ('r', 'p', 'v', 'm', 'f') and (a.attnum is not null or c.oid in (select view from shown))
   )`
 
 /** A view, as its rule, and what it depends on. */

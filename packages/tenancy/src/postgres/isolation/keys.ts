@@ -34,7 +34,9 @@ const REFERENCES = `
       join pg_attribute o on o.attrelid = f.conrelid and o.attnum = u.own
       join pg_attribute t on t.attrelid = f.confrelid and t.attnum = u.other
     ) columns
-    where f.contype = 'f' and f.conparentid = 0 and (f.conrelid in (select oid from relation) or f.confrelid in (select oid from relation))
+    where f.contype = 'f' and f.conparentid = 0 and f.oid in (
+      select o.oid from relation r join pg_constraint o on o.conrelid = r.oid
+      union select o.oid from relation r join pg_constraint o on o.confrelid = r.oid)
   )`
 
 function side(relation: string): string {

@@ -22,13 +22,20 @@ export const policies = part({
   },
   tables: `policy as (
     select r.oid, r.kind, r.name, r.condition, p.polname, p.polcmd, p.polpermissive,
-      pg_get_expr(p.polqual, p.polrelid) as using_text, pg_get_expr(p.polwithcheck, p.polrelid) as check_text
+      using_text, check_text,
+      -- What most policies say word for word; the expression takes half a millisecond for each.
+      case when using_text = usual then true else using_text ~ comparison end as using_tenant,
+      case when check_text = usual then true else check_text ~ comparison end as check_tenant
     from relation r join pg_policy p on p.polrelid = r.oid join given on true
+    cross join lateral (
+      select pg_get_expr(p.polqual, p.polrelid) as using_text, pg_get_expr(p.polwithcheck, p.polrelid) as check_text,
+        format('(%I = NULLIF(current_setting(%L::text, true), ''''::text))', tenant_column, setting) as usual
+    ) e
     where exists (select from unnest(p.polroles) o where case when o = 0 then true else pg_has_role(role, o, 'member') end)
   ), narrowed as (
     -- A restrictive policy with the tenant for all commands is asked in addition to whatever permissive ones allow.
-    select distinct p.oid from policy p, given
-    where not polpermissive and polcmd = '*' and using_text ~ comparison and coalesce(check_text, using_text) ~ comparison
+    select distinct p.oid from policy p
+    where not polpermissive and polcmd = '*' and using_tenant and coalesce(check_tenant, using_tenant)
   )`,
   sql: `
     select kind, name as object, 'no_policy' as problem, null as detail,
@@ -45,6 +52,6 @@ export const policies = part({
       format('alter policy %I on %s%s%s;', polname, name,
         case when polcmd <> 'a' then format(' using (%s)', condition) else '' end,
         case when polcmd in ('*', 'a', 'w') then format(' with check (%s)', condition) else '' end), null
-      from policy p, given where polpermissive and (using_text !~ comparison or check_text !~ comparison)
+      from policy p where polpermissive and (not using_tenant or not check_tenant)
         and not exists (select from narrowed n where n.oid = p.oid)`,
 })

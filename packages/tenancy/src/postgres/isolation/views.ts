@@ -22,7 +22,7 @@ export const views = part({
         select from pg_rewrite r
         join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
         join pg_class c on c.oid = d.refobjid and c.relkind <> 'v'
-        where r.ev_class = relation.oid and c.oid in (select oid from tenant_table union select oid from relation))
+        where r.ev_class = relation.oid and c.oid in (select oid from shown union select oid from relation))
     union all select kind, name, 'cannot_be_protected', string_agg(distinct holder, ', '),
       format('revoke all on %s from %s;', name, string_agg(distinct holder, ', ')), null
       from held where relkind in ('m', 'f') group by kind, name`,
