@@ -23,7 +23,7 @@ beforeEach(async () => {
   await owner.unsafe(`drop schema ${quoted(schema)} cascade; create schema ${quoted(schema)}`)
 })
 
-const options = (more: Omit<ProtectOptions, 'role' | 'schema'>): ProtectOptions => ({
+const options = (more: Omit<ProtectOptions, 'role'>): ProtectOptions => ({
   schema: database.schema,
   role: database.applicationRole,
   ...more,
@@ -210,23 +210,33 @@ test('partitions of partitions are protected, too, also when asked by their own 
 
 test('names stay names, whatever is in them', async () => {
   const { owner } = database
+  const schema = `${database.schema}'"; drop table canary; -- \\ $protect$`
   const table = `order"s'; drop table canary; -- \\ $protect$ %I\n$$`
   const column = `ten"ant'; \\ $protect$ %s`
   const setting = `app.tenant'; drop table canary; --`.replace(/[^a-z.]/g, '_')
+  const tenant = `it's $protect$ "${A}" \\`
   await owner`create table canary (id int)`
-  await owner`create table ${owner(table)} (id int primary key, "k'e""y" text unique)`
-  await owner`create table ${owner(`${table}2`)} (id int primary key, ref int references ${owner(table)})`
-  await owner`insert into ${owner(table)} values (1, 'x')`
-  const tables = [{ name: table, backfill: { tenant: `it's $protect$ "${A}" \\` } }, `${table}2`]
-  const left = await protect(owner, options({ tables, tenantColumn: column, setting, addColumn: true }))
-  assert.deepEqual(left, [])
-  assert.deepEqual(await inspectIsolation(owner, { ...catalog(column), setting }), [])
-  const [row] = await owner.begin(async (tx) => {
-    await tx`select set_config(${setting}, ${`it's $protect$ "${A}" \\`}, true)`
-    return tx`select * from ${tx(table)}`
-  })
-  assert.deepEqual(row, { id: 1, 'k\'e"y': 'x', [column]: `it's $protect$ "${A}" \\` })
-  assert.equal((await owner`select from canary`).count, 0)
+  await owner`create schema ${owner(schema)}`
+  try {
+    await owner.unsafe(`create table ${quoted(schema)}.${quoted(table)} (id int primary key, "k'e""y" text unique)`)
+    await owner.unsafe(
+      `create table ${quoted(schema)}.${quoted(`${table}2`)} (id int primary key, ref int references ${quoted(schema)}.${quoted(table)})`,
+    )
+    await owner.unsafe(`create unique index "i ON (''\\" on ${quoted(schema)}.${quoted(table)} (lower("k'e""y"))`)
+    await owner.unsafe(`insert into ${quoted(schema)}.${quoted(table)} values (1, 'x')`)
+    const tables = [{ name: table, backfill: { tenant } }, `${table}2`]
+    const left = await protect(owner, options({ schema, tables, tenantColumn: column, setting, addColumn: true }))
+    assert.deepEqual(left, [])
+    assert.deepEqual(await inspectIsolation(owner, { ...catalog(column), schemas: [schema], setting }), [])
+    const [row] = await owner.begin(async (tx) => {
+      await tx`select set_config(${setting}, ${tenant}, true)`
+      return tx`select * from ${tx(schema)}.${tx(table)}`
+    })
+    assert.deepEqual(row, { id: 1, 'k\'e"y': 'x', [column]: tenant })
+    assert.equal((await owner`select from canary`).count, 0)
+  } finally {
+    await owner`drop schema ${owner(schema)} cascade`
+  }
   assert.throws(
     () => protectSql(options({ tables: ['t'], type: 'text; drop table canary' })),
     /is not the name of a type/,

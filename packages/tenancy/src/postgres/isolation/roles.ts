@@ -13,7 +13,7 @@ export const roles = part({
     reaches_the_server: { severity: 'leak', why: '{detail}: the files of the server hold every row.' },
     owner: {
       severity: 'leak',
-      why: '{detail}: its owner may end row-level security. Or let the application connect as another role, which owns nothing.',
+      why: '{detail}: its owner may end row-level security.',
     },
     tenant_preset: {
       severity: 'risk',
@@ -64,7 +64,8 @@ export const roles = part({
           'reads and writes on the server', null)) p (problem, holds, what, attribute)
       where holds
     union all select 'role', quote_ident(o.name), 'owner', o.who || 'owns ' || o.object, coalesce(case when o.subject <> o.oid then o.leave end,
-        case when h.made then format(E'do $$ begin create role %I; exception when duplicate_object then null; end $$;\\n', h.name) else '' end
+        E'-- Or let the application connect as another role, which owns nothing.\\n'
+        || case when h.made then format(E'do $$ begin create role %I; exception when duplicate_object then null; end $$;\\n', h.name) else '' end
         || format(E'%s owner to %I;\\n%s to %I;', o.change, h.name, o.use, o.name)), null
       from owned o join heir h on h.subject = o.subject
     union all select 'role', quote_ident(s.rolname), 'tenant_preset', substr(c, strpos(c, '=') + 1),
