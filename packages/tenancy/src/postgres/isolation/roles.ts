@@ -69,7 +69,8 @@ export const roles = part({
         || format(E'%s owner to %I;\\n%s to %I;', o.change, h.name, o.use, o.name)), null
       from owned o join heir h on h.subject = o.subject
     union all select 'role', quote_ident(s.rolname), 'tenant_preset', substr(c, strpos(c, '=') + 1),
-      'alter ' || case when g.setrole = 0 then format('database %I', current_database()) else format('role %I', s.rolname) end
+      'alter ' || case when g.setrole <> 0 then format('role %I', s.rolname)
+          when g.setdatabase <> 0 then format('database %I', current_database()) else 'role all' end
         || case when g.setrole <> 0 and g.setdatabase <> 0 then format(' in database %I', current_database()) else '' end
         || ' reset ' || (select string_agg(quote_ident(w), '.') from unnest(string_to_array(setting, '.')) w) || ';', null
       from subject s join given on true
