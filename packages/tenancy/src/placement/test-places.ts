@@ -40,13 +40,15 @@ export interface TestPlaces {
 
 export interface TestPlacesOptions {
   migrate: ProvisioningOptions['migrate']
+  poolConnections?: number
+  /** To silos. */
   maxConnections?: number
   maxPerDatabase?: number
   patienceSeconds?: number
 }
 
 export async function startTestPlaces(options: TestPlacesOptions): Promise<TestPlaces> {
-  const database = await startTestDatabase()
+  const database = await startTestDatabase(options.poolConnections)
   const { owner, application, applicationRole, schema } = database
   const connections = JSON.parse(process.env.TENANTRY_TEST_DATABASE ?? '{}') as Record<string, string>
   const control = `${schema}_control`
@@ -77,8 +79,15 @@ export async function startTestPlaces(options: TestPlacesOptions): Promise<TestP
     movable: true,
     silos: { administrator, login, schema, openOwner: (name) => open(connections.owner!, name, { max: 1 }, schema) },
   }
-  const provisioning = createProvisioning(provisioningOptions)
-  const settled: [string, Placement][] = []
+  const { provision, deprovision } = createProvisioning(provisioningOptions)
+  const made = new Map<string, () => Promise<void>>()
+  const provisioning: Provisioning = {
+    deprovision,
+    async provision(tenantId, placement) {
+      made.set(`${placement.model} ${tenantId}`, () => deprovision(tenantId, placement))
+      await provision(tenantId, placement)
+    },
+  }
   const placements = await createPlacements({ sql: application, schema: control })
   const { username, password: applicationPassword } = new URL(connections.application!)
   const applicationLogin = { role: decodeURIComponent(username), password: decodeURIComponent(applicationPassword) }
@@ -117,7 +126,6 @@ export async function startTestPlaces(options: TestPlacesOptions): Promise<TestP
     openOwner,
     async settle(tenantId, model) {
       const placement = placementFor(model, tenantId)
-      for (const each of ['bridge', 'silo'] as const) settled.push([tenantId, placementFor(each, tenantId)])
       await provisioning.provision(tenantId, placement)
       await owner`
         insert into ${owner(control)}.tenants (tenant, state, tier, placement)
@@ -128,7 +136,7 @@ export async function startTestPlaces(options: TestPlacesOptions): Promise<TestP
       await placements.close()
       await placed.end()
       await Promise.all(pools.map((pool) => pool.end({ timeout: 2 })))
-      for (const [tenantId, placement] of settled) await provisioning.deprovision(tenantId, placement)
+      await Promise.all(Array.from(made.values(), (remove) => remove()))
       await administrator.end({ timeout: 2 })
       await owner`drop schema ${owner(control)} cascade`
       await database.close()

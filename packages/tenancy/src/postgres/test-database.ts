@@ -32,8 +32,8 @@ const connect = (connection: Connection, schema: string, max: number, port?: num
     : postgres({ ...connection, ...options })) as unknown as Sql
 }
 
-/** A schema of its own, so that test files do not meet. `close` drops it. */
-export async function startTestDatabase(): Promise<TestDatabase> {
+/** A schema of its own, so that test files do not meet. `close` drops it. @param max connections of the application */
+export async function startTestDatabase(max = 4): Promise<TestDatabase> {
   const configured = process.env.TENANTRY_TEST_DATABASE
   if (!configured) {
     throw new Error(
@@ -43,7 +43,7 @@ export async function startTestDatabase(): Promise<TestDatabase> {
   const connections = JSON.parse(configured) as { application: Connection; owner: Connection }
   const schema = `kit_${randomBytes(6).toString('hex')}`
   const owner = connect(connections.owner, schema, 2)
-  const application = connect(connections.application, schema, 4)
+  const application = connect(connections.application, schema, max)
   const applicationRole = (await application<{ role: string }[]>`select current_user::text as role`)[0]!.role
   await owner`create schema ${owner(schema)}`
   await owner`grant usage on schema ${owner(schema)} to ${owner(applicationRole)}`
