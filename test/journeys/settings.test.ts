@@ -151,6 +151,9 @@ test('N255 closing asks for the password and the name, and then nobody comes in 
   await inspectHere('settings-closed')
 
   // Who was inside is told, and who comes back finds no entrance.
+  await ben.click('nav.tabs >> text=Items')
+  await ben.waitForSelector('text=Blue Kite is closed or suspended')
+  await inspect(ben, 'settings-shut', async () => {})
   await ben.goto(app('/t/blue-kite'))
   await ben.waitForSelector('h1:has-text("There is no entrance here")')
   await anna.click('a:has-text("Go to the first page")')

@@ -166,6 +166,25 @@ test('a plan that holds less than the tenant has is refused with what is too muc
   const overview = (await call(token, 'GET', '/tenant')).body
   assert.deepEqual([overview.plan, overview.change], ['premium', undefined])
   assert.equal((await call(token, 'PUT', '/tenant/plan', { plan: 'gold' })).status, 400)
+
+  // What came in after it was asked for is found by the saga.
+  const { tenantId } = company
+  const saga = { id: crypto.randomUUID(), saga: 'changeTier', tenant: tenantId, key_scope: tenantId, step: 'choose' }
+  const hashes = { key_hash: Buffer.from('late'), request_hash: Buffer.from('late') }
+  await world.owner`
+    insert into ${world.owner(world.controlSchema)}.sagas
+    ${world.owner({ ...saga, ...hashes, input: world.owner.json({ tier: 'basic' }) } as never)}`
+  await world.stockroom.upkeep()
+  const told = await call(token, 'GET', '/tenant/plan')
+  const { message } = refused.body
+  assert.deepEqual(told.body, {
+    plan: 'premium',
+    model: 'bridge',
+    change: { to: 'basic', state: 'failed', message },
+  })
+  assert.deepEqual([await placementOf(company), await world.snapshot(company)], before)
+  assert.equal((await world.owner`select plan from tenants where id = ${tenantId}`)[0]!.plan, 'premium')
+  assert.equal(claimOf(await company.owner.token(company.organizationId)), 'premium')
   assert.equal((await call(token, 'PUT', '/tenant/plan', { plan: 'basic', tenant_id: 'x' })).status, 400)
 })
 

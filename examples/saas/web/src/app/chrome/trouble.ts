@@ -1,7 +1,7 @@
 import { HttpErrorResponse } from '@angular/common/http'
-import { ChangeDetectionStrategy, Component, inject, input, output } from '@angular/core'
+import { ChangeDetectionStrategy, Component, computed, inject, input, output } from '@angular/core'
 import { RouterLink } from '@angular/router'
-import { Session } from '../session/session'
+import { type Scope, Session } from '../session/session'
 import { Icon } from './icon'
 
 export type PageState = 'loading' | 'ready' | 'failed' | 'forbidden' | 'expired' | 'shut'
@@ -33,7 +33,7 @@ export const codeOf = (error: unknown): string | undefined =>
   imports: [Icon, RouterLink],
   changeDetection: ChangeDetectionStrategy.OnPush,
   template: `
-    @switch (state()) {
+    @switch (shown()) {
       @case ('forbidden') {
         <div class="table empty">
           <span class="e"><app-icon name="lock" [size]="20" /></span>
@@ -72,7 +72,11 @@ export class Trouble {
   readonly state = input.required<PageState>()
   /** What the page would show, such as “the items”. */
   readonly subject = input.required<string>()
-  readonly scope = input.required<string>()
+  readonly scope = input.required<Scope>()
   readonly again = output<void>()
   protected readonly session = inject(Session)
+  /** A gateway that refuses a company says no more than 403, as for a permission; whoever has that lacks the company. */
+  protected readonly shown = computed(() =>
+    this.state() === 'forbidden' && this.session.may(this.scope()) ? 'shut' : this.state(),
+  )
 }

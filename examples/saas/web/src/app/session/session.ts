@@ -5,6 +5,8 @@ import { firstValueFrom } from 'rxjs'
 import { API_SCOPES } from '../providers'
 import { type Tenant, Tenants } from '../tenants'
 
+export type Scope = (typeof API_SCOPES)[number]
+
 /** Who is in, where, and what the token lets them do. For display only: the API decides by itself. */
 @Injectable({ providedIn: 'root' })
 export class Session {
@@ -24,7 +26,7 @@ export class Session {
     return typeof seconds === 'number' ? new Date(seconds * 1000) : undefined
   })
   readonly idToken = computed(() => this.claims()?.__raw ?? '')
-  readonly may = (scope: (typeof API_SCOPES)[number]) => this.scopes().has(scope)
+  readonly may = (scope: Scope) => this.scopes().has(scope)
 
   async load(): Promise<void> {
     const answer = await firstValueFrom(this.auth.getAccessTokenSilently({ detailedResponse: true }))
