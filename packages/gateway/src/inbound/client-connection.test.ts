@@ -153,6 +153,14 @@ describe('a client’s connection', () => {
     assert.deepEqual(client.waiting, [])
   })
 
+  it('is answered its last request, whatever stands behind it', async () => {
+    const client = connectClient({ isSlow: true })
+    await write(client, `${get('/a', 'connection: close\r\n')}\0nonsense`, get('/hidden'))
+    client.waiting[0]!()
+    await settled()
+    assert.deepEqual([statuses(client.received), client.requests.length], [['200'], 1])
+  })
+
   it('N201 is broken off by nonsense behind a request whose answer is still to come', async () => {
     const client = connectClient({ isSlow: true })
     await write(client, `${get('/a')}\0nonsense`)
@@ -222,6 +230,17 @@ describe('a client’s connection', () => {
     busy.side.on('end', () => busy.side.end())
     await busy.closed
     assert.deepEqual([statuses(busy.received), busy.requests.length], [['200'], 1])
+  })
+
+  it('is sent the whole of its last answer when the server ends', async () => {
+    const client = connectClient()
+    client.side.pause()
+    // More than fits on the way: some of it waits on the server's side.
+    await write(client, get('/a').repeat(400), get('/a').repeat(400))
+    client.connection.drain()
+    client.side.resume().on('end', () => client.side.end())
+    await client.closed
+    assert.equal(statuses(client.received).length, 800)
   })
 
   it('that closes its side in the middle of a request is told so', async () => {

@@ -145,6 +145,11 @@ export function attendClient(socket: Socket, deps: ClientConnectionDeps): Client
       if (body.isComplete && turn?.response.isEnded === true) endTurn()
       return true
     }
+    // What stands behind the last request of a connection is none, whatever it looks like.
+    if (turn?.response.keepsAlive === false) {
+      rest = empty
+      return false
+    }
     if (next === null) {
       // RFC 9112 §2.2: empty lines in front of a request are skipped; some clients end a body with one.
       while (rest[0] === 0x0d && rest[1] === 0x0a) {
@@ -204,7 +209,10 @@ export function attendClient(socket: Socket, deps: ClientConnectionDeps): Client
     },
     drain: () => {
       isDraining = true
-      if (connection.isIdle) socket.destroy()
+      if (!connection.isIdle) return
+      // The end of its last answer may still be on its way to it.
+      if (socket.writableLength === 0) socket.destroy()
+      else close()
     },
     destroy: () => socket.destroy(),
   }
