@@ -61,7 +61,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const exportSchema = `${schema}_exports`
   const sql = connect(options.application, schema, 10)
   // A tenant that moves holds one for as long as it takes.
-  const owner = connect(options.owner, schema, 8)
+  const owner = connect(options.owner, schema, 4)
   const silos = siloOptions(options, schema)
   const close = async () => {
     await Promise.all([sql, owner, silos?.administrator].map((pool) => pool?.end({ timeout: 5 })))

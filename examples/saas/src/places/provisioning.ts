@@ -15,8 +15,8 @@ export interface Making {
   silos: SiloConnectionsOptions<Tx> | undefined
 }
 
-/** Open connections to databases of tenants, over all of them. */
-const SILO_CONNECTIONS = 20
+/** Open connections to databases of tenants, over all of them: small servers allow fifty in all. */
+const SILO_CONNECTIONS = 10
 
 export function openProvisioning(database: Database): Making {
   const { owner, applicationRole, schema, openOwner, silos } = database
