@@ -12,6 +12,8 @@ export { tenantPool } from './pg-pool.ts'
 /**
  * @param db over a `tenantPool` of the application's role. Outside of `inTenant` it sees no rows.
  * @example
+ * import { Kysely, PostgresDialect } from 'kysely'
+ *
  * const pool = tenantPool(new Pool({ connectionString }))
  * const database = createTenantDatabase(new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }))
  * const items = await withIdentity(identity, () => database.inTenant((tx) => tx.selectFrom('items').selectAll().execute()))

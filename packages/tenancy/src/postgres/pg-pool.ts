@@ -52,6 +52,8 @@ export async function carrying<T>(settings: Scope, begin: (assertTaken: () => vo
  * place of the pool.
  *
  * @example
+ * import { Kysely, PostgresDialect } from 'kysely'
+ *
  * const prisma = new PrismaClient({ adapter: new PrismaPg(tenantPool(new Pool({ connectionString }))) })
  * const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: tenantPool(new Pool({ connectionString })) }) })
  */
