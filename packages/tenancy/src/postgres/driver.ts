@@ -121,6 +121,9 @@ const CONNECTION: Correction[] = [
  * `options.scope` of a query: settings that travel in front of it. No Sync stands in between, so PostgreSQL runs both in one
  * implicit transaction, which it commits, or rolls back, at the end of the message. BEGIN, settings, statement and COMMIT as
  * four queries cost twice the client's CPU (270 against 130 µs) and half as much again of the server's (112 against 75).
+ *
+ * In front of BEGIN they are part of the transaction that it begins: an `inTenant` of one query then costs the client what a bare
+ * transaction does (80 against 77 µs), and not a fourth more (109 against 86) for a statement of their own.
  */
 const SCOPED_STATEMENT: Correction[] = [
   {
@@ -132,11 +135,12 @@ const SCOPED_STATEMENT: Correction[] = [
 
   function settingsOf(q) {
     const values = Object.entries(q.options.scope).flat()
-        , name = 'scope' + values.length / 2
+        , name = options.prepare ? 'scope' + values.length / 2 : ''
         , types = values.map(() => 25)
         , calls = values.flatMap((_, i) => i % 2 ? [] : 'set_config($' + (i + 1) + ',$' + (i + 2) + ',true)')
         , parse = name in statements ? [] : [Parse('select ' + calls, values, types, name)]
-    statements[name] = q.setting = true
+    name && (statements[name] = true)
+    q.setting = true
     return Buffer.concat([...parse, Bind(values, types, name), b().E().str(b.N).i32(0).end()])
   }
 
@@ -154,9 +158,9 @@ const SCOPED_STATEMENT: Correction[] = [
     put: '  function CommandComplete(x) {\n    if (query.setting)\n      return query.setting = false\n\n',
   },
   {
-    why: 'Nobody is put behind somebody else’s statement, which may wait for a lock.',
+    why: 'Nobody is put behind somebody else’s statement, which may wait for a lock; in a transaction of one’s own, one is.',
     find: '        && !q.describeFirst\n',
-    put: '        && !q.describeFirst\n        && !q.options.scope\n',
+    put: '        && !q.describeFirst\n        && (!q.options.scope || connection.reserved)\n',
   },
 ]
 

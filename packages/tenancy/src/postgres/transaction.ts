@@ -26,7 +26,7 @@ export type Tx = TransactionSql & { readonly [scoped]: true }
 export type Scope = Readonly<Record<string, string>>
 
 /**
- * Runs `work` in one transaction whose settings are the scope. BEGIN and the settings travel in the same flush as the
+ * Runs `work` in one transaction whose settings are the scope. The settings and BEGIN are one message, in the same flush as the
  * first query of `work`, so neither costs a round trip of its own; COMMIT costs one. On a pool that was idle for a second,
  * BEGIN is waited for, and tried again on another connection should that one be dead.
  *
@@ -68,7 +68,7 @@ async function transaction<T>(sql: Sql, scope: Scope, work: (tx: Tx) => Promise<
     const tx = Object.assign(connection, { savepoint: savepointsOf(connection) }) as unknown as Tx
     // Not awaited: pipelined in front of the first query of `work`, which spares a round trip. If BEGIN failed, nothing
     // would hold the settings, so policies would show and take no row; and the transaction fails for it below.
-    const opening = Promise.all([tx`begin`.execute(), setScope(tx, scope).execute()])
+    const opening = open(sql, tx, scope)
     opening.catch(() => {})
     if (!answeredLately(sql)) await opening
     attempt.begun = true
@@ -137,10 +137,20 @@ export async function onceInScope<R extends readonly Row[]>(
   if (!('knowsScopes' in sql)) {
     throw new Error('This driver would send the statement without its scope. Use the one of @tenantry/tenancy/driver.')
   }
-  const query = statement(sql as unknown as Tx)
-  Object.assign((query as unknown as { options: object }).options, { scope })
+  return carrying(statement(sql as unknown as Tx), scope)
+}
+
+/** Settings that the mended driver sends in front of a statement, in the same message. */
+function carrying<Q extends object>(query: Q, scope: Scope): Q {
+  Object.assign((query as { options: object }).options, { scope })
   return query
 }
+
+/** In front of BEGIN they belong to its transaction: PostgreSQL makes one of all that comes in a message. */
+const open = (sql: Sql, tx: Tx, scope: Scope): Promise<unknown> =>
+  'knowsScopes' in sql
+    ? carrying(tx`begin`, scope).execute()
+    : Promise.all([tx`begin`.execute(), setScope(tx, scope).execute()])
 
 /**
  * Whether an error of the driver says that there is no connection (any more): the server ended the session (FATAL, PANIC),
