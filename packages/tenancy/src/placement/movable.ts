@@ -108,11 +108,8 @@ export async function makeMovable(owner: Sql, options: MovableOptions): Promise<
     for (const { name, key, movable, partition } of await findRelations(tx, options)) {
       if (movable) continue
       const table = `${quoted(schema)}.${quoted(name)}`
-      // Asked here, and not only there, what has been admitted costs further statements nothing.
-      const here = `${literal(`${schema} `)} || current_setting(${literal(setting)}, true)`
       await tx.unsafe(`create or replace trigger tenancy_admit before insert or update or delete on ${table}
-        for each statement when (current_setting('tenancy.admitted', true) is distinct from ${here})
-        execute function ${MOVES}.admit(${literal(setting)})`)
+        for each statement execute function ${MOVES}.admit(${literal(setting)})`)
       // A partition has the trigger of its table.
       if (partition) continue
       if (key.length === 0) throw new Error(`${table} has no primary key, so its tenants cannot be moved.`)
