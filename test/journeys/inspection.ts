@@ -55,8 +55,13 @@ export async function show(page: Page, colorScheme: (typeof THEMES)[number]): Pr
   )
 }
 
+/** Once the page is drawn at the width that it has now. */
 export const overflow = (page: Page) =>
-  evaluate(page, 'document.documentElement.scrollWidth - document.documentElement.clientWidth')
+  evaluate(
+    page,
+    `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() =>
+      done(document.documentElement.scrollWidth - document.documentElement.clientWidth))))`,
+  )
 
 /** One page in one state, at both widths and in both themes, then narrow and with large text; nothing scrolls sideways. */
 export async function inspect(page: Page, name: string, open: (page: Page) => Promise<unknown>): Promise<void> {
