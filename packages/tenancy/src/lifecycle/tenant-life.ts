@@ -77,7 +77,7 @@ export const findTenant = async (
  * @example
  * const lifecycle = createLifecycle({ sql, schema: 'control', sagas: tenantSagas(options) })
  * const { tenantId } = await lifecycle.run({ saga: 'register', key, input: { tier: 'basic', facts: { name: 'Blue Kite' } } })
- * await lifecycle.run({ saga: 'provision', key: `provision ${tenantId}`.replace(' ', '-'), tenantId, input: {} })
+ * await lifecycle.run({ saga: 'provision', key: `provision-${tenantId}`, tenantId, input: {} })
  */
 export function tenantSagas(options: TenantLifeOptions): SagaDefinition[] {
   const { control, controlSchema: schema, identity, provisioning, modelOf, graceSeconds = 600 } = options
