@@ -49,12 +49,13 @@ test('N183 N190 a run that forges its own list through toJSON is refused whole w
   assert.match(failure.detail, /^a command does not fit the trigger post-login/)
 })
 
+const MICROTASKS = 'an endless chain of microtasks'
 const loops: Record<string, string> = {
   'an endless loop': 'while (true);',
   'an endless loop after an await': 'await null\nfor (;;);',
   'an endless loop after an await of the host': 'await new Promise((r) => setTimeout(r, 20))\nwhile (true);',
   'an endless loop in a timer': 'await new Promise(() => setTimeout(() => { for (;;); }, 5))',
-  'an endless chain of microtasks': 'const again = () => Promise.resolve().then(again)\nawait again()',
+  [MICROTASKS]: 'const again = () => Promise.resolve().then(again)\nawait again()',
   'an async loop that awaits for ever': 'for (;;) await null',
   'a regular expression that backtracks for ever': `/^(a+)+$/.test('a'.repeat(40) + '!')`,
   'an endless getter': `Object.defineProperty(Object.prototype, 'then', { get() { for (;;); } })\nreturn {}`,
@@ -69,8 +70,12 @@ for (const [name, body] of Object.entries(loops)) {
       reportOf(runner, `await new Promise((r) => setTimeout(r, 100))\nreport('finished')`, `env_${Math.random()}`)
     const [outcome, ...others] = await Promise.all([runBody(runner, body), neighbour(), neighbour()])
     const failure = failureOf(outcome)
-    assert.equal(failure.reason, 'timeout')
-    assert.equal(failure.detail, 'The action used more than 250 ms of CPU time.')
+    // Each microtask is an object: a quick machine makes too many of them before the time is up.
+    if (failure.reason === 'memory') assert.equal(name, MICROTASKS)
+    else {
+      assert.equal(failure.reason, 'timeout')
+      assert.equal(failure.detail, 'The action used more than 250 ms of CPU time.')
+    }
     assert.deepEqual(others, ['finished', 'finished'])
   })
 }

@@ -76,7 +76,7 @@ describe('the embedded PostgreSQL', () => {
         pages: 'on',
         encoding: 'UTF8',
         addresses: '',
-        connections: '50',
+        connections: '100',
       },
     )
     await second.stop()

@@ -33,7 +33,8 @@ const sharedBuffers = (bytes: number): number => Math.max(64, Math.min(512, Math
 
 /** Modest: this is a laptop's or a small server's database. What bears on durability keeps PostgreSQL's defaults. */
 const SETTINGS = {
-  max_connections: '50',
+  // PostgreSQL's own default; fifty were used up by an installation whose tenants have databases of their own.
+  max_connections: '100',
   shared_buffers: `${sharedBuffers(totalmem())}MB`,
   maintenance_work_mem: '32MB',
   max_wal_size: '256MB',
