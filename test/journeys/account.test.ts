@@ -1,64 +1,35 @@
 /** The account page and those of passkeys, looked at in a real browser, and used in it. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { authenticator } from '@tenantry/identity/login/factors/fixture.ts'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
+import type { TestEnvironment, TestIdentity } from '@tenantry/identity/testing.ts'
 import type { Browser, Page } from 'playwright-core'
-import { launchChromium } from './chromium.ts'
 import { inspect } from './inspection.ts'
+import { PASSWORD, type SignInWorld, startSignInWorld, submit } from './sign-in-world.ts'
 
-const PASSWORD = 'copper lantern drift'
 const LONG = `Vereinigte ${'Ober'.repeat(30)}österreich "><script>document.title='broken out'</script><img src=x>`
 const LONG_ADDRESS = `maria.${'magdalena.'.repeat(4)}oberhuber@${'lagerverwaltung.'.repeat(6)}example`
-const submit = 'form[data-form-primary=true] button[data-action-button-primary=true]'
 
+let world: SignInWorld
 let identity: TestIdentity
 let env: TestEnvironment
 let browser: Browser
 let client: string
 let callback: string
-const application = createServer((_request, response) => response.end('arrived'))
 
 before(async () => {
-  browser = await launchChromium()
-  identity = await startIdentity()
-  application.listen(0, '127.0.0.1')
-  await once(application, 'listening')
-  callback = `http://localhost:${(application.address() as AddressInfo).port}/callback`
-  env = await identity.environment({ friendly_name: 'Stockroom' }, 'localhost')
-  const app = { name: 'Stockroom', app_type: 'spa', callbacks: [callback], initiate_login_uri: callback }
-  client = (await make('/clients', app)).client_id!
+  world = await startSignInWorld()
+  ;({ browser, identity, env, callback } = world)
+  client = await world.client({ initiate_login_uri: callback })
   const options = { passwordPolicy: 'none', authentication_methods: { passkey: { enabled: true } } }
   await make('/connections', { name: 'people', strategy: 'auth0', options, enabled_clients: [client] })
 })
-after(async () => {
-  await browser?.close()
-  await identity?.close()
-  application.close()
-})
+after(() => world?.close())
 
-async function make(path: string, body: object): Promise<Record<string, string>> {
-  const answer = await env.manage('POST', path, body)
-  assert.ok(answer.status < 300, `${path}: ${answer.text}`)
-  return answer.json ?? {}
-}
+const make: SignInWorld['make'] = (path, body) => world.make(path, body)
 
 const at = (path: string) => new URL(path, env.origin).href
-const authorize = () =>
-  at(
-    `/authorize?${new URLSearchParams({
-      client_id: client,
-      redirect_uri: callback,
-      response_type: 'code',
-      scope: 'openid',
-      prompt: 'login',
-      code_challenge: 'x'.repeat(43),
-      code_challenge_method: 'S256',
-    })}`,
-  )
+const authorize = () => world.authorize(client, { prompt: 'login' })
 
 /** Somebody who is in an organization, invited to another, and has a passkey and an authenticator app. */
 async function somebody(email: string, name: string): Promise<void> {

@@ -3,26 +3,18 @@
  * under the policy that it is delivered with.
  */
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
+import type { TestEnvironment } from '@tenantry/identity/testing.ts'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
-import { launchChromium } from './chromium.ts'
 import { evaluate, inspect, overflow, picture, show, THEMES, violations } from './inspection.ts'
+import { PASSWORD, type SignInWorld, startSignInWorld, submit } from './sign-in-world.ts'
 
-const PASSWORD = 'copper lantern drift'
 const MARKUP = `"><script>document.title='broken out'</script><img src=x onerror=alert(1)>`
 const LONG_NAME = `Vereinigte Donaudampfschifffahrtsgesellschaften ${'Ober'.repeat(30)}österreich ${MARKUP}`
 const LONG_ADDRESS = `maria.${'magdalena.'.repeat(4)}oberhuber@${'lagerverwaltung.'.repeat(6)}example`
-const submit = 'form[data-form-primary=true] button[data-action-button-primary=true]'
 
-let identity: TestIdentity
+let world: SignInWorld
 let env: TestEnvironment
-/** The application, which is no part of this: where the browser arrives with its code. */
-const application = createServer((_request, response) => response.end('arrived'))
 let callback: string
 let browser: Browser
 let client: string
@@ -35,31 +27,14 @@ let plain: BrowserContext
 const organizations = { blue: '', marigold: '', hostile: '' }
 
 before(async () => {
-  browser = await launchChromium()
-  identity = await startIdentity()
-  application.listen(0, '127.0.0.1')
-  await once(application, 'listening')
-  callback = `http://localhost:${(application.address() as AddressInfo).port}/callback`
-  env = await identity.environment({ friendly_name: 'Stockroom' }, 'localhost')
-  client = (
-    await make('/clients', {
-      name: 'Stockroom',
-      app_type: 'spa',
-      callbacks: [callback],
-      initiate_login_uri: callback,
-      organization_usage: 'require',
-      organization_require_behavior: 'pre_login_prompt',
-    })
-  ).client_id!
-  choosing = (
-    await make('/clients', {
-      app_type: 'spa',
-      callbacks: [callback],
-      name: 'Stockroom',
-      organization_usage: 'allow',
-      organization_require_behavior: 'post_login_prompt',
-    })
-  ).client_id!
+  world = await startSignInWorld()
+  ;({ browser, env, callback } = world)
+  client = await world.client({
+    initiate_login_uri: callback,
+    organization_usage: 'require',
+    organization_require_behavior: 'pre_login_prompt',
+  })
+  choosing = await world.client({ organization_usage: 'allow', organization_require_behavior: 'post_login_prompt' })
   connection = (
     await make('/connections', {
       name: 'people',
@@ -84,17 +59,9 @@ before(async () => {
   await member('anna@bluekite.example')
   plain = await newContext()
 })
-after(async () => {
-  await browser?.close()
-  await identity?.close()
-  application.close()
-})
+after(() => world?.close())
 
-async function make(path: string, body: object): Promise<Record<string, string>> {
-  const answer = await env.manage('POST', path, body)
-  assert.ok(answer.status < 300, `${path}: ${answer.text}`)
-  return answer.json ?? {}
-}
+const make: SignInWorld['make'] = (path, body) => world.make(path, body)
 
 /** Somebody with a password, in every organization of this file. */
 async function member(email: string): Promise<void> {
@@ -130,19 +97,7 @@ async function mailTo(address: string): Promise<{ id: string; html: string }> {
   return mail
 }
 
-const authorize = (parameters: Record<string, string> = {}): string =>
-  issuer(
-    `/authorize?${new URLSearchParams({
-      client_id: client,
-      redirect_uri: callback,
-      response_type: 'code',
-      scope: 'openid',
-      state: 'x',
-      code_challenge: createHash('sha256').update(randomBytes(32)).digest('base64url'),
-      code_challenge_method: 'S256',
-      ...parameters,
-    })}`,
-  )
+const authorize = (parameters: Record<string, string> = {}) => world.authorize(client, parameters)
 
 const newContext = (options: BrowserContextOptions = {}): Promise<BrowserContext> =>
   browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options })

@@ -1,36 +1,26 @@
 /** Passkeys in a real browser, with the authenticator that its debugging protocol makes: our script, under our policy. */
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
+import type { TestEnvironment, TestIdentity } from '@tenantry/identity/testing.ts'
 import type { Browser, CDPSession, Page } from 'playwright-core'
-import { launchChromium } from './chromium.ts'
 import { inspect } from './inspection.ts'
+import { PASSWORD, type SignInWorld, startSignInWorld, submit } from './sign-in-world.ts'
 
-const PASSWORD = 'copper lantern drift'
-const submit = 'form[data-form-primary=true] button[data-action-button-primary=true]'
 const create = 'form[data-passkey=create] button'
 const use = 'form[data-passkey=get] button'
 
+let world: SignInWorld
 let identity: TestIdentity
 let env: TestEnvironment
 let browser: Browser
 let client: string
 let connection: string
 let callback: string
-const application = createServer((_request, response) => response.end('arrived'))
 
 before(async () => {
-  browser = await launchChromium()
-  identity = await startIdentity()
-  application.listen(0, '127.0.0.1')
-  await once(application, 'listening')
-  callback = `http://localhost:${(application.address() as AddressInfo).port}/callback`
-  env = await identity.environment({ friendly_name: 'Stockroom' }, 'localhost')
-  client = (await make('/clients', { name: 'Stockroom', app_type: 'spa', callbacks: [callback] })).client_id!
+  world = await startSignInWorld()
+  ;({ browser, identity, env, callback } = world)
+  client = await world.client()
   connection = (
     await make('/connections', {
       name: 'people',
@@ -40,11 +30,7 @@ before(async () => {
     })
   ).id!
 })
-after(async () => {
-  await browser?.close()
-  await identity?.close()
-  application.close()
-})
+after(() => world?.close())
 
 const options = (challenge_ui: string) => ({
   passwordPolicy: 'none',
@@ -52,26 +38,9 @@ const options = (challenge_ui: string) => ({
   passkey_options: { challenge_ui },
 })
 
-async function make(path: string, body: object): Promise<Record<string, string>> {
-  const answer = await env.manage('POST', path, body)
-  assert.ok(answer.status < 300, `${path}: ${answer.text}`)
-  return answer.json ?? {}
-}
+const make: SignInWorld['make'] = (path, body) => world.make(path, body)
 
-const authorize = (): string =>
-  new URL(
-    `/authorize?${new URLSearchParams({
-      client_id: client,
-      redirect_uri: callback,
-      response_type: 'code',
-      scope: 'openid',
-      state: 'x',
-      prompt: 'login',
-      code_challenge: createHash('sha256').update(randomBytes(32)).digest('base64url'),
-      code_challenge_method: 'S256',
-    })}`,
-    env.origin,
-  ).href
+const authorize = () => world.authorize(client, { prompt: 'login' })
 
 interface Seat {
   page: Page

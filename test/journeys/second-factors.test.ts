@@ -1,66 +1,35 @@
 /** Second factors in a real browser: enrolled, asked for, remembered; and each of their pages looked at. */
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { authenticator, codeFor, turnOn } from '@tenantry/identity/login/factors/fixture.ts'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
+import type { TestEnvironment, TestIdentity } from '@tenantry/identity/testing.ts'
 import type { Browser, Page } from 'playwright-core'
-import { launchChromium } from './chromium.ts'
 import { inspect } from './inspection.ts'
+import { PASSWORD, type SignInWorld, startSignInWorld, submit } from './sign-in-world.ts'
 
-const PASSWORD = 'copper lantern drift'
 const NUMBER = '+436601234567'
-const submit = 'form[data-form-primary=true] button[data-action-button-primary=true]'
 
+let world: SignInWorld
 let identity: TestIdentity
 let env: TestEnvironment
 let browser: Browser
 let client: string
 let callback: string
-const application = createServer((_request, response) => response.end('arrived'))
 
 before(async () => {
-  browser = await launchChromium()
-  identity = await startIdentity()
-  application.listen(0, '127.0.0.1')
-  await once(application, 'listening')
-  callback = `http://localhost:${(application.address() as AddressInfo).port}/callback`
-  env = await identity.environment({ friendly_name: 'Stockroom' }, 'localhost')
-  client = (await make('/clients', { name: 'Stockroom', app_type: 'spa', callbacks: [callback] })).client_id!
+  world = await startSignInWorld()
+  ;({ browser, identity, env, callback } = world)
+  client = await world.client()
   const options = { passwordPolicy: 'none' }
   await make('/connections', { name: 'people', strategy: 'auth0', options, enabled_clients: [client] })
   await turnOn(env, 'otp', 'sms', 'email', 'recovery-code')
   assert.equal((await env.manage('PUT', '/guardian/policies', ['all-applications'])).status, 200)
 })
-after(async () => {
-  await browser?.close()
-  await identity?.close()
-  application.close()
-})
+after(() => world?.close())
 
-async function make(path: string, body: object): Promise<Record<string, string>> {
-  const answer = await env.manage('POST', path, body)
-  assert.ok(answer.status < 300, `${path}: ${answer.text}`)
-  return answer.json ?? {}
-}
+const make: SignInWorld['make'] = (path, body) => world.make(path, body)
 
-const authorize = (): string =>
-  new URL(
-    `/authorize?${new URLSearchParams({
-      client_id: client,
-      redirect_uri: callback,
-      response_type: 'code',
-      scope: 'openid',
-      state: 'x',
-      prompt: 'login',
-      code_challenge: createHash('sha256').update(randomBytes(32)).digest('base64url'),
-      code_challenge_method: 'S256',
-    })}`,
-    env.origin,
-  ).href
+const authorize = () => world.authorize(client, { prompt: 'login' })
 
 const press = (page: Page, button = submit) => Promise.all([page.waitForNavigation(), page.click(button)])
 const action = (value: string) => `button[name=action][value="${value}"]`
