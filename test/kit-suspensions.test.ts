@@ -1,36 +1,18 @@
 /** What is decided at the issuer is obeyed by services that use the kit, over HTTP alone. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { seedEnvironment } from '@tenantry/identity/environments/seed.ts'
-import { signJwt } from '@tenantry/identity/keys/jwt.ts'
-import { createKeyrings } from '@tenantry/identity/keys/keyring.ts'
-import { managementScopes } from '@tenantry/identity/resources/management-scopes.ts'
 import { startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
 import { createSuspensions, TokenRefused } from '@tenantry/tenancy'
 
 let identity: TestIdentity
-let issuer: string
-let manage: (method: string, path: string, body: object) => ReturnType<TestIdentity['ask']>
 before(async () => {
   identity = await startIdentity()
-  const { database, secrets, clock, port } = identity
-  // An address that needs no look-up: the kit asks the issuer by its own.
-  issuer = `http://127.0.0.1:${port}/`
-  const { id } = await seedEnvironment({ database, secrets, clock }, { name: 'Test', origins: [issuer.slice(0, -1)] })
-  const cache = {
-    forget: () => undefined,
-    remember: <T>(_id: string, _key: readonly string[], load: () => Promise<T>) => load(),
-  }
-  const iat = Math.floor(clock.now().getTime() / 1000)
-  const claims = { iss: issuer, sub: 'test@clients', aud: `${issuer}api/v2/`, iat, exp: iat + 600 }
-  const { current } = await createKeyrings({ database, secrets, cache })(id)
-  const authorization = `Bearer ${await signJwt(current, { ...claims, scope: managementScopes.join(' ') })}`
-  manage = (method, path, body) =>
-    identity.ask(`127.0.0.1:${port}`, `/api/v2${path}`, { method, body, headers: { authorization } })
 })
 after(() => identity.close())
 
 test('N04 W10 the kit refuses a suspended organization’s good token, others go on, and without news it closes', async (t) => {
+  // The kit asks the issuer by its own.
+  const { issuer, manage } = await identity.environment({}, '127.0.0.1')
   const make = async (path: string, body: object) => {
     const answer = await manage('POST', path, body)
     assert.equal(answer.status, 201, answer.text)

@@ -7,10 +7,6 @@ import { createRevocations } from '@tenantry/gateway/authorizers/revocation.ts'
 import { loadOpenApi } from '@tenantry/gateway/definition/openapi.ts'
 import { createGateway } from '@tenantry/gateway/gateway.ts'
 import { startUpstream } from '@tenantry/gateway/test-issuer.ts'
-import { seedEnvironment } from '@tenantry/identity/environments/seed.ts'
-import { signJwt } from '@tenantry/identity/keys/jwt.ts'
-import { createKeyrings } from '@tenantry/identity/keys/keyring.ts'
-import { managementScopes } from '@tenantry/identity/resources/management-scopes.ts'
 import { startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
 import { systemClock } from '@tenantry/kernel/clock.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
@@ -24,8 +20,14 @@ before(async () => {
 after(() => identity.close())
 
 test('N04 N209 a suspended organization is refused at the gateway with tokens from before, and served when it is resumed', async (t) => {
-  const origin = `http://127.0.0.1:${identity.port}`
-  const manage = await managementCaller(origin)
+  // The gateway asks the issuer by its own.
+  const env = await identity.environment({}, '127.0.0.1')
+  const { origin } = env
+  const manage = async (method: string, path: string, body: object) => {
+    const answer = await env.manage(method, path, body)
+    assert.ok(answer.status < 300, `${method} ${path}: ${answer.text}`)
+    return answer.json as { id: string; client_id: string; client_secret: string }
+  }
   await manage('POST', '/resource-servers', { name: 'API', identifier: audience })
   const client = (name: string) =>
     manage('POST', '/clients', { name, app_type: 'non_interactive', grant_types: ['client_credentials'] })
@@ -103,32 +105,6 @@ test('N04 N209 a suspended organization is refused at the gateway with tokens fr
   await suspend(acme.id, false)
   t.diagnostic(`served after ${await becomes(ofAcme, '200')} ms`)
 })
-
-/** Calls the Management API of a new environment at this origin. */
-async function managementCaller(origin: string) {
-  const { database, secrets, clock } = identity
-  const { id } = await seedEnvironment({ database, secrets, clock }, { name: 'Test', origins: [origin] })
-  const uncached = {
-    forget: () => undefined,
-    remember: <T>(_id: string, _key: readonly string[], load: () => Promise<T>) => load(),
-  }
-  const now = Math.floor(clock.now().getTime() / 1000)
-  const token = await signJwt((await createKeyrings({ database, secrets, cache: uncached })(id)).current, {
-    iss: `${origin}/`,
-    sub: 'test@clients',
-    aud: `${origin}/api/v2/`,
-    iat: now,
-    exp: now + 600,
-    scope: managementScopes.join(' '),
-  })
-  return async (method: string, path: string, body: object) => {
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-    const response = await fetch(`${origin}/api/v2${path}`, { method, headers, body: JSON.stringify(body) })
-    const answer = (await response.json()) as { id: string; client_id: string; client_secret: string }
-    assert.ok(response.ok, `${method} ${path}: ${JSON.stringify(answer)}`)
-    return answer
-  }
-}
 
 const definition = (issuer: string, upstream: string): string => `
 openapi: 3.0.1

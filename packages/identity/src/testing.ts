@@ -4,6 +4,7 @@
  */
 
 import { type IncomingHttpHeaders, request as send } from 'node:http'
+import { isIP } from 'node:net'
 import { type Clock, systemClock } from '@tenantry/kernel/clock.ts'
 import {
   createDatabase,
@@ -88,7 +89,10 @@ export interface TestIdentity {
   secrets: ReturnType<typeof createSecrets>
   logLines: string[]
   routes: readonly MountedRoute[]
-  /** @param domain `localhost` where a real browser has to find it; it also counts as secure there */
+  /**
+   * @param domain `localhost` where a real browser has to find it; it also counts as secure there. `127.0.0.1` where a program has
+   * to find it that looks no name up: once in a server
+   */
   environment(settings?: EnvironmentSettings, domain?: string): Promise<TestEnvironment>
   /** Asks this server for any host, also for one whose environment another server has made. */
   ask(host: string, path: string, ask?: Ask): Promise<Answer>
@@ -140,7 +144,7 @@ export async function startIdentity({
   const keyrings = createKeyrings({ database, secrets, cache: createConfigurationCache({ onChange: () => {} }) })
 
   const environment: TestIdentity['environment'] = async (settings = {}, domain = 'example.test') => {
-    const host = `${randomText(10).toLowerCase()}.${domain}:${port}`
+    const host = isIP(domain) ? `${domain}:${port}` : `${randomText(10).toLowerCase()}.${domain}:${port}`
     const origin = `http://${host}`
     const seeded = await seedEnvironment({ database, secrets, clock }, { name: 'Test', origins: [origin], settings })
     const request = (path: string, ask: Ask = {}) => askPort(port, host, path, ask)
