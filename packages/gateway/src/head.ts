@@ -3,7 +3,7 @@
  * some duplicated headers and joins others, and an authorizer must see that there were two.
  */
 import { limits } from './api.ts'
-import { ownText } from './own-text.ts'
+import { ownText } from './field-text.ts'
 import { isHost } from './tls/domain.ts'
 
 export interface Head {

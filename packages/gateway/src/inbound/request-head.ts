@@ -4,6 +4,7 @@
  * is decided only where it and its body end.
  */
 import http from 'node:http'
+import { trimmed } from '../field-text.ts'
 import { nameOf } from '../head.ts'
 
 export interface RequestHead {
@@ -74,13 +75,3 @@ export function parseRequestHead(text: string): RequestHead | null {
   const bodyLength = isChunked ? -1 : Number(length ?? 0)
   return { method, target, version, rawHeaders, bodyLength, keepsAlive: staysOpen && !closes, expect }
 }
-
-function trimmed(text: string, from: number, to: number): string {
-  let start = from
-  let end = to
-  while (start < end && isBlank(text.charCodeAt(start))) start++
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
-  return text.slice(start, end)
-}
-
-const isBlank = (code: number): boolean => code === 0x20 || code === 0x09

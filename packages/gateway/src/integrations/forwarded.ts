@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { connectionOf } from '../connection.ts'
-import { ownText } from '../own-text.ts'
+import { ownText } from '../field-text.ts'
 
 /**
  * What the gateway tells an upstream about the connection it saw. AWS sends `forwarded` and `via` to HTTP integrations

@@ -2,7 +2,7 @@
  * Reads the head of an upstream's answer. Strict, because a proxy that is lenient about where an answer ends hands the
  * rest of it to the next caller: what RFC 9112 calls malformed is an error here, never repaired.
  */
-import { ownText } from '../own-text.ts'
+import { ownText, trimmed } from '../field-text.ts'
 
 export interface ResponseHead {
   readonly status: number
@@ -142,16 +142,6 @@ function nameOf(raw: string): Name | null {
 /** What becomes of a header of an answer, whoever wrote it. */
 export const fieldKind = (lower: string): Kind =>
   lower.startsWith('apigw-') ? 'drop' : lower.startsWith('access-control-') ? 'cors' : (kinds.get(lower) ?? 'keep')
-
-function trimmed(text: string, from: number, to: number): string {
-  let start = from
-  let end = to
-  while (start < end && isBlank(text.charCodeAt(start))) start++
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
-  return text.slice(start, end)
-}
-
-const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
 
 // The length is the framing of this hop and the first field is ours, whatever `Connection` claims.
 const withoutClaimed = (fields: readonly string[], claimed: readonly string[]): string[] =>

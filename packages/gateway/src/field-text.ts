@@ -1,0 +1,16 @@
+/**
+ * A copy of a header's text, to be remembered. What was cut out of a head keeps all of it in memory: a thousand names
+ * would hold a thousand heads.
+ */
+export const ownText = (text: string): string => Buffer.from(text, 'latin1').toString('latin1')
+
+/** A part of a head without the blanks around it: spaces and tabs, and none of the others that `trim` takes (RFC 9110 §5.6.3). */
+export function trimmed(text: string, from: number, to: number): string {
+  let start = from
+  let end = to
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
