@@ -97,7 +97,7 @@ test('its routes ask for the same scopes as those of the OpenAPI document', asyn
   )
 })
 
-test('the same template runs here: items are kept and read through the functions, and other tenants’ are not', async () => {
+test('the same template runs here: items are kept and exported through the functions, and other tenants’ are not', async () => {
   cpSync(template, join(folder, 'template.yaml'))
   const built = spawnSync(process.execPath, [join(sample, 'deploy/build.mjs'), join(folder, 'dist')], {
     encoding: 'utf8',
@@ -173,8 +173,48 @@ test('the same template runs here: items are kept and read through the functions
       status: 403,
       body: { message: 'Forbidden' },
     })
+
+    // What takes longer than a call is done by the function that a schedule invokes.
+    const administrator = token(TENANT, 'export:tenant')
+    const asked = await call('POST', '/tenant/exports', administrator)
+    assert.equal(asked.status, 202, JSON.stringify(asked.body) + said)
+    const exports = async () => (await call('GET', '/tenant/exports', administrator)).body.exports
+    assert.deepEqual(
+      (await exports()).map(({ id, state }: { id: string; state: string }) => [id, state]),
+      [[asked.body.id, 'running']],
+    )
+    await upkeep({ ...variables, ISSUER: issuer.issuer, API_AUDIENCE: AUDIENCE, CONNECTION_NAME: 'people' })
+    const [{ state, rows, parts }] = await exports()
+    assert.deepEqual([state, rows, parts], ['done', 1, 1])
+    const archive = await fetch(`http://127.0.0.1:${port}/tenant/exports/${asked.body.id}`, {
+      headers: { authorization: `Bearer ${administrator}` },
+    })
+    assert.deepEqual([archive.status, archive.headers.get('content-type')], [200, 'application/octet-stream'])
+    assert.equal(Buffer.from(await archive.arrayBuffer()).toString('latin1', 0, 4), 'PK\u0003\u0004')
+    const foreign = token('E'.repeat(24), 'export:tenant')
+    assert.equal((await call('GET', `/tenant/exports/${asked.body.id}`, foreign)).status, 404)
+
     assert.equal((await call('DELETE', '/items/crate', token(TENANT))).status, 204)
   } finally {
     for (const id of [TENANT, 'E'.repeat(24)]) await owner`drop schema if exists ${owner(`tenant_${id}`)} cascade`
   }
 })
+
+/** The function `Upkeep`, out of the bundle, as the schedule invokes it: in a process of its own, with the template's variables. */
+async function upkeep(variables: Record<string, string>): Promise<void> {
+  const invoke = "const { upkeep } = await import('./dist/src/lambda/handlers.mjs'); await upkeep(); process.exit(0)"
+  const { PATH = '' } = process.env
+  const child = spawn(process.execPath, ['--input-type=module', '-e', invoke], {
+    cwd: folder,
+    env: { PATH, ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      said += chunk
+    })
+  }
+  const [status] = (await once(child, 'close')) as [number]
+  assert.equal(status, 0, said)
+}
