@@ -106,13 +106,14 @@ export class PeoplePage implements OnInit {
     document.getElementById('main')?.focus()
   }
 
+  /** Once the list shows it, so that nobody reads that somebody was removed beside their row. */
   protected async told(what: string): Promise<void> {
-    this.announcement.set(what)
     try {
       await this.fetch()
     } catch (error) {
       this.state.set(stateAfter(error))
     }
+    this.announcement.set(what)
   }
 
   private async withInvitation(invitation: Invitation, otherwise: string, work: () => Promise<string>): Promise<void> {
