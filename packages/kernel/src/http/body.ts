@@ -1,7 +1,7 @@
 /** Request bodies, read strictly once: what one part reads, no other part may read differently. */
 import { isUtf8 } from 'node:buffer'
-import { hasDuplicateMember } from '@tenantry/tenancy/jws'
 import { defineProblems } from '../problem.ts'
+import { hasDuplicateMember } from '../strict-json.ts'
 
 export const bodyProblems = defineProblems({
   invalid_body: { status: 400, title: '{reason}' },
