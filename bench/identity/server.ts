@@ -22,7 +22,7 @@ const scratch = await openScratchDatabase()
 const database = await createDatabase({ urls: scratch.urls })
 const secrets = createSecrets(Buffer.alloc(32, 1))
 // As \`npm start\` opens its log.
-const destination = pino.destination({ dest: '/dev/null', sync: false, minLength: 4096, periodicFlush: 100 })
+const destination = pino.destination({ dest: '/dev/null', sync: false, minLength: 12_288, periodicFlush: 100 })
 const logger = createLogger({ destination })
 const runner = createActionRunner({ logger })
 const app = await createIdentity({

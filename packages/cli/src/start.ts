@@ -209,7 +209,7 @@ function makeDirectory(directory: string): void {
 /** Written in the background; it must be open before anything may end the process. */
 async function openLog(file: string): Promise<DestinationStream> {
   // A write per line is a tenth of what a token costs. An exit of the process, a crash's included, writes what is held.
-  const destination = pino.destination({ dest: file, sync: false, minLength: 4096, periodicFlush: 100 })
+  const destination = pino.destination({ dest: file, sync: false, minLength: 12_288, periodicFlush: 100 })
   await once(destination, 'ready')
   return destination
 }

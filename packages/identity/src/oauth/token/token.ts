@@ -116,7 +116,8 @@ export const token = (deps: TokenDependencies) => async (app: Api) => {
     const { environment } = request
     const type = parameters.grant_type
     const logged = Object.hasOwn(LOGGED, type ?? '') ? LOGGED[type!] : undefined
-    const about: Partial<LogEntry> = asker(request)
+    const from = asker(request)
+    const about: Partial<LogEntry> = { ...from }
     try {
       const answer = await exchange()
       if (logged) deps.tenantLog.add(environment.id, { ...about, type: logged[0], scope: answer.scope ?? null })
@@ -147,8 +148,8 @@ export const token = (deps: TokenDependencies) => async (app: Api) => {
       if (!handler) throw problems.unsupported_grant_type({ facts: { type: type.slice(0, 100) } })
       if (!client.grant_types.includes(type)) throw problems.unauthorized_client({ facts: { type } })
 
-      const from = { ...asker(request), ip: addressOf(request, client) }
-      Object.assign(about, from)
+      from.ip = addressOf(request, client)
+      about.ip = from.ip
       const browser = { ip: from.ip, userAgent: request.headers['user-agent'] }
       const proof = { method: 'POST', path: '/oauth/token', header: request.headers.dpop }
       const key = await provenKey(deps, environment, proof)
