@@ -43,7 +43,7 @@ export async function openArena(): Promise<Arena> {
     upstreamPort,
     gateway: async (name, changes = {}, cpu = measuredCpu) => {
       const port = await freePort()
-      const plain = { logFile: log(name), routes: 0, isBare: false, tokenCacheBytes: null, limits: null }
+      const plain = { logFile: log(name), routes: 0, isBare: false, limits: null }
       const options: ServerOptions = { port, ...facts, ...plain, ...changes }
       return joined(name, port, await startNode('server.ts', cpu, [JSON.stringify(options)]))
     },

@@ -21,8 +21,6 @@ export interface ServerOptions {
   readonly routes: number
   /** Without claim headers and limits. */
   readonly isBare: boolean
-  /** `null`: the gateway's default. */
-  readonly tokenCacheBytes: number | null
   /** The database through which it shares its limits with other processes; `null`: it has its own. */
   readonly limits: DatabaseUrls | null
 }
@@ -89,7 +87,6 @@ const gateway = createGateway({
   logger,
   accessLog: options.logFile === null ? null : logToLines(await openLogFile(options.logFile, logger)),
   ...(database === null ? {} : { sharedBuckets: createSharedBuckets(database) }),
-  ...(options.tokenCacheBytes === null ? {} : { tokenCacheBytes: options.tokenCacheBytes }),
 })
 await gateway.listen(options.port, '127.0.0.1')
 process.on('message', () => {

@@ -100,9 +100,9 @@ export const definitions = define({
   },
   gatewayTokenCache: {
     variable: 'TENANTRY_GATEWAY_TOKEN_CACHE',
-    default: '64',
+    default: undefined,
     describe:
-      'MiB of verified tokens that each authorizer of the gateway remembers; 500 tokens of usual size fit into one. A token that is not remembered costs a signature check.',
+      'MiB of verified tokens that each authorizer of the gateway remembers; 500 tokens of usual size fit into one. A token that is not remembered costs a signature check. A sixteenth of Node’s heap limit without it, and 256 at most.',
   },
   metricsPort: {
     variable: 'TENANTRY_METRICS_PORT',
@@ -192,7 +192,7 @@ export interface Settings {
   gatewaySharedLimits: boolean
   gatewayFunctions: string | undefined
   lambda: LambdaSettings | undefined
-  gatewayTokenCacheBytes: number
+  gatewayTokenCacheBytes: number | undefined
   metricsPort: number | undefined
   appPort: number
   host: string
@@ -268,8 +268,9 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
       credentials: { accessKeyId, secretAccessKey, ...session },
     }
   }
-  const mebibytes = (name: keyof typeof definitions): number => {
-    const value = text(name)!
+  const mebibytes = (name: keyof typeof definitions): number | undefined => {
+    const value = text(name)
+    if (value === undefined) return undefined
     if (!/^[1-9]\d{0,4}$/.test(value)) throw refuse(name, 'write it as a number of MiB from 1 to 99999')
     return Number(value) * 1024 * 1024
   }

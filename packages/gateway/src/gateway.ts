@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import { getHeapStatistics } from 'node:v8'
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Guard } from '@tenantry/kernel/http/egress.ts'
 import type { Logger } from 'pino'
@@ -34,6 +35,8 @@ import type { Domain } from './tls/domain.ts'
 import { compileDomains, type Domains, reachedPast, withClosed } from './tls/domains.ts'
 import { createTlsServer } from './tls/server.ts'
 
+const usualCacheBytes = (): number => Math.min(256 * 2 ** 20, Math.floor(getHeapStatistics().heap_size_limit / 16))
+
 export interface GatewayDeps {
   /** The stages of APIs to serve. */
   readonly apis: readonly Api[]
@@ -61,11 +64,11 @@ export interface GatewayDeps {
   /** Hosts below it belong to the APIs that claim them, and never to the one that takes every other host. */
   readonly apiHostSuffix?: string
   /**
-   * Bytes of verified tokens or of functions' answers each authorizer remembers. 64 MiB by default: 33,000 tokens of 740
-   * characters. A token that is not remembered costs a signature check, about 40 µs; where more are in use at a time,
-   * count 2 KB for each.
+   * Bytes of verified tokens or of functions' answers each authorizer remembers. By default a sixteenth of what the heap
+   * may grow to, and 256 MiB at most: 130,000 tokens of 740 characters. One that is not remembered costs a signature
+   * check, about 40 µs; where more are in use at a time, count 2 KB for each.
    */
-  readonly tokenCacheBytes?: number
+  readonly tokenCacheBytes?: number | undefined
   /** Of all APIs together. Not limited by default; AWS gives an account 10,000 per second and 5,000 at once. */
   readonly accountThrottling?: Throttling
   /** Buckets that several processes share. By default each process has its own. */
@@ -130,7 +133,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const onFault = ({ id, route }: Exchange, error: unknown): void =>
     logger.error({ id, route: route?.key, err: error }, 'request failed')
 
-  const cacheBytes = deps.tokenCacheBytes ?? 64 * 1024 * 1024
+  const cacheBytes = deps.tokenCacheBytes ?? usualCacheBytes()
   const reachOf = deps.reachOf ?? (() => null)
   const createAuthorizer = (api: Api, config: Authorizer): CompiledAuthorizer => {
     const { stage } = api
