@@ -111,6 +111,21 @@ export function projectRoutes(sql: Sql, on: (leak: Leak) => boolean): Record<str
       const removed = await store.removeTask(sql, on('delete-nested') ? 'all' : tenant, params.taskId!)
       return removed ? { status: 204 } : missing
     },
+    'GET /projects/:projectId/comments': async ({ tenant, params }) =>
+      (await store.project(sql, tenant, params.projectId!))
+        ? { status: 200, body: await store.comments(sql, tenant, params.projectId!) }
+        : missing,
+    'POST /projects/:projectId/comments': async ({ tenant, params, body }) => {
+      if (!(await store.project(sql, tenant, params.projectId!))) return missing
+      if (!text(body.text)) return refused(400, 'invalid')
+      return { status: 201, body: await store.addComment(sql, tenant, params.projectId!, String(body.text)) }
+    },
+    'GET /projects/:projectId/comments/:number': async ({ tenant, params }) => {
+      const found = await store.comment(sql, tenant, params.projectId!, params.number!)
+      return found ? { status: 200, body: found } : missing
+    },
+    'DELETE /projects/:projectId/comments/:number': async ({ tenant, params }) =>
+      (await store.removeComment(sql, tenant, params.projectId!, params.number!)) ? { status: 204 } : missing,
     'POST /exports': async ({ tenant, body }) => {
       const wanted = String(body.projectId ?? '')
       const project = await store.project(sql, on('reference-expanded') ? 'all' : tenant, wanted)

@@ -18,14 +18,21 @@ export interface Task {
   title: string
 }
 
+/** Counted in each project: the second one of a project is number 2, whosever project it is. */
+export interface Comment {
+  number: number
+  text: string
+}
+
 export async function createTables(sql: Sql): Promise<void> {
   await sql`create table projects (tenant_id text, id text primary key, code text, name text, description text, stage text, unique (tenant_id, code))`
   await sql`create table tasks (tenant_id text, id text primary key, project_id text, title text)`
+  await sql`create table comments (tenant_id text, project_id text, number integer, text text, primary key (project_id, number))`
   await sql`create table files (tenant_id text, name text, content text, primary key (tenant_id, name))`
   await sql`create table exports (tenant_id text, id integer generated always as identity (start with 4000) primary key, label text, content text)`
 }
 
-export const clear = (sql: Sql) => sql`truncate projects, tasks, files, exports`
+export const clear = (sql: Sql) => sql`truncate projects, tasks, comments, files, exports`
 
 const within = (sql: Sql, of: Of) => (of === 'all' ? sql`true` : sql`tenant_id = ${of}`)
 
@@ -70,6 +77,25 @@ export const renameTasks = (sql: Sql, of: Of, ids: string[], title: string) =>
 
 export const removeTask = async (sql: Sql, of: Of, id: string): Promise<boolean> =>
   (await sql`delete from tasks where ${within(sql, of)} and id = ${id}`).count > 0
+
+export const comments = (sql: Sql, of: Of, projectId: string) =>
+  sql<
+    Comment[]
+  >`select number, text from comments where ${within(sql, of)} and project_id = ${projectId} order by number limit 500`
+
+export const comment = async (sql: Sql, of: Of, projectId: string, number: string): Promise<Comment | undefined> =>
+  (await comments(sql, of, projectId)).find((each) => String(each.number) === number)
+
+export const addComment = async (sql: Sql, tenant: string, projectId: string, text: string): Promise<Comment> =>
+  (
+    await sql<Comment[]>`insert into comments
+      select ${tenant}, ${projectId}, coalesce(max(number), 0) + 1, ${text} from comments where project_id = ${projectId}
+      returning number, text`
+  )[0]!
+
+export const removeComment = async (sql: Sql, of: Of, projectId: string, number: string): Promise<boolean> =>
+  (await sql`delete from comments where ${within(sql, of)} and project_id = ${projectId} and number::text = ${number}`)
+    .count > 0
 
 export const files = (sql: Sql, of: Of) =>
   sql<{ name: string }[]>`select name from files where ${within(sql, of)} order by name limit 500`

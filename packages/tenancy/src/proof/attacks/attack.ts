@@ -42,5 +42,18 @@ export async function expendable(world: World, slotPath: string | undefined): Pr
   return heldIn(world.b, slot.path).find(({ made: ours, values }) => ours || hinted.includes(values.join('/')))
 }
 
+/**
+ * The path of a thing of B's under a parent of A's own. Undefined where A has one of that number there itself, as with
+ * comments that each project counts from 1: reaching that one proves nothing.
+ */
+export function underOwnParent(world: World, route: Route, victim: Held): readonly string[] | undefined {
+  const own = world.works.a.get(route.key)!.parts.values
+  const path = [...own.slice(0, -1), victim.values.at(-1)!]
+  const isOwn = [own, ...heldIn(world.a, slotOf(route)!).map(({ values }) => values)].some((values) =>
+    values.every((value, index) => value === path[index]),
+  )
+  return isOwn ? undefined : path
+}
+
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -10,7 +10,7 @@ import type { Parts } from '../request.ts'
 import { slotOf, slotsOf } from '../slots.ts'
 import type { Held } from '../tenant.ts'
 import { hasParameters, heldIn, send, type World } from '../world.ts'
-import { type Attack, expendable, ownRequest, victimOf } from './attack.ts'
+import { type Attack, expendable, ownRequest, underOwnParent, victimOf } from './attack.ts'
 
 export const readById: Attack = {
   kinds: ['read-by-id'],
@@ -145,10 +145,10 @@ export const nestedId: Attack = {
     if (ledger.leaks(route, 'read-by-id', 'update-by-id', 'delete-by-id', 'create-under')) {
       return ledger.untested(route, 'nested-id', 'hidden by a plainer leak of the same route')
     }
-    const own = world.works.a.get(route.key)!.parts.values
     const victim = route.method === 'GET' ? victimOf(world, route) : await expendable(world, slotOf(route))
     if (!victim) return ledger.untested(route, 'nested-id', 'no id of tenant B is known')
-    const values = [...own.slice(0, -1), victim.values.at(-1)!]
+    const values = underOwnParent(world, route, victim)
+    if (!values) return ledger.untested(route, 'nested-id', 'tenant A has one of the same id there itself')
     const did = 'asked for B’s id under a parent of A’s own'
     if (route.method !== 'GET') return void (await strike(world, route, { kind: 'nested-id', did, victim, values }))
     const { parts } = world.works.a.get(route.key)!

@@ -11,7 +11,7 @@ import { make } from '../make.ts'
 import type { Parts } from '../request.ts'
 import { slotOf } from '../slots.ts'
 import { hasParameters, heldIn, referredSlot, send, type World } from '../world.ts'
-import { type Attack, expendable, isObject, ownRequest, victimOf } from './attack.ts'
+import { type Attack, expendable, isObject, ownRequest, underOwnParent, victimOf } from './attack.ts'
 import { neverTuple, neverValues } from './ids.ts'
 
 export const existence: Attack = {
@@ -39,8 +39,8 @@ export const existence: Attack = {
     const ways: [string, readonly string[], () => readonly string[]][] = [
       ['B’s id', victim.values, () => neverTuple(world, route, victim.values)],
     ]
-    if (own.length > 1) {
-      const nested = [...own.slice(0, -1), victim.values.at(-1)!]
+    const nested = own.length > 1 ? underOwnParent(world, route, victim) : undefined
+    if (nested) {
       ways.push(['B’s id under a parent of A’s own', nested, () => neverValues(world, route, nested)])
     }
     for (const [what, values, never] of ways) if (await tells(world, route, what, values, never)) return
