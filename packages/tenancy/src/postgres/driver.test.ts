@@ -347,3 +347,19 @@ test('a statement that is cancelled in the queue of its connection leaves every 
     }
   }
 })
+
+test('a pool with idle connections searches no more of them after many statements than at first', async (t) => {
+  const sql = database.pool(4)
+  await Promise.all([1, 2, 3, 4].map(() => sql`select pg_sleep(0.1)`))
+  const original = Array.prototype.indexOf
+  let longest = 0
+  t.after(() => {
+    Array.prototype.indexOf = original
+  })
+  Array.prototype.indexOf = function (this: unknown[], ...wanted: [unknown, number?]) {
+    longest = Math.max(longest, this.length)
+    return original.apply(this, wanted)
+  }
+  for (let n = 0; n < 1000; n++) await sql`select 1`
+  assert.ok(longest > 0 && longest < 100, `${longest} elements were searched`)
+})
