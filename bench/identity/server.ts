@@ -62,6 +62,7 @@ await hello.listen({ port: 0, host: '127.0.0.1' })
 
 process.on('message', async (wanted) => {
   if (wanted === 'settle') await settle()
+  if (wanted === 'memory') return void process.send!(process.memoryUsage.rss())
   const { user, system } = process.cpuUsage()
   process.send!({ server: user + system, database: databaseCpu(scratch.directory) })
 })
