@@ -23,18 +23,30 @@ export type FunctionCode =
   /** Somewhere in AWS. */
   | { readonly kind: 'remote'; readonly location: string }
 
+const functionMembers = ['FunctionName', 'Code', 'Handler', 'Runtime', 'MemorySize', 'Timeout', 'Environment']
+
+/** What AWS knows besides, and what only AWS can do. */
+const foreignMembers = [
+  ...['Architectures', 'CapacityProviderConfig', 'CodeSigningConfigArn', 'DeadLetterConfig', 'Description'],
+  ...['DurableConfig', 'EphemeralStorage', 'FileSystemConfigs', 'FunctionScalingConfig', 'ImageConfig', 'KmsKeyArn'],
+  ...['Layers', 'LoggingConfig', 'PackageType', 'PublishToLatestPublished', 'RecursiveLoop'],
+  ...['ReservedConcurrentExecutions', 'Role', 'RuntimeManagementConfig', 'SnapStart', 'Tags', 'TenancyConfig'],
+  ...['TracingConfig', 'VpcConfig'],
+]
+
 /** Reads every function of a template, used by an API or not. */
 export const readFunctions = (template: Template): readonly FunctionSource[] =>
   template.ofType('AWS::Lambda::Function').map((resource) => readFunction(resource, template))
 
 function readFunction(resource: Resource, template: Template): FunctionSource {
   const here = resource.place.in('Properties')
+  const properties = template.read(resource, functionMembers, foreignMembers)
   const text = (property: string): string | null => {
-    const value = template.property(resource, property)
+    const value = properties[property]
     return typeof value === 'string' && value !== '' ? value : null
   }
   const number = (property: string, fallback: number, max: number): number => {
-    const value = template.property(resource, property)
+    const value = properties[property]
     return value === undefined ? fallback : (wholeNumber(value, { min: 1, max }, here.in(property)) ?? fallback)
   }
   const name = template.idOf(resource)
@@ -42,18 +54,17 @@ function readFunction(resource: Resource, template: Template): FunctionSource {
     logicalId: resource.logicalId,
     name,
     arn: functionArn(name, template),
-    code: readCode(resource, template),
+    code: readCode(resource, properties.Code),
     handler: text('Handler'),
     runtime: text('Runtime'),
     memoryMb: number('MemorySize', 128, 10_240),
     timeoutSeconds: number('Timeout', 3, 900),
-    environment: readEnvironment(resource, template),
+    environment: readEnvironment(resource, properties.Environment),
   }
 }
 
-function readEnvironment(resource: Resource, template: Template): Readonly<Record<string, string>> {
+function readEnvironment(resource: Resource, environment: unknown): Readonly<Record<string, string>> {
   const here = resource.place.in('Properties').in('Environment').in('Variables')
-  const environment = template.property(resource, 'Environment')
   const variables = isMembers(environment) && isMembers(environment.Variables) ? environment.Variables : {}
   const entries = Object.entries(variables).map(([name, value]) => {
     const text = String(value)
@@ -65,11 +76,10 @@ function readEnvironment(resource: Resource, template: Template): Readonly<Recor
   return Object.fromEntries(entries)
 }
 
-function readCode(resource: Resource, template: Template): FunctionCode {
+function readCode(resource: Resource, code: unknown): FunctionCode {
   // Where the CDK keeps what it would upload, beside the template.
   const asset = resource.metadata['aws:asset:path']
   if (typeof asset === 'string') return { kind: 'path', path: asset }
-  const code = template.property(resource, 'Code')
   if (typeof code === 'string') {
     return /^(s3|https):\/\//.test(code) ? { kind: 'remote', location: code } : { kind: 'path', path: code }
   }
