@@ -11,11 +11,12 @@ import { policies } from './policies.ts'
 import { protectSql } from './protect-sql.ts'
 import { publications } from './publications.ts'
 import { roles } from './roles.ts'
+import { rules } from './rules.ts'
 import { server } from './server.ts'
 import { tables } from './tables.ts'
 import { views } from './views.ts'
 
-const RELATIONS = [tables, policies, keys, views, grants] as const
+const RELATIONS = [tables, policies, keys, views, rules, grants] as const
 const ALL = [server, roles, ...RELATIONS, functions, publications] as const
 
 type ProblemOf<P> = P extends Part<infer Problem> ? Problem : never
@@ -56,7 +57,7 @@ export interface InspectionOptions extends CatalogOptions {
 
 /**
  * Everything in the catalog by which tenants could read, change or learn of each other's rows: tables and partitions, policies,
- * keys and foreign keys, views, grants, functions, roles, publications, and the server's own version. Each finding says why it
+ * keys and foreign keys, views, rules, grants, functions, roles, publications, and the server's own version. Each finding says why it
  * is one and how it is mended. One round trip; put it into CI.
  *
  * @param client connected as anybody; `role` names the role that serves requests if that is somebody else
