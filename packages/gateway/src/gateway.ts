@@ -2,40 +2,29 @@
  * The data plane: HTTP servers, one of them with TLS, that execute APIs. It holds no definition format and no store; it is handed `Api`
  * values and replaces them atomically.
  */
-import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { getHeapStatistics } from 'node:v8'
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Guard } from '@tenantry/kernel/http/egress.ts'
 import type { Logger } from 'pino'
 import { type AccessLog, logToLogger } from './access-log/access-log.ts'
-import { type Api, type Authorizer, limits, type Throttling, unlimited } from './api.ts'
-import type { CompiledAuthorizer } from './authorizers/authorizer.ts'
+import { type Api, type Throttling, unlimited } from './api.ts'
+import { type AuthorizerDeps, createAuthorizer } from './authorizers/create.ts'
 import { createFetchJson, type FetchJson } from './authorizers/fetch-json.ts'
-import { createJwtAuthorizer } from './authorizers/jwt.ts'
-import { createLambdaAuthorizer } from './authorizers/lambda/authorizer.ts'
 import type { Revocations } from './authorizers/revocation.ts'
 import { createDecide, type DecideDeps } from './decide.ts'
-import { compileApi, type Deployment, requireReachable } from './deployment.ts'
 import type { Exchange } from './exchange.ts'
 import { type Explanation, explain, type Question } from './explain.ts'
 import type { Functions } from './functions/functions.ts'
 import { type ClientServer, createPlainServer } from './inbound/server.ts'
-import { createUpstreamPool, type UpstreamPool } from './integrations/upstream-pool.ts'
-import { type Bucket, createBucket } from './limits/bucket.ts'
-import { createLeases, type SharedBuckets } from './limits/leases.ts'
-import { createShelf, type Shelf } from './limits/shelf.ts'
-import type { ThrottleDeps } from './limits/throttle.ts'
-import { add, countRequest, createSeries, type Series, writeMetrics } from './metrics/metrics.ts'
+import type { SharedBuckets } from './limits/leases.ts'
+import { add, countRequest, createSeries, writeMetrics } from './metrics/metrics.ts'
 import { createPipeline } from './pipeline.ts'
-import { compileEndpoints, type Endpoints } from './routing/endpoints.ts'
 import { allocateYoung } from './short-lived.ts'
+import { createStages, type Unserved } from './stages.ts'
 import { admit } from './tls/admission.ts'
 import type { Domain } from './tls/domain.ts'
 import { compileDomains, type Domains, reachedPast, withClosed } from './tls/domains.ts'
 import { createTlsServer } from './tls/server.ts'
-
-const usualCacheBytes = (): number => Math.min(256 * 2 ** 20, Math.floor(getHeapStatistics().heap_size_limit / 16))
 
 export interface GatewayDeps {
   /** The stages of APIs to serve. */
@@ -114,11 +103,6 @@ export interface Gateway {
   close(): Promise<void>
 }
 
-export interface Unserved {
-  readonly api: Api
-  readonly reason: string
-}
-
 /** @throws Error when an API cannot be compiled */
 export function createGateway(deps: GatewayDeps): Gateway {
   allocateYoung()
@@ -133,126 +117,28 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const onFault = ({ id, route }: Exchange, error: unknown): void =>
     logger.error({ id, route: route?.key, err: error }, 'request failed')
 
-  const cacheBytes = deps.tokenCacheBytes ?? usualCacheBytes()
   const reachOf = deps.reachOf ?? (() => null)
-  const createAuthorizer = (api: Api, config: Authorizer): CompiledAuthorizer => {
-    const { stage } = api
-    if (config.type === 'JWT') {
-      return createJwtAuthorizer(config, {
-        now,
-        fetchJson: reachOf(api)?.fetchJson ?? fetchJson,
-        cacheBytes,
-        revocationsOf: (issuer) => deps.revocations?.find((each) => each.issuer === issuer) ?? null,
-        onFault: (issuer, at, err) =>
-          logger.warn({ issuer, stage: at, err }, 'the keys of an issuer could not be fetched'),
-      })
-    }
-    const { functions } = deps
-    if (functions === undefined) {
-      throw new Error(
-        `the authorizer's function ${config.functionArn} cannot be run: the gateway was given no functions`,
-      )
-    }
-    return createLambdaAuthorizer(config, { functions, stageVariables: stage.variables, now, cacheBytes })
+  const authorizing: AuthorizerDeps = {
+    now,
+    logger,
+    functions: deps.functions,
+    fetchJsonOf: (api) => reachOf(api)?.fetchJson ?? fetchJson,
+    revocations: deps.revocations ?? [],
+    cacheBytes: deps.tokenCacheBytes,
   }
-
-  const leases =
-    deps.sharedBuckets === undefined
-      ? null
-      : createLeases({
-          shared: deps.sharedBuckets,
-          process: randomUUID(),
-          now,
-          onAway: (err, processes) =>
-            err === null
-              ? logger.info('limits are shared with other gateways again')
-              : logger.error({ err, processes }, 'limits cannot be shared: each gateway goes on with its share'),
-        })
-  const createBucketOf = leases === null ? createBucket : leases.bucket
-
-  /** What stages share, by name; kept as long as one of them uses it. */
-  const shared: Shared = {
-    pools: new Map(),
-    // Kept, or every change of configuration would be a fresh allowance.
-    buckets: new Map(),
-    shelves: new Map(),
-    series: new Map(),
-  }
-  let live: Serving = { endpoints: compileEndpoints([]), stages: new Map() }
-
-  /** Compiled anew only where something changed; unchanged authorizers keep their keys and tokens. */
-  const compileStage = (api: Api, previous: Serving): CompiledStage => {
-    const before = previous.stages.get(stageKey(api))
-    if (before?.deployment.api === api) return before
-    const authorizers = new Map<string, CompiledAuthorizer>()
-    const used = {
-      pools: new Set<string>(),
-      buckets: new Set<string>(),
-      shelves: new Set<string>(),
-      series: new Set<string>(),
-    }
-    const use = <T>(kind: keyof Shared, kept: Map<string, T>, name: string, create: () => T): T => {
-      used[kind].add(name)
-      return keep(kept, name, create)
-    }
-    const throttling: ThrottleDeps = {
-      account: deps.accountThrottling ?? unlimited,
-      bucketOf: (name) => use('buckets', shared.buckets, name, () => createBucketOf(name)),
-      shelfOf: (name) =>
-        use('shelves', shared.shelves, name, () =>
-          createShelf(tenantsRemembered, (tenant) => createBucketOf(name + tenant)),
-        ),
-    }
-    const deployment = compileApi(api, {
-      isStrict: deps.strict === true,
-      onFault,
-      functions: deps.functions,
-      throttling,
-      seriesOf: (labels) => {
-        const fresh = createSeries(labels)
-        return use('series', shared.series, fresh.labels, () => fresh)
-      },
-      authorizerOf: (api, config) => {
-        // Kept per stage: two APIs never share a verdict, even when they trust the same issuer.
-        const key = JSON.stringify([config, config.type === 'JWT' ? {} : api.stage.variables])
-        return keep(authorizers, key, () => before?.authorizers.get(key) ?? createAuthorizer(api, config))
-      },
-      poolOf: (origin) => {
-        const guard = reachOf(api)?.guard
-        if (guard !== undefined) requireReachable(origin, guard)
-        // Those who may go further have connections of their own.
-        const name = guard === undefined ? origin : `guarded ${origin}`
-        const dial = { ca: deps.trustedCa, lookup: guard?.lookup }
-        return use('pools', shared.pools, name, () => createUpstreamPool(origin, dial))
-      },
-    })
-    for (const warning of deployment.warnings) {
-      if (before?.deployment.warnings.includes(warning) !== true) {
-        logger.warn({ api: api.id, stage: api.stage.name }, warning)
-      }
-    }
-    return { deployment, authorizers, used }
-  }
-
-  const compile = (apis: readonly Api[], previous: Serving): { next: Serving; unserved: Unserved[] } => {
-    const unserved: Unserved[] = []
-    const stages = new Map<string, CompiledStage>()
-    for (const api of apis) {
-      const key = stageKey(api)
-      try {
-        stages.set(key, compileStage(api, previous))
-      } catch (error) {
-        unserved.push({ api, reason: error instanceof Error ? error.message : String(error) })
-        const before = previous.stages.get(key)
-        if (before !== undefined) stages.set(key, placedAs(api, before))
-      }
-    }
-    const endpoints = compileEndpoints(
-      [...stages.values()].map(({ deployment }) => deployment),
-      deps.apiHostSuffix,
-    )
-    return { next: { endpoints, stages }, unserved }
-  }
+  const stages = createStages({
+    ...{ now, logger, onFault },
+    isStrict: deps.strict === true,
+    functions: deps.functions,
+    trustedCa: deps.trustedCa,
+    apiHostSuffix: deps.apiHostSuffix,
+    account: deps.accountThrottling ?? unlimited,
+    sharedBuckets: deps.sharedBuckets,
+    guardOf: (api) => reachOf(api)?.guard,
+    createAuthorizer: (api, config) => createAuthorizer(api, config, authorizing),
+  })
+  const [unserved] = stages.replace(deps.apis)
+  if (unserved !== undefined) throw new Error(unserved.reason)
 
   const compileNamed = (list: readonly Domain[]): Domains => {
     const compiled = compileDomains(list, now())
@@ -271,7 +157,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   // What no API's stage answers for: unknown hosts, malformed requests.
   const unmatched = createSeries({ api: '', stage: '' })
   const deciding: DecideDeps = {
-    endpoints: () => live.endpoints,
+    endpoints: stages.endpoints,
     admit: (exchange) => admit(domains, exchange),
   }
   const pipeline = createPipeline({
@@ -287,9 +173,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const server = createPlainServer({ pipeline, now })
   const secureServer = createTlsServer({ pipeline, now }, () => domains)
   let served = deps.apis
-  const first = compile(served, live)
-  if (first.unserved.length > 0) throw new Error(first.unserved[0]!.reason)
-  live = first.next
   warnOfBypasses(served, domains)
 
   return {
@@ -303,78 +186,22 @@ export function createGateway(deps: GatewayDeps): Gateway {
       warnOfBypasses(served, domains)
     },
     replace: (apis) => {
-      const { next, unserved } = compile(apis, live)
+      const unserved = stages.replace(apis)
       served = apis
       domains = withClosed(named, apis)
       warnOfBypasses(served, domains)
-      live = next
-      const stages = [...next.stages.values()]
-      const retire = <T>(kind: keyof CompiledStage['used'], kept: Map<string, T>): T[] => {
-        const unused = [...kept].filter(([name]) => stages.every(({ used }) => !used[kind].has(name)))
-        for (const [name] of unused) kept.delete(name)
-        return unused.map(([, value]) => value)
-      }
-      retire('buckets', shared.buckets)
-      retire('shelves', shared.shelves)
-      retire('series', shared.series)
-      const retired = retire('pools', shared.pools)
-      // Requests under way may still need them: the longest one ends within the longest timeout.
-      const closeRetired = (): void => {
-        for (const pool of retired) pool.close()
-      }
-      setTimeout(closeRetired, limits.timeoutMs.max * 2).unref()
       return unserved
     },
-    resetAuthorizers: (apiId, stageName) => {
-      const stage = live.stages.get(stageKey({ id: apiId, stage: { name: stageName } }))
-      for (const authorizer of stage?.authorizers.values() ?? []) authorizer.reset()
-    },
+    resetAuthorizers: stages.resetAuthorizers,
     explain: (question, isVisible = () => true) =>
       explain(question, { ...deciding, now, isVisible: ({ api }) => isVisible(api) }),
-    metrics: () => writeMetrics(unmatched, shared.series.values()),
+    metrics: () => writeMetrics(unmatched, stages.series()),
     close: async () => {
       await Promise.all([server, secureServer].filter((each) => each.listening).map((each) => each.drain()))
-      for (const pool of shared.pools.values()) pool.close()
-      await Promise.all([accessLog?.close(), leases?.close()])
+      await Promise.all([accessLog?.close(), stages.close()])
     },
   }
 }
-
-interface CompiledStage {
-  readonly deployment: Deployment
-  readonly authorizers: ReadonlyMap<string, CompiledAuthorizer>
-  /** Names of what it shares with other stages. */
-  readonly used: Readonly<Record<keyof Shared, ReadonlySet<string>>>
-}
-
-interface Shared {
-  /** By origin, and by whether addresses are checked. */
-  readonly pools: Map<string, UpstreamPool>
-  readonly buckets: Map<string, Bucket>
-  readonly shelves: Map<string, Shelf>
-  /** By labels. */
-  readonly series: Map<string, Series>
-}
-
-// About 30 MB; who comes when all of them are in use shares one bucket with other newcomers.
-const tenantsRemembered = 100_000
-
-interface Serving {
-  readonly endpoints: Endpoints
-  readonly stages: ReadonlyMap<string, CompiledStage>
-}
-
-/**
- * What was served before, where the API is now: a domain that it has given up may be another's already, and an endpoint
- * that was switched off stays off.
- */
-function placedAs({ endpoints, disableExecuteApiEndpoint }: Api, before: CompiledStage): CompiledStage {
-  const api = { ...before.deployment.api, endpoints, disableExecuteApiEndpoint }
-  return { ...before, deployment: { ...before.deployment, api } }
-}
-
-const stageKey = ({ id, stage }: { readonly id: string; readonly stage: { readonly name: string } }): string =>
-  JSON.stringify([id, stage.name])
 
 const listen = (server: ClientServer, port: number, host: string): Promise<{ readonly port: number }> =>
   new Promise((resolve, reject) => {
@@ -384,9 +211,3 @@ const listen = (server: ClientServer, port: number, host: string): Promise<{ rea
       resolve({ port: (server.address() as AddressInfo).port })
     })
   })
-
-function keep<T>(kept: Map<string, T>, key: string, create: () => T): T {
-  const value = kept.get(key) ?? create()
-  kept.set(key, value)
-  return value
-}
