@@ -18,7 +18,8 @@ export interface TransactionLimits {
 
 /** What every generated client has, whatever its models. */
 export interface PrismaLike {
-  $transaction<T>(work: (tx: never) => Promise<T>, limits?: TransactionLimits): Promise<T>
+  // biome-ignore lint/suspicious/noExplicitAny: generated clients take functions of their own type only, and that is none of ours.
+  $transaction<T>(work: (tx: any) => Promise<T>, limits?: TransactionLimits): Promise<T>
   $queryRawUnsafe<T>(text: string, ...parameters: unknown[]): PromiseLike<T>
   $disconnect(): Promise<void>
 }
