@@ -43,7 +43,9 @@ function namesOf(file: string): { name: string; file: string }[] {
   const all = [...text.matchAll(/^export \* from '(\.[^']+)'/gm)].flatMap(([, from]) =>
     namesOf(resolve(dirname(file), from!)),
   )
-  return [...own.map(([, name]) => ({ name: name!, file })), ...passed, ...all]
+  // An overloaded function is declared several times under one name.
+  const ownNames = new Set(own.map(([, name]) => name!))
+  return [...Array.from(ownNames, (name) => ({ name, file })), ...passed, ...all]
 }
 
 /** Follows a name that is passed on to where it is declared. */
@@ -66,20 +68,27 @@ function signatureOf(code: string, rest: string, kind: string): string {
   // Interfaces and classes may hold blank lines; they end with the first brace in the first column.
   if (kind === 'interface') return rest.slice(0, rest.search(/^\}/m) + 1)
   if (kind === 'class') return `${rest.slice('export '.length, rest.indexOf('\n'))} … }`
-  if (kind.startsWith('function')) return rest.slice(0, rest.search(/ \{\n/)).replace(/^export (async )?/, '')
+  if (kind.startsWith('function')) return untilOutside(rest, 0, ' {\n').replace(/^export (?:async )?/gm, '')
   if (kind === 'const') return headOf(code.replace(/^export /, ''))
   return code.replace(/^export /, '').trimEnd()
 }
 
 /** A constant up to its value; one that is a function, up to its body. */
 function headOf(code: string): string {
+  const value = code.indexOf(' = ')
+  const head = untilOutside(code, value, ' =>')
+  return head === code ? code.slice(0, value) : head
+}
+
+/** The code up to this text where it stands outside of all brackets. */
+function untilOutside(code: string, from: number, text: string): string {
   let depth = 0
-  for (let at = code.indexOf(' = '); at < code.length; at++) {
+  for (let at = from; at < code.length; at++) {
+    if (depth === 0 && code.startsWith(text, at)) return code.slice(0, at)
     if ('([{'.includes(code[at]!)) depth += 1
     else if (')]}'.includes(code[at]!)) depth -= 1
-    else if (depth === 0 && code.startsWith(' =>', at)) return code.slice(0, at)
   }
-  return code.slice(0, code.indexOf(' = '))
+  return code
 }
 
 function read(comment: string): Pick<Documented, 'text' | 'examples'> {
@@ -132,8 +141,8 @@ function paragraphs(text: string): string {
   const [before, ...tags] = text.split(/^@(?=param|returns|throws)/m)
   const items = tags.map((tag) => {
     const [, word = '', rest = ''] = /^(\w+)\s+(.*)$/s.exec(tag.trim()) ?? []
-    const named = word === 'param' ? rest.replace(/^(\w+)/, '`$1`:') : rest
-    return `- ${WORDS[word] ?? word} ${named.replace(/\n/g, ' ')}`
+    const named = word === 'param' ? rest.replace(/^([\w.]+)/, '`$1`:') : rest
+    return `- ${WORDS[word] ?? word} ${named.replace(/\n\s*/g, ' ')}`
   })
   return [before!.trim(), ...(items.length > 0 ? ['', ...items] : [])].join('\n').trim()
 }

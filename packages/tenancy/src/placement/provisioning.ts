@@ -56,12 +56,12 @@ export interface Provisioning {
  * Logins of silos out of one secret, so that no password needs to be kept: whoever knows the secret knows them all.
  * @param secret at least 32 bytes, from the deployment's secrets
  */
-export const siloLogin =
-  (secret: Uint8Array) =>
-  (tenantId: string): SiloLogin => ({
+export function siloLogin(secret: Uint8Array): (tenantId: string) => SiloLogin {
+  return (tenantId) => ({
     role: `tenant_${tenantId}`,
     password: createHmac('sha256', secret).update(`silo of ${tenantId}`).digest('base64url'),
   })
+}
 
 /**
  * @example
