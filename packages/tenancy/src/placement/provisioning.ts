@@ -65,7 +65,7 @@ export function siloLogin(secret: Uint8Array): (tenantId: string) => SiloLogin {
 
 /**
  * @example
- * const { provision, deprovision } = createProvisioning({ owner, applicationRole: 'app', migrate })
+ * const { provision } = createProvisioning({ owner, applicationRole: 'app', migrate })
  * await provision(tenantId, placementFor('bridge', tenantId))
  */
 export function createProvisioning(options: ProvisioningOptions): Provisioning {
