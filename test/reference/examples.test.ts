@@ -1,85 +1,109 @@
 /**
- * Every example of the kit's reference is compiled against the kit as it is: what it calls is there, takes what it is given and
- * gives back what is done with it. Names that an example leaves to the reader (`token`, `url`) are anything.
+ * Every example of the kit's reference is compiled against the kit and run on real things, and what it says of itself in a
+ * comment is so.
  */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, before, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { prismaClient } from '../../packages/tenancy/src/postgres/test-prisma.ts'
 import { documentedNames } from './kit.ts'
-
-interface Example {
-  file: string
-  imports: string[]
-  body: string
-}
+import { type Program, programsOf } from './programs.ts'
+import type { Order, Outcome } from './run-examples.ts'
+import { setups } from './setups.ts'
 
 const names = documentedNames()
+const programs = programsOf(names)
 // Inside of the repository, where packages are found.
 const directory = mkdtempSync(join(import.meta.dirname, '.examples-'))
-after(() => rmSync(directory, { recursive: true, force: true }))
+const fileOf = ({ name }: Program): string => join(directory, `${name.replace(/\W+/g, '-')}.ts`)
+let worker: Worker
+let compiling: Promise<string[]>
 
-const examples = names.flatMap(({ entry, name, examples: own }, at) =>
-  own.map(({ code }, n): Example => {
-    const imports = [...code.matchAll(/^import .*$/gm)].map(([line]) => line)
-    // `…` stands for what is left out.
-    const body = code
-      .replace(/^import .*$/gm, '')
-      .replace(/^export /gm, '')
-      .replace(/, … }/g, ' }')
-      .replaceAll('…', '')
-    return {
-      file: `${at}${`${entry}-${name}`.replace(/\W+/g, '-')}-${n}.ts`,
-      imports: [...imports, ...kitsOwn(entry, body, imports)],
-      body,
-    }
-  }),
-)
+before(async () => {
+  for (const program of programs) writeFileSync(fileOf(program), program.text)
+  mkdirSync(join(directory, 'generated'))
+  symlinkSync(await prismaClient(), join(directory, 'generated', 'prisma'), 'junction')
+  compiling = compile()
+  worker = new Worker(new URL('run-examples.ts', import.meta.url), { stdout: true })
+})
+after(async () => {
+  const { failure } = await ask('close')
+  await worker.terminate()
+  await compiling
+  rmSync(directory, { recursive: true, force: true })
+  assert.equal(failure, undefined)
+})
 
-/** What an example uses of the kit without importing it: its own entry's before that of another. */
-function kitsOwn(entry: string, body: string, imports: string[]): string[] {
-  const used = new Set([...body.matchAll(/\b[A-Za-z_]\w*\b/g)].map(([word]) => word))
-  return [...used].flatMap((word) => {
-    const found =
-      names.find((each) => each.name === word && each.entry === entry) ?? names.find(({ name }) => name === word)
-    const isDeclared = new RegExp(`\\b(?:const|let|function|class|interface|type) (?:\\{[^}]*\\b)?${word}\\b`).test(
-      body,
-    )
-    if (!found || isDeclared || imports.some((line) => new RegExp(`\\b${word}\\b`).test(line))) return []
-    return [`import { ${word} } from '${found.entry}'`]
+/** @returns the compiler's complaints */
+async function compile(): Promise<string[]> {
+  const compilerOptions = { noEmit: true, noUnusedLocals: false, noUnusedParameters: false }
+  const config = { extends: '../../../tsconfig.json', compilerOptions, include: ['*.ts'], exclude: [] }
+  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config))
+  const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
+  const output = await new Promise<string>((resolve) =>
+    execFile(process.execPath, [compiler, '-p', directory, '--pretty', 'false'], (_, stdout) => resolve(stdout)),
+  )
+  return output.split('\n').filter((line) => line.includes('error TS'))
+}
+
+async function ask(message: Order | 'close'): Promise<Outcome> {
+  worker.postMessage(message)
+  const [outcome] = await once(worker, 'message')
+  return outcome
+}
+const run = (program: Program): Promise<Outcome> =>
+  ask({ name: program.name, claims: program.claims, url: pathToFileURL(fileOf(program)).href })
+
+for (const program of programs) {
+  const { name, claims, text } = program
+  test(`${name}: the example runs${claims > 0 ? ', and what it says is so' : ''}`, async (t) => {
+    const { failure, skipped } = await run(program)
+    if (skipped) t.skip(skipped)
+    if (failure) assert.fail(`The example of ${name}. ${failure}\n\n${text}`)
   })
 }
 
-function write({ file, imports, body }: Example, left: ReadonlySet<string>): void {
-  const anything = [...left].map((name) => `declare const ${name}: any\ntype ${name} = any`)
-  const lines = [...imports, ...anything, 'export const example = async (): Promise<any> => {', body, '}', '']
-  writeFileSync(join(directory, file), lines.join('\n'))
-}
-
-function compile(): string[] {
-  const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
-  const { stdout } = spawnSync(process.execPath, [compiler, '-p', directory, '--pretty', 'false'], { encoding: 'utf8' })
-  return stdout.split('\n').filter((line) => line.includes('error TS'))
-}
-
-test('every example of the kit compiles against the kit', () => {
-  assert.ok(examples.length > 60, `${examples.length} examples`)
-  const compilerOptions = { noEmit: true, noUnusedLocals: false, noUnusedParameters: false, noImplicitAny: false }
-  const config = { extends: '../../../tsconfig.json', compilerOptions, include: ['*.ts'] }
-  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config))
-  const left = new Map(examples.map((example) => [example, new Set<string>()]))
-  for (const example of examples) write(example, new Set())
-  // Some names are missed only once others are there.
-  for (let round = 0; round < 2; round++) {
-    for (const line of compile()) {
-      const [, file, name] =
-        /^(?:.*\/)?([^/]+\.ts)\(\d+,\d+\): error TS(?:2304|2552|18004)\b[^']*'(\w+)'/.exec(line) ?? []
-      const example = examples.find((each) => each.file === file)
-      if (example && name) left.get(example)!.add(name)
-    }
-    for (const [example, unknown] of left) write(example, unknown)
-  }
-  assert.deepEqual(compile(), [])
+test('every example compiles against the kit, with what its reader is said to have', async () => {
+  assert.ok(programs.length > 60, `${programs.length} examples`)
+  assert.deepEqual(await compiling, [])
 })
+
+test('every set-up belongs to an example', () => {
+  const known = new Set(programs.map(({ name }) => name))
+  assert.deepEqual(
+    Object.keys(setups).filter((name) => !known.has(name)),
+    [],
+  )
+})
+
+const broken: Record<string, [example: string, failure: RegExp]> = {
+  'says another value': ['newTenantId().length // → 25', /It gives 24, and says that it gives 25/],
+  'leaves out members without saying so': [
+    "placementFor('bridge', 't') // → { model: 'bridge' }",
+    /schema: 'tenant_t'/,
+  ],
+  'is refused': ['await authenticate({})', /token_missing/],
+  'is refused for another reason': ["await authenticate({}) // throws TokenRefused 'token_expired'", /token_missing/],
+  'is not refused': ["requireScope(identity, 'read:item') // throws TokenRefused", /It throws nothing/],
+  'says something where it does not come': [
+    'const idle = () => {\n  1 + 1 // → 3\n}',
+    /Of the 1 results .* 0 were reached/,
+  ],
+  'fails beside': ['void authenticate({})\nawait authenticate(request.headers)', /token_missing/],
+}
+for (const [what, [code, expected]] of Object.entries(broken)) {
+  test(`an example that ${what} fails`, async () => {
+    const [program] = programsOf([
+      ...names.map((each) => ({ ...each, examples: [] })),
+      { entry: '@tenantry/tenancy', name: what, signature: '', text: '', examples: [{ title: '', code }] },
+    ])
+    writeFileSync(fileOf(program!), program!.text)
+    assert.match((await run(program!)).failure ?? 'It runs.', expected)
+  })
+}

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { stripTypeScriptTypes } from 'node:module'
 import { test } from 'node:test'
 import { assertCommitted } from './committed.ts'
 import { documentedNames, kitReference } from './kit.ts'
@@ -26,22 +25,4 @@ test('every function that the kit exports says in words what it does', () => {
     silent.map(({ entry, name }) => `${entry} ${name}`),
     [],
   )
-})
-
-test('every example of the kit is TypeScript', () => {
-  const examples = names.flatMap(({ name, examples }) => examples.map(({ code }) => ({ name, code })))
-  assert.ok(examples.length > 20)
-  // `…` stands for what is left out.
-  for (const { name, code } of examples) {
-    assert.doesNotThrow(
-      () =>
-        stripTypeScriptTypes(
-          `async () => {\n${code
-            .replace(/^(?:import .*|export )/gm, '')
-            .replace(/, … }/g, ' }')
-            .replaceAll('…', '')}\n}`,
-        ),
-      `${name}:\n${code}`,
-    )
-  }
 })

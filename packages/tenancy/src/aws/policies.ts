@@ -40,7 +40,9 @@ const ITEM_ACTIONS = [
  * whose partition keys must be led by the tenant as well
  * @throws Error for actions that do not look at partition keys
  * @example
- * dynamoTable({ tableArn: 'arn:aws:dynamodb:eu-central-1:123456789012:table/items', separator: '#' })
+ * const tableArn = 'arn:aws:dynamodb:eu-central-1:123456789012:table/items'
+ * const [items] = dynamoTable({ tableArn, separator: '#' })(tenantId)
+ * items?.Condition?.['ForAllValues:StringLike'] // → { 'dynamodb:LeadingKeys': ['BlueKite4Jq8Zt1Ns6Yb0Xw3#*'] }
  */
 export function dynamoTable(of: {
   tableArn: string
@@ -76,7 +78,8 @@ const OBJECT_ACTIONS = ['GetObject', 'PutObject', 'DeleteObject', 'AbortMultipar
  *
  * @param of `prefix` ends with a slash, by default `tenants/`; `actions` without `s3:`
  * @example
- * bucketFolder({ bucket: 'documents-of-all' })
+ * const [objects] = bucketFolder({ bucket: 'documents-of-all' })(tenantId)
+ * objects?.Resource // → ['arn:aws:s3:::documents-of-all/tenants/BlueKite4Jq8Zt1Ns6Yb0Xw3/*']
  */
 export function bucketFolder(of: { bucket: string; prefix?: string; actions?: readonly string[] }): PolicyTemplate {
   const { bucket, prefix = 'tenants/', actions = OBJECT_ACTIONS } = of
@@ -105,7 +108,8 @@ export function bucketFolder(of: { bucket: string; prefix?: string; actions?: re
  *
  * @param of `arn`: all of the queues' ARN but the dash and the id; `isFifo` adds `.fifo`
  * @example
- * queueOfTenant({ arn: 'arn:aws:sqs:eu-central-1:123456789012:jobs' })
+ * const [queue] = queueOfTenant({ arn: 'arn:aws:sqs:eu-central-1:123456789012:jobs' })(tenantId)
+ * queue?.Resource // → ['arn:aws:sqs:eu-central-1:123456789012:jobs-BlueKite4Jq8Zt1Ns6Yb0Xw3']
  */
 export function queueOfTenant(of: { arn: string; isFifo?: boolean }): PolicyTemplate {
   requireArn(of.arn, 'sqs')
@@ -138,7 +142,8 @@ export const policyOf = (templates: readonly PolicyTemplate[], tenantId: string)
  *
  * @param tag the tag's name (`tenant`)
  * @example
- * JSON.stringify(taggedRolePolicy([bucketFolder({ bucket: 'documents-of-all' })]))
+ * const { Statement } = taggedRolePolicy([bucketFolder({ bucket: 'documents-of-all' })])
+ * Statement[0]?.Resource // → ['arn:aws:s3:::documents-of-all/tenants/${aws:PrincipalTag/tenant}/*']
  */
 export function taggedRolePolicy(templates: readonly PolicyTemplate[], tag = 'tenant'): PolicyDocument {
   const variable = `\${aws:PrincipalTag/${tag}}`

@@ -65,13 +65,18 @@ const POLICY_CHARACTERS = 2_048
 /**
  * @throws Error for a policy that AWS would refuse as too long
  * @example
+ * import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
+ * import { STSClient } from '@aws-sdk/client-sts'
+ *
+ * const region = 'eu-central-1'
  * const credentials = createTenantCredentials({
- *   sts: new STSClient({ region: 'eu-central-1' }),
+ *   sts: new STSClient({ region }),
  *   roleArn: 'arn:aws:iam::123456789012:role/tenant-data',
  *   policy: [dynamoTable({ tableArn: 'arn:aws:dynamodb:eu-central-1:123456789012:table/items' })],
  * })
- * const dynamo = credentials.client((provider) => new DynamoDBClient({ region: 'eu-central-1', credentials: provider }))
- * await dynamo().send(new GetItemCommand({ TableName: 'items', Key: { tenant: { S: currentIdentity().tenantId }, id: { S: '1' } } }))
+ * const dynamo = credentials.client((provider) => new DynamoDBClient({ region, credentials: provider }))
+ * const item = new GetItemCommand({ TableName: 'items', Key: { tenant: { S: tenantId }, id: { S: '1' } } })
+ * await withIdentity(identity, () => dynamo().send(item))
  */
 export function createTenantCredentials(options: TenantCredentialsOptions): TenantCredentials {
   const { sts, policy: templates, maxTenants = 1_000 } = options

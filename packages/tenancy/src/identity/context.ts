@@ -22,7 +22,8 @@ export class IdentityMissing extends Error {
  *
  * @throws Error when it would change the tenant in the midst of another one's work: such code would mix two tenants
  * @example
- * withIdentity(await authenticate(request.headers), () => listItems())
+ * await withIdentity(await authenticate(request.headers), () => database.inTenant(listItems))
+ * // → [{ name: 'Anvil' }, { name: 'Rope' }]
  */
 export function withIdentity<T>(identity: SaasIdentity, work: () => T): T {
   const outer = storage.getStore()
@@ -40,7 +41,11 @@ export const withoutIdentity = <T>(work: () => T): T => storage.exit(work)
 
 /**
  * Whose request this is.
+ *
  * @throws IdentityMissing where nobody's identity is known
+ * @example
+ * withIdentity(identity, () => currentIdentity().tenantId) // → 'BlueKite4Jq8Zt1Ns6Yb0Xw3'
+ * currentIdentity() // throws IdentityMissing
  */
 export function currentIdentity(): SaasIdentity {
   const identity = storage.getStore()

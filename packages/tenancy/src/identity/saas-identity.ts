@@ -62,6 +62,7 @@ export const TENANT_ID = /[A-Za-z0-9]{24}/
  * @throws TokenRefused `tenant_refused` or `claim_invalid`
  * @example
  * const identity = saasIdentity(await verifier.verify(token), { tenantClaim: 'https://example.com/tenantId' })
+ * identity.tenantId // → 'BlueKite4Jq8Zt1Ns6Yb0Xw3'
  */
 export function saasIdentity(token: VerifiedToken, options: SaasIdentityOptions): SaasIdentity {
   const { issuers, ...all } = options
@@ -105,7 +106,8 @@ export function identityOf(
  *
  * @throws Error when the tenant's id or the reason is blank
  * @example
- * await withIdentity(backgroundIdentity({ tenantId, reason: 'nightly export' }), () => database.inTenant(readAll))
+ * const nightly = backgroundIdentity({ tenantId, reason: 'nightly export' })
+ * await withIdentity(nightly, () => database.inTenant(listItems)) // → [{ name: 'Anvil' }, { name: 'Rope' }]
  */
 export function backgroundIdentity(of: { tenantId: string; reason: string; tier?: string }): SaasIdentity {
   if (of.tenantId.trim() === '') throw new Error('Background work needs the id of a tenant.')
@@ -125,7 +127,11 @@ export function backgroundIdentity(of: { tenantId: string; reason: string; tier?
 
 /**
  * Lets the call pass if the token carries at least one of the scopes, as a route of Amazon API Gateway does.
+ *
  * @throws TokenRefused `scope_missing` (403)
+ * @example
+ * requireScope(identity, 'read:item', 'admin:item')
+ * requireScope(identity, 'delete:item') // throws TokenRefused 'scope_missing'
  */
 export function requireScope(identity: Pick<SaasIdentity, 'scopes'>, ...anyOf: [string, ...string[]]): void {
   if (anyOf.some((scope) => identity.scopes.has(scope))) return

@@ -41,7 +41,7 @@ export async function clearDepartures(options: TenantLifeOptions): Promise<numbe
  *
  * @returns how many were removed
  * @example
- * await clearExports(options, { olderThanSeconds: 7 * 86_400 })
+ * await clearExports(options, { olderThanSeconds: 7 * 86_400 }) // → 1
  */
 export async function clearExports(
   { control, controlSchema: schema, exportSink }: TenantLifeOptions,

@@ -46,7 +46,9 @@ export const directorySink = (directory: string): ExportSink => ({
  * binary values (`\x…`) stand as PostgreSQL writes them in JSON.
  *
  * @example
- * const manifest = await exportTenant({ openOwner, schema: 'public' }, tenantId, placement, directorySink('/exports/t1'))
+ * const sink = directorySink(`${directory}/blue-kite`)
+ * const { tables } = await exportTenant({ openOwner, schema: 'public' }, tenantId, { model: 'pool' }, sink)
+ * tables // → [{ table: 'items', file: 'items.jsonl', columns: ['tenant_id', 'id', 'name'], rows: 2, sha256: '…' }]
  */
 export async function exportTenant(
   options: OwnerOptions,

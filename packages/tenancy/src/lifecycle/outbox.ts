@@ -21,7 +21,10 @@ export interface NewEvent {
  *
  * @param tx a transaction in the control plane's database
  * @example
- * await emit(tx, 'control', { tenantId, name: 'tenantUserCreated', detail: { userId } })
+ * await control.begin(async (tx) => {
+ *   await tx`insert into users (id, tenant) values ('auth0|anna', ${tenantId})`
+ *   await emit(tx, 'control', { tenantId, name: 'tenantUserCreated', detail: { userId: 'auth0|anna' } })
+ * })
  */
 export async function emit(tx: TransactionSql, schema: string, event: NewEvent): Promise<void> {
   const id = event.cause === undefined ? randomUUID() : uuidOf(event.cause)
@@ -58,7 +61,7 @@ export interface DispatchOptions {
  *
  * @returns how many were delivered
  * @example
- * await dispatchEvents({ sql, schema: 'control', deliver: (event) => bus.send(event) })
+ * await dispatchEvents({ sql: control, schema: 'control', deliver: (event) => bus.send(event) }) // → 1
  */
 export async function dispatchEvents(options: DispatchOptions): Promise<number> {
   let delivered = 0

@@ -27,7 +27,13 @@ export class LifecycleRefused extends Error {
  * and are public.
  *
  * @example
- * throw new StepRefused('name_taken', 'This name is taken. Choose another one.', 409)
+ * const reserveName: Step<{ name: string }> = {
+ *   name: 'reserveName',
+ *   async run({ input: { name } }) {
+ *     if (name === 'admin') throw new StepRefused('name_taken', 'This name is taken. Choose another one.', 409)
+ *     return { name }
+ *   },
+ * }
  */
 export class StepRefused extends Error {
   readonly code: string

@@ -112,9 +112,17 @@ export interface Lifecycle {
 
 /**
  * @example
- * const lifecycle = createLifecycle({ sql, schema: 'control', sagas: [onboarding] })
- * const saga = await lifecycle.run({ saga: 'onboarding', key, input: { company: 'Blue Kite' } })
- * setInterval(() => lifecycle.resume(), 5_000)
+ * const onboarding: SagaDefinition<{ company: string }> = {
+ *   name: 'onboarding',
+ *   steps: [
+ *     { name: 'chooseName', run: async ({ input }) => ({ name: input.company.toLowerCase().replaceAll(' ', '-') }) },
+ *     { name: 'sendWelcome', run: async ({ memory, idempotencyKey }) => mail.send('welcome', memory.name, idempotencyKey) },
+ *   ],
+ * }
+ * const lifecycle = createLifecycle({ sql: control, schema: 'control', sagas: [onboarding] })
+ * await lifecycle.run({ saga: 'onboarding', key: 'sign-up-of-blue-kite', input: { company: 'Blue Kite' } })
+ * // → { state: 'done', memory: { name: 'blue-kite' }, … }
+ * setInterval(() => lifecycle.resume(), 5_000) // what a crash has left behind
  */
 export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const { sql, schema, leaseSeconds = 60, maxAttempts = 12 } = options

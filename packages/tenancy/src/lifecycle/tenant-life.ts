@@ -75,9 +75,11 @@ export const findTenant = async (
  * `exportData` and `offboard`, for `createLifecycle`.
  *
  * @example
- * const lifecycle = createLifecycle({ sql, schema: 'control', sagas: tenantSagas(options) })
- * const { tenantId } = await lifecycle.run({ saga: 'register', key, input: { tier: 'basic', facts: { name: 'Blue Kite' } } })
+ * const lifecycle = createLifecycle({ sql: control, schema: 'control', sagas: tenantSagas(options) })
+ * const input = { tier: 'basic', facts: { name: 'Blue Kite' } }
+ * const { tenantId } = await lifecycle.run({ saga: 'register', key: 'sign-up-of-blue-kite', input })
  * await lifecycle.run({ saga: 'provision', key: `provision-${tenantId}`, tenantId, input: {} })
+ * await findTenant(control, 'control', tenantId) // → { state: 'provisioned', placement: { model: 'pool' }, … }
  */
 export function tenantSagas(options: TenantLifeOptions): SagaDefinition[] {
   const { control, controlSchema: schema, identity, provisioning, modelOf, graceSeconds = 600 } = options

@@ -5,7 +5,7 @@
 import { pathToFileURL } from 'node:url'
 import type { Sql } from 'postgres'
 import type { Placement } from '../placement/placement.ts'
-import { createProvisioning, siloLogin } from '../placement/provisioning.ts'
+import { createProvisioning, type ProvisioningOptions, siloLogin } from '../placement/provisioning.ts'
 import { migrateStock } from '../placement/test-stock.ts'
 import { postgres } from '../postgres/driver.ts'
 import { directorySink } from './export.ts'
@@ -20,6 +20,9 @@ export interface LifeSettings {
   applicationRole: string
   /** Where exports go. */
   directory: string
+  /** Another database than that of the tests, with other tables. */
+  urls?: { owner: string; administrator: string }
+  migrate?: ProvisioningOptions['migrate']
 }
 
 export interface Life {
@@ -34,10 +37,11 @@ export const lifeTables = `
   create table organizations (tenant text primary key, state text not null, tier text);
   create table files (tenant text, name text, primary key (tenant, name));`
 
+export const SILO_SECRET = Buffer.alloc(32, 7)
 const TIERS = { basic: 'pool', premium: 'bridge', platinum: 'silo' } as const
 
 export function openLife(settings: LifeSettings, change = (saga: SagaDefinition): SagaDefinition => saga): Life {
-  const urls = JSON.parse(process.env.TENANTRY_TEST_DATABASE ?? '{}') as { owner: string; administrator: string }
+  const { urls = JSON.parse(process.env.TENANTRY_TEST_DATABASE ?? '{}'), migrate = migrateStock } = settings
   const open = (url: string, max: number, database?: string, search = settings.control): Sql => {
     const at = new URL(url)
     if (database) at.pathname = `/${database}`
@@ -56,12 +60,12 @@ export function openLife(settings: LifeSettings, change = (saga: SagaDefinition)
     provisioning: createProvisioning({
       owner: sql,
       applicationRole,
-      migrate: migrateStock,
+      migrate,
       movable: true,
       silos: {
         administrator,
         schema,
-        login: siloLogin(Buffer.alloc(32, 7)),
+        login: siloLogin(SILO_SECRET),
         openOwner: (database) => openOwner({ model: 'silo', database }),
       },
     }),

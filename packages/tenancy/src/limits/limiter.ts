@@ -81,7 +81,9 @@ const MESSAGES: Record<Limit['kind'], string> = {
  *     platinum: {}, // unlimited, on purpose
  *   },
  * })
- * app.get('/items', tenantRoute(authenticate), () => limiter.run(() => database.inTenant(listItems)))
+ * await withIdentity(identity, () => limiter.run(() => database.inTenant(listItems)))
+ * // → [{ name: 'Anvil' }, { name: 'Rope' }]
+ * await withIdentity(identity, () => limiter.enter(101)) // throws LimitRefused 'rate_exceeded'
  */
 export function createLimiter(options: LimiterOptions): Limiter {
   const { store, defaultTier, log = logLoudly, now = Date.now } = options

@@ -26,6 +26,10 @@ interface Row {
  *   tenants. One connection is enough.
  * @example
  * const store = postgresLimits(postgres(limitsUrl, { max: 2 }))
+ * const limiter = createLimiter({ store, tiers: { basic: { quota: { day: 1_000 }, concurrent: 5 } } })
+ * const { headers, leave } = await withIdentity(identity, () => limiter.enter())
+ * headers // → { 'ratelimit-policy': '"day";q=1000;w=86400', ratelimit: '"day";r=…;t=…' }
+ * await leave()
  */
 export function postgresLimits(sql: Sql, options: PostgresLimitsOptions = {}): LimitStore {
   const table = (name: string) => sql(`${options.schema ?? DEFAULT_SCHEMA}.${name}`)

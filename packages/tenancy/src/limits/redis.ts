@@ -60,7 +60,12 @@ return { string.format('%.0f', granted), string.format('%.0f', size - taken - us
  *
  * @param client of the package `redis`, connected, or `ioredis`
  * @example
- * const store = redisLimits(new Redis(redisUrl), { prefix: 'shop:limits' })
+ * import { Redis } from 'ioredis'
+ *
+ * const redis = new Redis(redisUrl)
+ * const store = redisLimits(redis, { prefix: 'shop:limits' })
+ * const limiter = createLimiter({ store, tiers: { basic: { rate: { perSecond: 50, burst: 100 } } } })
+ * await withIdentity(identity, () => limiter.run(() => 'served')) // → 'served'
  */
 export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {}): LimitStore {
   const command = commandsOf(client)

@@ -23,7 +23,7 @@ export interface LimitTablesOptions {
  * PostgreSQL they are empty, and tenants begin with full buckets. Quotas and usage are not.
  *
  * @example
- * await sql.unsafe(limitTables({ applicationRole: 'app', limiterRole: 'app_limiter' }))
+ * await owner.unsafe(limitTables({ applicationRole: 'app', limiterRole: 'app_limiter' }))
  */
 export function limitTables(options: LimitTablesOptions): string {
   const schema = quoted(options.schema ?? DEFAULT_SCHEMA)

@@ -45,8 +45,12 @@ export interface TenantCacheOptions {
 /**
  * @param client of the package `redis`, connected, or `ioredis`, without a key prefix of its own
  * @example
- * const cache = createTenantCache(new Redis(redisUrl), { prefix: 'shop' })
- * const report = await cache.remember('report', 60, () => database.inTenant(makeReport))
+ * import { Redis } from 'ioredis'
+ *
+ * const redis = new Redis(redisUrl)
+ * const cache = createTenantCache(redis, { prefix: 'shop' })
+ * await withIdentity(identity, () => cache.remember('report', 60, () => database.inTenant(makeReport)))
+ * // → '2 items'
  */
 export function createTenantCache(client: RedisClient, options: TenantCacheOptions = {}): TenantCache {
   const command = commandsOf(client)

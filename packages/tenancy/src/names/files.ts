@@ -41,8 +41,12 @@ interface Folder {
  * @throws NameRefused for a path that can be none, or that leads through a link; IdentityMissing
  * @param options.root a folder that holds nothing else
  * @example
- * const files = createFileArea({ root: '/var/lib/shop/files' })
- * await withIdentity(identity, () => files.write(`uploads/${upload.filename}`, upload.content))
+ * const files = createFileArea({ root: directory })
+ * await withIdentity(identity, async () => {
+ *   await files.write('invoices/2026-11.pdf', '%PDF-2.0')
+ *   await files.list('invoices') // → ['2026-11.pdf']
+ *   await files.read('../another/invoices/2026-11.pdf') // throws NameRefused 'name_refused'
+ * })
  */
 export function createFileArea(options: { root: string }): FileArea {
   const root = resolve(options.root)

@@ -6,8 +6,6 @@ export interface ObjectKeys {
   /**
    * The key of an object of the tenant for which this runs. Parts may be any text; `/` in a part does not begin another.
    * @throws NameRefused without a part, for text that is no well-formed Unicode, or beyond 1,024 bytes
-   * @example
-   * objectKeys().of('invoices', upload.filename) // 'tenants/<tenant>/invoices/..%2F..%2Fb.pdf'
    */
   of(...parts: [string, ...string[]]): string
   /** What all of the tenant's keys begin with, `/` included: for listing, and for an IAM policy's resource. */
@@ -19,7 +17,13 @@ export interface ObjectKeys {
   parts(key: string): string[]
 }
 
-/** @param options.prefix what stands before the tenant: `tenants` if left out */
+/**
+ * @param options.prefix what stands before the tenant: `tenants` if left out
+ * @example
+ * const keys = objectKeys()
+ * withIdentity(identity, () => keys.of('invoices', '../../b.pdf'))
+ * // → 'tenants/BlueKite4Jq8Zt1Ns6Yb0Xw3/invoices/..%2F..%2Fb.pdf'
+ */
 export function objectKeys(options: { prefix?: string } = {}): ObjectKeys {
   const root = `${options.prefix ?? 'tenants'}/`
   const own = () => `${root}${keyPart(currentIdentity().tenantId)}/`

@@ -42,8 +42,6 @@ export interface Envelopes {
    * Runs `work` as the message's tenant. A message that is refused goes to `park`, so that it is looked at and not lost, and
    * `work` does not run; remove it from the queue when this has resolved, with either outcome.
    * @throws whatever `work` or `park` throws: let the queue deliver the message again
-   * @example
-   * await envelopes.consume(record.body, ({ body }) => database.inTenant((tx) => ship(tx, body)), { park: deadLetters.send })
    */
   consume(
     message: string,
@@ -64,7 +62,15 @@ export class EnvelopeRefused extends Error {
 
 const VERSION = 'tenantry.1'
 
-/** @throws Error for secrets that are too short */
+/**
+ * @throws Error for secrets that are too short
+ * @example
+ * const envelopes = createEnvelopes({ queue: 'orders', secrets: [secret] })
+ * const message = withIdentity(identity, () => envelopes.seal({ item: '1' }))
+ * const ship = ({ body }: Message) => database.inTenant((tx) => shipItem(tx, body))
+ * await envelopes.consume(message, ship, { park: deadLetters.send }) // → 'done'
+ * await envelopes.consume('forged', ship, { park: deadLetters.send }) // → 'parked'
+ */
 export function createEnvelopes(options: EnvelopeOptions): Envelopes {
   const { queue, maxAgeSeconds, now = Date.now } = options
   const secrets = options.secrets.map((secret) => Buffer.from(secret as string))
@@ -134,7 +140,10 @@ interface Sealed {
 /**
  * The name of the tenant's own queue, for the tenants that have one: `orders_-<tenant>`, of the characters that Amazon SQS
  * takes. Different queues and tenants never get the same name.
+ *
  * @throws Error beyond SQS's 80 characters
+ * @example
+ * withIdentity(identity, () => queueName('orders')) // → 'orders_-BlueKite4Jq8Zt1Ns6Yb0Xw3'
  */
 export function queueName(queue: string): string {
   const name = `${queuePart(queue)}_-${queuePart(currentIdentity().tenantId)}`

@@ -42,7 +42,9 @@ const watchedPerPlace = 10
 /**
  * @example
  * const requests = createTenantCounter({ top: 20 })
- * app.addHook('onResponse', async () => requests.add())
+ * withIdentity(identity, () => requests.add())
+ * requests.series()
+ * // → [{ tenant: 'BlueKite4Jq8Zt1Ns6Yb0Xw3', value: 1 }, { tenant: '_other', value: 0 }, { tenant: '_none', value: 0 }]
  */
 export function createTenantCounter(options: TenantCounterOptions = {}): TenantCounter {
   const { top = 20, most = Math.max(top, 100), reviewMilliseconds = 60_000, now = Date.now } = options

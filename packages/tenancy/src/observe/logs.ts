@@ -31,7 +31,10 @@ const PLACES = ['', 'headers', 'req.headers', 'request.headers', 'res.headers', 
  * Options of pino: the tenant in every line, whatever the line itself says, and headers that carry credentials blacked out
  * where pino and Fastify put them.
  * @example
- * const logger = pino({ ...tenantLogging, level: 'info' })
+ * import { pino } from 'pino'
+ *
+ * const logger = pino({ ...tenantLogging, level: 'info' }, destination)
+ * withIdentity(identity, () => logger.info('Stock was counted.'))
  */
 export const tenantLogging = {
   mixin: (): TenantFields => tenantFields(),

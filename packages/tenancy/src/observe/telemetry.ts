@@ -25,7 +25,9 @@ export interface TenantSpanProcessor {
  * Gives every span that begins as somebody the tenant’s attributes. The span of a request begins before its caller is known:
  * call `markSpan` once it is.
  * @example
- * new NodeSDK({ spanProcessors: [tenantSpanProcessor(), new BatchSpanProcessor(exporter)] })
+ * import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+ *
+ * const provider = new TracerProvider({ spanProcessors: [tenantSpanProcessor(), new BatchSpanProcessor({ exporter })] })
  */
 export const tenantSpanProcessor = (): TenantSpanProcessor => ({
   onStart: (span) => void span.setAttributes(tenantAttributes()),
@@ -37,7 +39,10 @@ export const tenantSpanProcessor = (): TenantSpanProcessor => ({
 /**
  * Gives a span that has begun already the attributes of the tenant for which this runs.
  * @example
- * markSpan(trace.getActiveSpan())
+ * tracer.startActiveSpan('GET /items', async (span) => {
+ *   await withIdentity(await authenticate(request.headers), async () => markSpan(span))
+ *   span.end()
+ * })
  */
 export function markSpan(span: Pick<Span, 'setAttributes'> | undefined): void {
   span?.setAttributes(tenantAttributes())
@@ -46,7 +51,11 @@ export function markSpan(span: Pick<Span, 'setAttributes'> | undefined): void {
 /**
  * Exports a counter per tenant through a meter of OpenTelemetry, with the attribute `tenant.id`.
  * @example
+ * import { metrics } from '@opentelemetry/api'
+ *
+ * const requests = createTenantCounter()
  * observeTenants(metrics.getMeter('shop'), 'shop.requests', requests)
+ * withIdentity(identity, () => requests.add())
  */
 export function observeTenants(meter: Meter, name: string, counter: TenantCounter): ObservableCounter {
   const observed = meter.createObservableCounter(name)

@@ -52,7 +52,9 @@ export interface MoveReport {
  *
  * @throws Error when tables differ, cannot be moved, or the copy is not what it was; the tenant then stays where it was, at work
  * @example
- * const report = await moveTenant(options, tenantId, placementFor('silo', tenantId))
+ * const silo = placementFor('silo', tenantId)
+ * await provision(tenantId, silo)
+ * await moveTenant(options, tenantId, silo) // → { from: 'pool', to: 'silo', … }
  */
 export async function moveTenant(options: MoveOptions, tenantId: string, to: Placement): Promise<MoveReport> {
   const { control, controlSchema } = options

@@ -49,7 +49,10 @@ export async function asOwner<T>(
   }
 }
 
-/** Every row of one tenant in one place, in one transaction. @returns rows per table */
+/**
+ * Deletes every row of one tenant in one place, in one transaction.
+ * @returns rows per table
+ */
 export const deleteRows = (
   options: OwnerOptions,
   tenantId: string,

@@ -35,10 +35,11 @@ export interface PlacedDatabase<Transaction> extends TenantDatabase<Transaction>
  * @example
  * const database = createPlacedDatabase({
  *   placements: await createPlacements({ sql, schema: 'control' }),
- *   pool: postgresDriver(postgres(url)),
+ *   pool: postgresDriver(sql),
  *   schemas: ['public'], // where pooled tenants' tables are
  *   silos: { maxConnections: 50, open: (name) => postgresDriver(postgres(urlOf(name), { max: 1 })) },
  * })
+ * await withIdentity(identity, () => database.inTenant(listItems)) // → [{ name: 'Anvil' }, { name: 'Rope' }]
  */
 export function createPlacedDatabase<Transaction>(
   options: PlacedDatabaseOptions<Transaction>,

@@ -20,7 +20,11 @@ export type Placement =
 
 export type Model = Placement['model']
 
-/** Where a tenant of this model is put: `tenant_<id>` as schema or database. */
+/**
+ * Where a tenant of this model is put: `tenant_<id>` as schema or database.
+ * @example
+ * placementFor('bridge', tenantId) // → { model: 'bridge', schema: 'tenant_BlueKite4Jq8Zt1Ns6Yb0Xw3' }
+ */
 export const placementFor = (model: Model, tenantId: string): Placement => {
   if (model === 'pool') return { model }
   // PostgreSQL cuts longer names off, and two tenants could meet in what is left.
@@ -80,7 +84,7 @@ interface Entry {
  *
  * @example
  * const placements = await createPlacements({ sql, schema: 'control' })
- * const database = createPlacedDatabase({ placements, pool: postgresDriver(sql), … })
+ * await placements.of({ tenantId }) // → { model: 'pool' }
  */
 export async function createPlacements(options: PlacementsOptions): Promise<Placements> {
   const { sql, schema, cacheSeconds = 5, maxTenants = 10_000, listen = true } = options

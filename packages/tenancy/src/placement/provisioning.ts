@@ -56,16 +56,16 @@ export interface Provisioning {
  * Logins of silos out of one secret, so that no password needs to be kept: whoever knows the secret knows them all.
  * @param secret at least 32 bytes, from the deployment's secrets
  */
-export const siloLogin =
-  (secret: Uint8Array) =>
-  (tenantId: string): SiloLogin => ({
+export function siloLogin(secret: Uint8Array): (tenantId: string) => SiloLogin {
+  return (tenantId) => ({
     role: `tenant_${tenantId}`,
     password: createHmac('sha256', secret).update(`silo of ${tenantId}`).digest('base64url'),
   })
+}
 
 /**
  * @example
- * const { provision, deprovision } = createProvisioning({ owner, applicationRole: 'app', migrate })
+ * const { provision } = createProvisioning({ owner, applicationRole: 'app', migrate })
  * await provision(tenantId, placementFor('bridge', tenantId))
  */
 export function createProvisioning(options: ProvisioningOptions): Provisioning {

@@ -17,8 +17,12 @@ type PostgresJs<Schema extends Record<string, unknown>> = PostgresJsDatabase<Sch
 /**
  * @param db over a pool of the application's role. Nothing about it changes: outside of `inTenant` it sees no rows.
  * @example
- * const database = createTenantDatabase(drizzle(new Pool({ connectionString }), { schema }))
- * const items = await withIdentity(identity, () => database.inTenant((tx) => tx.select().from(schema.items)))
+ * import { drizzle } from 'drizzle-orm/node-postgres'
+ * import { Pool } from 'pg'
+ *
+ * const database = createTenantDatabase(drizzle(new Pool({ connectionString: url }), { schema: { items } }))
+ * await withIdentity(identity, () => database.inTenant((tx) => tx.select({ name: items.name }).from(items)))
+ * // → [{ name: 'Anvil' }, { name: 'Rope' }]
  */
 export function createTenantDatabase<Schema extends Record<string, unknown>>(
   db: NodePg<Schema>,

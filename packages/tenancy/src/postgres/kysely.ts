@@ -13,10 +13,12 @@ export { tenantPool } from './pg-pool.ts'
  * @param db over a `tenantPool` of the application's role. Outside of `inTenant` it sees no rows.
  * @example
  * import { Kysely, PostgresDialect } from 'kysely'
+ * import { Pool } from 'pg'
  *
- * const pool = tenantPool(new Pool({ connectionString }))
- * const database = createTenantDatabase(new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }))
- * const items = await withIdentity(identity, () => database.inTenant((tx) => tx.selectFrom('items').selectAll().execute()))
+ * const pool = tenantPool(new Pool({ connectionString: url }))
+ * const database = createTenantDatabase(new Kysely<{ items: { name: string } }>({ dialect: new PostgresDialect({ pool }) }))
+ * await withIdentity(identity, () => database.inTenant((tx) => tx.selectFrom('items').select('name').execute()))
+ * // → [{ name: 'Anvil' }, { name: 'Rope' }]
  */
 export const createTenantDatabase = <Tables>(
   db: Kysely<Tables>,

@@ -52,10 +52,16 @@ export async function carrying<T>(settings: Scope, begin: (assertTaken: () => vo
  * place of the pool.
  *
  * @example
+ * import { PrismaPg } from '@prisma/adapter-pg'
  * import { Kysely, PostgresDialect } from 'kysely'
+ * import { Pool } from 'pg'
+ * import { PrismaClient } from './generated/prisma/client.ts'
  *
- * const prisma = new PrismaClient({ adapter: new PrismaPg(tenantPool(new Pool({ connectionString }))) })
- * const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: tenantPool(new Pool({ connectionString })) }) })
+ * const pool = tenantPool(new Pool({ connectionString: url }))
+ * const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
+ * const kysely = new Kysely<{ items: { name: string } }>({ dialect: new PostgresDialect({ pool }) })
+ * await prisma.item.findMany() // → []
+ * await kysely.selectFrom('items').select('name').execute() // → []
  */
 export function tenantPool<P extends Pool>(pool: P): P {
   if (wrapped.has(pool)) return pool

@@ -15,9 +15,12 @@ export type PgTx = Omit<PoolClient, 'release' | 'connect' | 'end'>
 /**
  * @param pool of the application's role, which owns nothing and cannot bypass row-level security
  * @example
- * const database = createTenantDatabase(new Pool({ connectionString }))
+ * import { Pool } from 'pg'
+ *
+ * const database = createTenantDatabase(new Pool({ connectionString: url }))
  * await database.assertSafe()
- * const { rows } = await withIdentity(identity, () => database.inTenant((tx) => tx.query('select * from items')))
+ * const { rows } = await withIdentity(identity, () => database.inTenant((tx) => tx.query('select name from items')))
+ * rows // → [{ name: 'Anvil' }, { name: 'Rope' }]
  */
 export const createTenantDatabase = (pool: Pool, options: TenantDatabaseOptions = {}): TenantDatabase<PgTx> =>
   tenantDatabaseOver(pgDriver(pool), options)

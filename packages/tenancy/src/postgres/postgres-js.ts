@@ -14,11 +14,13 @@ export const postgresDriver = (sql: Sql): Driver<Tx> => ({
 })
 
 /**
- * @param sql a connection pool of the application's role, which owns nothing and cannot bypass row-level security.
+ * @param sql a connection pool, by `postgres` of `@tenantry/tenancy/driver`, of the application's role, which owns nothing and
+ *   cannot bypass row-level security
  * @example
  * const database = createTenantDatabase(postgres(url))
  * await database.assertSafe()
- * const items = await withIdentity(identity, () => database.inTenant((tx) => tx`select * from items`))
+ * await withIdentity(identity, () => database.inTenant((tx) => tx`select name from items`))
+ * // → [{ name: 'Anvil' }, { name: 'Rope' }]
  */
 export const createTenantDatabase = (sql: Sql, options: TenantDatabaseOptions = {}): TenantDatabase =>
   tenantDatabaseOver(postgresDriver(sql), options)

@@ -18,7 +18,8 @@ export interface TransactionLimits {
 
 /** What every generated client has, whatever its models. */
 export interface PrismaLike {
-  $transaction<T>(work: (tx: never) => Promise<T>, limits?: TransactionLimits): Promise<T>
+  // biome-ignore lint/suspicious/noExplicitAny: generated clients take functions of their own type only, and that is none of ours.
+  $transaction<T>(work: (tx: any) => Promise<T>, limits?: TransactionLimits): Promise<T>
   $queryRawUnsafe<T>(text: string, ...parameters: unknown[]): PromiseLike<T>
   $disconnect(): Promise<void>
 }
@@ -29,9 +30,14 @@ export type PrismaTx<Client> = Omit<Client, '$connect' | '$disconnect' | '$on' |
 /**
  * @param prisma whose adapter works on a `tenantPool` of the application's role. Outside of `inTenant` it sees no rows.
  * @example
- * const adapter = new PrismaPg(tenantPool(new Pool({ connectionString })))
+ * import { PrismaPg } from '@prisma/adapter-pg'
+ * import { Pool } from 'pg'
+ * import { PrismaClient } from './generated/prisma/client.ts'
+ *
+ * const adapter = new PrismaPg(tenantPool(new Pool({ connectionString: url })))
  * const database = createTenantDatabase(new PrismaClient({ adapter }))
- * const items = await withIdentity(identity, () => database.inTenant((tx) => tx.item.findMany()))
+ * await withIdentity(identity, () => database.inTenant((tx) => tx.item.findMany({ select: { name: true } })))
+ * // → [{ name: 'Anvil' }, { name: 'Rope' }]
  */
 export const createTenantDatabase = <Client extends PrismaLike>(
   prisma: Client,

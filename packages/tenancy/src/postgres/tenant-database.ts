@@ -47,6 +47,7 @@ export interface TenantDatabaseOptions extends Omit<CatalogOptions, 'role'> {
  * @param driver connected as the application's role, which owns nothing and cannot bypass row-level security
  * @example
  * const database = tenantDatabaseOver(postgresDriver(sql))
+ * await withIdentity(identity, () => database.inTenant(listItems)) // → [{ name: 'Anvil' }, { name: 'Rope' }]
  */
 export function tenantDatabaseOver<Transaction>(
   driver: Driver<Transaction>,

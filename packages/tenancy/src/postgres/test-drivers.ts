@@ -249,7 +249,7 @@ const prisma: Subject = {
     })
     const client = new PrismaClient({ adapter })
     return {
-      database: overPrisma(client as never, { schemas: [target.schema], limits: { maxWait: 30_000, timeout: 30_000 } }),
+      database: overPrisma(client, { schemas: [target.schema], limits: { maxWait: 30_000, timeout: 30_000 } }),
       words: (tx) => prismaWords(tx as PrismaItems),
       outside: prismaWords(client),
       bare: (work) => client.$transaction((tx) => work(prismaWords(tx))),

@@ -30,14 +30,19 @@ export interface PrismaItems {
 }
 
 export async function loadPrismaClient(): Promise<new (options: { adapter: unknown }) => PrismaItems> {
+  const module = (await import(pathToFileURL(join(await prismaClient(), 'client.ts')).href)) as {
+    PrismaClient: new (options: { adapter: unknown }) => PrismaItems
+  }
+  return module.PrismaClient
+}
+
+/** The folder of the generated client. */
+export async function prismaClient(): Promise<string> {
   const schema = await readFile(join(import.meta.dirname, 'testdata/items.prisma'), 'utf8')
   const { version } = require('prisma/package.json') as { version: string }
   const home = join(KEPT, createHash('sha256').update(`${version}\n${schema}`).digest('hex').slice(0, 16))
   if (!existsSync(home)) await generate(schema, home)
-  const module = (await import(pathToFileURL(join(home, 'client', 'client.ts')).href)) as {
-    PrismaClient: new (options: { adapter: unknown }) => PrismaItems
-  }
-  return module.PrismaClient
+  return join(home, 'client')
 }
 
 async function generate(schema: string, home: string): Promise<void> {

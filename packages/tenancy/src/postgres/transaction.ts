@@ -32,7 +32,8 @@ export type Scope = Readonly<Record<string, string>>
  *
  * @throws whatever `work` throws, after ROLLBACK.
  * @example
- * const items = await inScope(sql, { 'app.tenant_id': tenantId }, (tx) => tx`select * from items`)
+ * await inScope(sql, { 'app.tenant_id': tenantId }, (tx) => tx`select name from items`)
+ * // → [{ name: 'Anvil' }, { name: 'Rope' }]
  */
 export async function inScope<T>(sql: Sql, scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
   checkScope(scope)
@@ -126,7 +127,8 @@ function savepointsOf(connection: ReservedSql & { failure: unknown }) {
  *
  * @param sql a pool of `@tenantry/tenancy/driver`: no other one sends the settings
  * @example
- * const [code] = await onceInScope(sql, { 'app.tenant_id': id }, (tx) => tx`update codes set used_at = now() … returning *`)
+ * const [item] = await onceInScope(sql, { 'app.tenant_id': tenantId }, (tx) => tx`select name from items where id = '1'`)
+ * item // → { name: 'Anvil' }
  */
 export async function onceInScope<R extends readonly Row[]>(
   sql: Sql,

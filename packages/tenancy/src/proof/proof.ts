@@ -98,12 +98,8 @@ const LATE = 'the time was up before it was tried'
  *
  * @throws ProofRefused when it cannot be run at all: no OpenAPI 3 document, nobody answers, a token is refused everywhere
  * @example
- * const proof = await proveIsolation({
- *   openapi: JSON.parse(readFileSync('openapi.json', 'utf8')),
- *   baseUrl: 'https://staging.example.com',
- *   tokens: { a: readFileSync('a.token', 'utf8'), b: readFileSync('b.token', 'utf8') },
- * })
- * assert.deepEqual(proof.findings, [])
+ * const proof = await proveIsolation({ openapi, baseUrl, tokens, rate: 1_000 })
+ * proof.findings // → []
  */
 export async function proveIsolation(options: ProofOptions): Promise<Proof> {
   const startedAt = performance.now()

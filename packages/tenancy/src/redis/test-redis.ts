@@ -26,6 +26,8 @@ export const noRedis: string | false =
     : 'NOT TESTED on Redis: there is neither REDIS_URL nor a redis-server or valkey-server on the PATH'
 
 export interface TestRedis {
+  /** What clients are given to connect. */
+  address: string
   /** A further client of ioredis, and of node-redis (connected). Closed with the rest. */
   ioredis(): Redis
   nodeRedis(): Promise<ReturnType<typeof createClient>>
@@ -61,11 +63,13 @@ export async function startTestRedis(): Promise<TestRedis> {
   }
   await start()
   process.once('exit', () => server?.kill('SIGKILL'))
+  const address = url ?? socket
   return {
+    address,
     start,
     stop,
     ioredis() {
-      const client = url ? new Redis(url) : new Redis({ path: socket })
+      const client = new Redis(address)
       client.on('error', () => {})
       closing.push(() => client.disconnect())
       return client

@@ -14,6 +14,9 @@ export type TenantRoute = (request: IncomingMessage, response: ServerResponse, n
  * @param anyOf the caller needs one of these scopes; without any, a good token is enough
  * @throws TokenRefused into Express's error handlers; put `refusals()` among them
  * @example
+ * import express from 'express'
+ *
+ * const app = express()
  * app.use(tenantRoute(authenticate), express.json())
  * app.get('/items', tenantRoute(authenticate, 'read:item'), async (request, response) => {
  *   response.json(await database.inTenant(listItems))
@@ -34,7 +37,7 @@ export function tenantRoute(authenticate: Authenticate, ...anyOf: string[]): Ten
  * go on to the next error handler.
  *
  * @example
- * app.use(refusals())
+ * app.use(refusals()) // behind the routes
  */
 export function refusals(): (
   error: unknown,

@@ -16,10 +16,18 @@ export interface TenantRoute {
  * @throws TokenRefused into Fastify's error handler; answer it with `refusalAnswer`
  * @example
  * app.get('/items', tenantRoute(authenticate, 'read:item'), () => database.inTenant(listItems))
+ * app.setErrorHandler((error, request, reply) => {
+ *   const refusal = refusalAnswer(error)
+ *   if (!refusal) throw error
+ *   reply.code(refusal.status).headers(refusal.headers).send(refusal.body)
+ * })
  * @example For all routes of a plugin
- * const { onRequest, preValidation } = tenantRoute(authenticate)
- * plugin.addHook('onRequest', onRequest)
- * plugin.addHook('preValidation', preValidation)
+ * app.register(async (plugin) => {
+ *   const { onRequest, preValidation } = tenantRoute(authenticate)
+ *   plugin.addHook('onRequest', onRequest)
+ *   plugin.addHook('preValidation', preValidation)
+ *   plugin.get('/items', () => database.inTenant(listItems))
+ * })
  */
 export function tenantRoute(authenticate: Authenticate, ...anyOf: string[]): TenantRoute {
   const identities = new WeakMap<FastifyRequest, SaasIdentity>()

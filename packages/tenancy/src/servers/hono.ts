@@ -14,6 +14,7 @@ import { callerOf } from './request.ts'
  * @example
  * app.use('/items/*', tenantRoute(authenticate))
  * app.get('/items', tenantRoute(authenticate, 'read:item'), async (c) => c.json(await database.inTenant(listItems)))
+ * app.onError((error, c) => refusalResponse(error) ?? c.json({ message: 'Internal Server Error' }, 500))
  */
 export function tenantRoute(authenticate: Authenticate, ...anyOf: string[]): MiddlewareHandler {
   return async (c, next) => {

@@ -20,14 +20,11 @@ export interface AuthenticatorOptions extends SaasIdentityOptions {
  * …) are what a caller who reaches the service directly would forge, so they are not even looked at.
  *
  * @throws Error when the verifier trusts several issuers by rules of their own and `issuers` does not bound them
- * @example With node:http
+ * @example
  * const authenticate = createAuthenticator({ verifier, tenantClaim: 'https://example.com/tenantId' })
- * createServer(async (request, response) => {
- *   const identity = await authenticate(request.headers)
- *   …
- * })
- * @example With Fastify
- * app.addHook('onRequest', async (request) => { request.identity = await authenticate(request.headers) })
+ * const identity = await authenticate(request.headers)
+ * identity.tenantId // → 'BlueKite4Jq8Zt1Ns6Yb0Xw3'
+ * await authenticate({}) // throws TokenRefused 'token_missing'
  */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
   const { verifier, suspensions, ...identity } = options
@@ -60,7 +57,13 @@ export interface Refusal {
   body: { message: string; code: string }
 }
 
-/** How to answer a refused call (RFC 6750 §3), or undefined when the error is not a refusal and must not be shown. */
+/**
+ * How to answer a refused call (RFC 6750 §3), or undefined when the error is not a refusal and must not be shown.
+ * @example
+ * const error = await authenticate({}).catch((error: unknown) => error)
+ * refusalAnswer(error) // → { status: 401, headers: { 'www-authenticate': 'Bearer' }, body: { code: 'token_missing', … } }
+ * refusalAnswer(new Error('The disk is full.')) // → undefined
+ */
 export function refusalAnswer(error: unknown): Refusal | undefined {
   if (error instanceof TenantUnavailable) {
     const headers: Record<string, string> = error.status === 503 ? { 'retry-after': '1' } : {}

@@ -112,7 +112,9 @@ const LONGEST_CALL_MS = 900_000
  *   issuer: 'https://login.example.com/',
  *   tenantClaim: 'https://example.com/tenantId',
  * })
- * export const handler = tenantRoute(events, 'read:item')(listItems)
+ * export const handler = tenantRoute(events, 'read:item')(async (event) => {
+ *   return { statusCode: 200, body: JSON.stringify(await database.inTenant(listItems)) }
+ * })
  */
 export function trustGateway(options: TrustGatewayOptions): TrustedEvents {
   const now = options.now ?? systemTime

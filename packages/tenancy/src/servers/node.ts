@@ -13,9 +13,14 @@ export type Handler<T = unknown> = (request: IncomingMessage, response: ServerRe
  * @param anyOf the caller needs one of these scopes; without any, a good token is enough
  * @returns from a handler its tenant's one. Errors that are not refusals come out of it as they would without: catch them
  * @example
- * const allow = tenantRoute(authenticate, 'read:item')
- * const items = allow(async (request, response) => response.end(JSON.stringify(await database.inTenant(listItems))))
- * createServer((request, response) => items(request, response).catch((error) => fail(error, response)))
+ * import { createServer } from 'node:http'
+ *
+ * const items = tenantRoute(authenticate, 'read:item')(async (request, response) => {
+ *   response.end(JSON.stringify(await database.inTenant(listItems)))
+ * })
+ * createServer((request, response) => {
+ *   items(request, response).catch(() => response.writeHead(500).end())
+ * }).listen(port)
  */
 export function tenantRoute(
   authenticate: Authenticate,

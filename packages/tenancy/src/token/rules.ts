@@ -34,7 +34,14 @@ export interface IssuerRules extends TokenRules {
  *
  * @param pool `clients`: the app clients whose tokens are meant for this API
  * @example
- * createVerifier({ issuers: [cognito({ region: 'eu-central-1', userPoolId: 'eu-central-1_AbCdEfGhI', clients: ['4hq…'] })] })
+ * cognito({ region: 'eu-central-1', userPoolId: 'eu-central-1_AbCdEfGhI', clients: ['4hq1example'] })
+ * // → {
+ * //     issuer: 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI',
+ * //     audience: ['4hq1example'],
+ * //     audienceClaim: 'client_id',
+ * //     tokenTypes: ['', 'JWT'],
+ * //     requiredClaims: { token_use: 'access' },
+ * //   }
  */
 export function cognito(pool: { region: string; userPoolId: string; clients: readonly string[] }): IssuerRules {
   return {

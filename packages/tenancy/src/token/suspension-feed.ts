@@ -39,7 +39,7 @@ export interface SuspensionFeed {
  * @example
  * const feed = followSuspensions({ url, credentials, ask, now: Date.now, pollMilliseconds: 2_000 })
  * await feed.ready
- * if (feed.age() > 5_000 || feed.has(organizationId)) refuse()
+ * feed.has(organizationId) && feed.age() < 5_000 // → true
  */
 export function followSuspensions(options: SuspensionFeedOptions): SuspensionFeed {
   const { now, pollMilliseconds } = options

@@ -43,6 +43,7 @@ const TIMEOUT_MS = 1_500
  * const suspensions = createSuspensions({ issuer: 'https://login.example.com/', credentials: { clientId, clientSecret } })
  * await suspensions.ready
  * const authenticate = createAuthenticator({ verifier, suspensions, tenantClaim: 'https://example.com/tenantId' })
+ * await authenticate(request.headers) // throws TokenRefused 'tenant_suspended'
  */
 export function createSuspensions(options: SuspensionOptions): Suspensions {
   const { issuer, pollSeconds = 2, closedAfterSeconds = 5, now = systemTime, onFault } = options

@@ -73,7 +73,9 @@ export interface Verifier {
  * @throws Error for rules that could not refuse anything
  * @example
  * const verifier = createVerifier({ issuer: 'https://login.example.com/', audience: 'https://api.example.com' })
- * const token = await verifier.verify(bearer)
+ * const { subject, claims } = await verifier.verify(token)
+ * subject // → 'auth0|maria'
+ * await verifier.verify('not.a.token') // throws TokenRefused 'token_malformed'
  * @example Several issuers
  * const verifier = createVerifier({
  *   issuers: [
@@ -81,6 +83,8 @@ export interface Verifier {
  *     cognito({ region: 'eu-central-1', userPoolId: 'eu-central-1_AbCdEfGhI', clients: ['4hq1example'] }),
  *   ],
  * })
+ * verifier.issuers
+ * // → ['https://login.example.com/', 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI']
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const now = options.now ?? systemTime

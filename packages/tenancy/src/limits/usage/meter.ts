@@ -62,8 +62,10 @@ interface Batch {
 /**
  * @example
  * const usage = createUsageMeter({ sql: postgres(limitsUrl) })
- * usage.count('api-calls')
- * await usage.countDurably('reports', 1)
+ * await withIdentity(identity, async () => {
+ *   usage.count('api-calls') // written within a second
+ *   await usage.countDurably('reports', 1) // written now
+ * })
  */
 export function createUsageMeter(options: UsageMeterOptions): UsageMeter {
   const { sql, schema = DEFAULT_SCHEMA, flushMilliseconds = 1_000, mostBuffered = 10_000, now = Date.now } = options
@@ -188,11 +190,13 @@ function checkCount(meter: string, amount: number): void {
  *
  * @throws as `count`
  * @example
- * await database.inTenant(async (tx) => {
- *   await tx`insert into reports …`
- *   const { text, parameters } = countStatement('reports', 1)
- *   await tx.unsafe(text, parameters)
- * })
+ * await withIdentity(identity, () =>
+ *   database.inTenant(async (tx) => {
+ *     await tx`insert into items values (${tenantId}, '3', 'Hammer')`
+ *     const { text, parameters } = countStatement('items-made', 1)
+ *     await tx.unsafe(text, parameters)
+ *   }),
+ * )
  */
 export function countStatement(
   meter: string,

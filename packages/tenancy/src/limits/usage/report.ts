@@ -29,8 +29,11 @@ export type Query = (text: string, parameters: string[]) => PromiseLike<Iterable
  *
  * @throws Error for days that are none; IdentityMissing where nobody's identity is known
  * @example
- * const usage = await database.inTenant((tx) =>
- *   readUsage((text, parameters) => tx.unsafe(text, parameters), { from: '2026-11-01', to: '2026-11-30', by: 'month' }))
+ * const march = { from: '2026-03-01', to: '2026-03-31', by: 'month' } as const
+ * await withIdentity(identity, () =>
+ *   database.inTenant((tx) => readUsage((text, parameters) => tx.unsafe(text, parameters), march)),
+ * )
+ * // → [{ tenantId: 'BlueKite4Jq8Zt1Ns6Yb0Xw3', meter: 'reports', period: '2026-03', amount: 3n }]
  */
 export async function readUsage(
   query: Query,
@@ -65,7 +68,12 @@ const plain = ({ tenantId, meter, period, amount }: Usage) => ({ tenantId, meter
 export const usageAsJsonLines = (usage: readonly Usage[]): string =>
   usage.map((row) => `${JSON.stringify(plain(row))}\n`).join('')
 
-/** CSV (RFC 4180) with a head. No cell can be a formula: meters and tenant ids begin with neither `=`, `+` nor `@`. */
+/**
+ * CSV (RFC 4180) with a head. No cell can be a formula: meters and tenant ids begin with neither `=`, `+` nor `@`.
+ * @example
+ * usageAsCsv([{ tenantId, meter: 'reports', period: '2026-11', amount: 3n }])
+ * // → 'tenantId,meter,period,amount\r\nBlueKite4Jq8Zt1Ns6Yb0Xw3,reports,2026-11,3\r\n'
+ */
 export const usageAsCsv = (usage: readonly Usage[]): string =>
   ['tenantId,meter,period,amount', ...usage.map((row) => Object.values(plain(row)).map(cell).join(','))]
     .map((line) => `${line}\r\n`)

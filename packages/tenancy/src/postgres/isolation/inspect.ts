@@ -63,7 +63,14 @@ export interface InspectionOptions extends CatalogOptions {
  * @param client connected as anybody; `role` names the role that serves requests if that is somebody else
  * @throws Error of PostgreSQL, as when the role does not exist
  * @example
- * for (const { object, why, remedy } of await inspectIsolation(sql, { role: 'app' })) console.log(object, why, remedy)
+ * const findings = await inspectIsolation(sql, { role: 'app' })
+ * findings[0]
+ * // → {
+ * //     object: 'public.orders',
+ * //     why: 'Row-level security is not enabled, so policies are not asked and every row is seen.',
+ * //     remedy: 'alter table public.orders enable row level security;',
+ * //     …
+ * //   }
  */
 export async function inspectIsolation(
   client: CatalogClient,
@@ -83,6 +90,8 @@ export interface UnprotectedTable {
  * and says of each how to mend it. Run it in CI and let it fail by name.
  *
  * @example
+ * import assert from 'node:assert/strict'
+ *
  * assert.deepEqual(await findUnprotectedTables(sql), [])
  */
 export async function findUnprotectedTables(

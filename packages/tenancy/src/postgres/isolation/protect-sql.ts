@@ -44,6 +44,8 @@ export interface ProtectOptions {
  * @throws Error for a type that is no name of a type
  * @example
  * const migration = protectSql({ tables: ['customers', 'orders'], role: 'app', addColumn: true })
+ * await owner.unsafe(migration)
+ * await findUnprotectedTables(sql) // → []
  */
 export function protectSql(options: ProtectOptions): string {
   return `${protectStatements(options).join('\n\n')}\n`

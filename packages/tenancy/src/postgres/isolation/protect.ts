@@ -10,7 +10,8 @@ import { type ProtectOptions, protectStatements } from './protect-sql.ts'
  * @returns what is still to be mended by hand in these tables, such as another policy that lets more through
  * @throws Error of PostgreSQL, as for rows that do not say whose they are; nothing has changed then
  * @example
- * await protect(sql, { tables: [{ name: 'orders', backfill: { tenant: 'acme' } }], role: 'app', addColumn: true })
+ * const tables = [{ name: 'orders', backfill: { tenant: 'acme' } }]
+ * await protect(owner, { tables, role: 'app', addColumn: true }) // → []
  */
 export async function protect(owner: CatalogClient, options: ProtectOptions): Promise<IsolationFinding[]> {
   const { schema = 'public', role } = options
