@@ -29,20 +29,23 @@ export async function compareScale(arena: Arena, windows: number): Promise<objec
   return reportRatio('many tokens, tenants and routes ÷ one of each', of(large), of(small), 1.2)
 }
 
+/** Of both only a long run tells: each request may leave a little behind, or cost a little more than the one before. */
 export async function watchMemory(arena: Arena): Promise<object> {
   const traffic: Traffic = { headers: [], script: { tokens: await mintAll(arena), routes } }
   const gateway = await arena.gateway('gateway', { routes })
   console.log(`${requestsInAll} requests, ${tokens} tokens in turn, the default tokenCacheBytes, load ${load()}`)
-  const seen: number[] = []
+  const seen: { rssMiB: number; microseconds: number }[] = []
   for (let requests = 0, next = tokens; requests < requestsInAll; ) {
-    requests += (await runWindow(gateway, traffic)).requests
+    const window = await runWindow(gateway, traffic)
+    requests += window.requests
     if (requests < next) continue
     next += tokens
-    const usage = await usageOf(gateway)
-    seen.push(round(usage.rss / 2 ** 20))
-    console.log(`after ${requests} requests: ${await memory(gateway)}`)
+    const { rss } = await usageOf(gateway)
+    seen.push({ rssMiB: round(rss / 2 ** 20), microseconds: round(window.microseconds) })
+    console.log(`after ${requests} requests: ${await memory(gateway)}, ${round(window.microseconds)} µs of CPU each`)
   }
-  return { rssMiB: seen, grown: round(seen.at(-1)! / seen[0]!) }
+  const grown = (of: 'rssMiB' | 'microseconds') => round(seen.at(-1)![of] / seen[0]![of])
+  return { seen, memoryGrown: grown('rssMiB'), costGrown: grown('microseconds') }
 }
 
 async function usageOf({ child }: Contestant): Promise<NodeJS.MemoryUsage> {
