@@ -100,6 +100,58 @@ test('N102 a sign-in under way belongs to the browser that began it', async () =
   assert.equal('code' in toldClient(await browser.submit(page, right)), true)
 })
 
+test('N55 each sign-in has a state of its own, bound to its browser: none, two, or another browser’s lead nowhere', async () => {
+  const { world, browser, open, right } = await settle()
+  const stranger = openBrowser(world.env)
+  const page = await open()
+  const own = fieldsOf(page)
+  const others = [fieldsOf(await open()), fieldsOf(await open({}, stranger)), fieldsOf(await open({}, stranger))]
+  const states = [own, ...others].map(({ state }) => state)
+  assert.equal(new Set(states).size, 4)
+  for (const state of states) assert.match(state, /^[A-Za-z0-9_-]{43}$/)
+
+  const headers = { origin: world.env.origin, 'content-type': 'application/x-www-form-urlencoded' }
+  const { state, _csrf } = own
+  const values = new URLSearchParams({ ...right, _csrf }).toString()
+  const expired = 'This sign-in has expired'
+  for (const [which, query, status, title] of [
+    [browser, '', 400, expired],
+    [browser, 'state=', 400, expired],
+    [browser, `state=${state}x`, 400, expired],
+    [browser, `state=${others[1]!.state}`, 400, expired],
+    [stranger, `state=${state}`, 400, expired],
+    [openBrowser(world.env), `state=${state}`, 400, expired],
+    // Of two values, proxies and servers do not take the same one.
+    [browser, `state=${state}&state=${state}`, 400, 'We can’t continue'],
+    [browser, `state=${state}&state=${others[1]!.state}`, 400, 'We can’t continue'],
+  ] as const) {
+    for (const page of ['login', 'organization', 'invitation']) {
+      isPage(await which.visit(`/u/${page}?${query}`), status, title)
+      isPage(await which.visit(`/u/${page}`, { body: `${values}&${query}`, headers }), status, title)
+    }
+    isPage(await which.visit(`/continue?${query}`), status, title)
+  }
+  assert.deepEqual([await count(world, 'sessions'), await count(world, 'codes')], [0, 0])
+  assert.equal(await count(world, 'login_failures'), 0)
+
+  const told = toldClient(await browser.submit(page, right))
+  assert.deepEqual(['code' in told, told.state], [true, 'the-state'])
+  assert.deepEqual([await count(world, 'sessions'), await count(world, 'codes')], [1, 1])
+})
+
+test('N55 the state that comes back is the one that came, byte for byte, and none where none came', async () => {
+  const { browser, open, right, world, acme } = await settle()
+  await browser.submit(await open(), right)
+  const silent = async (parameters: Record<string, string>) =>
+    toldClient(await browser.visit(world.authorize({ organization: acme, prompt: 'none', ...parameters }).path))
+  for (const state of ['a b+c&d=e%26#f', '"><script>', 'ключ', 'x'.repeat(500), ' ']) {
+    for (const more of [{}, { prompt: 'login none' }]) assert.equal((await silent({ state, ...more })).state, state)
+  }
+  const { path } = world.authorize({ organization: acme, prompt: 'none' })
+  const without = toldClient(await browser.visit(path.replace('state=the-state&', '')))
+  assert.deepEqual(['code' in without, 'state' in without], [true, false])
+})
+
 test('N102 a step that is not due leads to the one that is, and evaluates nothing', async () => {
   const { world, acme, right } = await settle()
   const browser = openBrowser(world.env)
