@@ -81,11 +81,7 @@ const doors = ({ env, spa, authorize }: World, service: { client_id: string; cli
       400,
       'invalid_request',
     ],
-    id_token_hint: [
-      (hint) => env.request(authorize({ id_token_hint: hint }).path),
-      302,
-      'invalid_request',
-    ],
+    id_token_hint: [(hint) => env.request(authorize({ id_token_hint: hint }).path), 302, 'invalid_request'],
     'id_token_hint, signing out': [(hint) => env.request(`/oidc/logout?id_token_hint=${hint}`), 400, undefined],
   }
   return places
