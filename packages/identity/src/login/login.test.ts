@@ -420,6 +420,32 @@ test('N88 a password is compared whole: no cut at 72 bytes, case counts, and 257
   assert.equal(await eve(full), 303)
 })
 
+test('N88 no NUL ends a password, no join of names makes another one, and what is too long is refused before a hash', async () => {
+  const { world, anna, browser, open, right } = await settle()
+  const page = await open()
+  const sent = (values: Record<string, string>) => browser.submit(page, { ...right, ...values })
+  for (const password of [`${PASSWORD}\0`, `${PASSWORD}\0x`, `\0${PASSWORD}`]) {
+    const answer = await sent({ password })
+    assert.deepEqual([answer.status, answer.headers.location], [400, undefined], JSON.stringify(password))
+  }
+  const parts = [anna.email.slice(0, -1), `${anna.email.slice(-1)}${PASSWORD}`] as const
+  isPage(await sent({ username: parts[0], password: parts[1] }), 400, 'Sign in to Stockroom')
+  isPage(await sent({ username: `${anna.email}${PASSWORD}`, password: '' }), 400, 'Sign in to Stockroom')
+  const made = await world.env.manage('POST', '/users', {
+    connection: world.connection.name,
+    email: 'nul@example.test',
+    password: `${PASSWORD}\0`,
+  })
+  assert.equal(made.status, 400, made.text)
+
+  const cpu = process.cpuUsage()
+  for (let n = 0; n < 20; n++) assert.equal((await sent({ password: 'x'.repeat(1_000_000) })).status, 413)
+  const { user, system } = process.cpuUsage(cpu)
+  assert.ok((user + system) / 20_000 < 20, `${(user + system) / 20_000} ms for each`)
+  assert.equal(await count(world, 'sessions'), 0)
+  assert.equal('code' in toldClient(await sent({})), true)
+})
+
 test('every password that may be set signs in: 256 characters beyond the basic plane as well', async () => {
   const { world, acme, open } = await settle()
   const [email, password] = ['cleo@example.test', '\u{1f511}'.repeat(256)]

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { startIdentity, type TestIdentity } from '../../testing.ts'
+import { slower } from '../../timing-fixture.ts'
 import { AUDIENCE, createWorld } from '../fixture.ts'
 import { ASSERTION_TYPE } from './client-assertion.ts'
 
@@ -19,29 +20,8 @@ const SAMPLES = 1000
  */
 const TOLD_APART = 0.1
 
-/**
- * How often the first of two is the slower one, out of a thousand each in turns: a half where nobody can tell them apart.
- * It is the statistic of Mann and Whitney, which neither outliers nor a busy machine shift, as both meet them alike.
- */
-async function slower(first: () => Promise<void>, second: () => Promise<void>): Promise<number> {
-  const took = async (ask: () => Promise<void>) => {
-    const from = performance.now()
-    await ask()
-    return performance.now() - from
-  }
-  const times: { time: number; isFirst: boolean }[] = []
-  for (let n = 0; n < SAMPLES; n++) {
-    // Whoever comes second finds what the other one left: they take turns at that, too.
-    for (const isFirst of n % 2 === 0 ? [true, false] : [false, true]) {
-      times.push({ time: await took(isFirst ? first : second), isFirst })
-    }
-  }
-  times.sort((a, b) => a.time - b.time)
-  const ranks = times.reduce((sum, { isFirst }, rank) => sum + (isFirst ? rank + 1 : 0), 0)
-  return (ranks - (SAMPLES * (SAMPLES + 1)) / 2) / SAMPLES ** 2
-}
-
-const alike = (what: string, share: number) => {
+const alike = async (what: string, first: () => Promise<void>, second: () => Promise<void>) => {
+  const share = await slower(SAMPLES, first, second)
   assert.ok(Math.abs(share - 0.5) < TOLD_APART, `${what}: slower in ${(share * 100).toFixed(1)} % of the comparisons`)
 }
 
@@ -61,11 +41,11 @@ test('N82 nobody learns from the time of a refusal whether a client exists, or h
   const right = asking(200, client_id, client_secret)
   for (let n = 0; n < 100; n++) await right()
 
-  alike('a secret that is nearly right', await slower(asking(401, client_id, lastChanged(client_secret)), refusal))
-  alike('a client that does not exist', await slower(asking(401, lastChanged(client_id), wrong), refusal))
-  alike('a client without a secret', await slower(asking(401, world.spa, wrong), refusal))
+  await alike('a secret that is nearly right', asking(401, client_id, lastChanged(client_secret)), refusal)
+  await alike('a client that does not exist', asking(401, lastChanged(client_id), wrong), refusal)
+  await alike('a client without a secret', asking(401, world.spa, wrong), refusal)
   // The same comparison sees a signature more.
-  assert.ok(Math.abs((await slower(right, refusal)) - 0.5) > TOLD_APART)
+  assert.ok(Math.abs((await slower(SAMPLES, right, refusal)) - 0.5) > TOLD_APART)
 })
 
 test('N82 nor does the time of refusing an assertion tell whether its client exists or has a key', async () => {
@@ -86,7 +66,7 @@ test('N82 nor does the time of refusing an assertion tell whether its client exi
   }
   const refusal = asking(client_id)
   for (let n = 0; n < 100; n++) await refusal()
-  alike('a client that does not exist', await slower(asking(lastChanged(client_id)), refusal))
-  alike('a client without a key', await slower(asking(world.spa), refusal))
-  alike('another algorithm', await slower(asking(client_id, { alg: 'PS256' }), refusal))
+  await alike('a client that does not exist', asking(lastChanged(client_id)), refusal)
+  await alike('a client without a key', asking(world.spa), refusal)
+  await alike('another algorithm', asking(client_id, { alg: 'PS256' }), refusal)
 })
