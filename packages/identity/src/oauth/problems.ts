@@ -88,7 +88,7 @@ export const problems = defineProblems({
   token_too_large: {
     status: 400,
     title:
-      "The access token for '{audience}' would take {bytes} bytes, and gateways pass on no more than {limit}. Give fewer permissions there, let Actions add less, or choose a token_dialect without permissions for the API.",
+      "The access token for '{audience}' would take {bytes} bytes, and gateways pass on no more than {limit}. Give fewer permissions there, or choose a token_dialect without permissions for the API.",
   },
   // What customers' code says is wrong on its side.
   failed_by_action: { status: 500, title: '{reason}' },

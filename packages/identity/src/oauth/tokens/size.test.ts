@@ -36,7 +36,7 @@ async function settle(token_dialect: string) {
 const tooLarge = (answer: { status: number; json: Record<string, string> }) => {
   assert.deepEqual([answer.status, answer.json.error], [400, 'invalid_request'], answer.json.error_description)
   const words =
-    /^The access token for 'https:\/\/wide\.example\.test' would take (\d+) bytes, and gateways pass on no more than 9216\. Give fewer permissions there, let Actions add less, or choose a token_dialect without permissions for the API\.$/
+    /^The access token for 'https:\/\/wide\.example\.test' would take (\d+) bytes, and gateways pass on no more than 9216\. Give fewer permissions there, or choose a token_dialect without permissions for the API\.$/
   const bytes = words.exec(answer.json.error_description!)?.[1]
   assert.ok(Number(bytes) > LARGEST, answer.json.error_description)
 }
