@@ -33,10 +33,7 @@ export async function openEnvironment(
   return {
     id: environment.id,
     async managementToken() {
-      const uncached = {
-        forget: () => {},
-        remember: <T>(_id: string, _key: readonly string[], load: () => Promise<T>) => load(),
-      }
+      const uncached = { remember: <T>(_id: string, _key: readonly string[], load: () => Promise<T>) => load() }
       const keyring = await createKeyrings({ ...deps, cache: uncached })(environment.id)
       const now = epochSeconds(deps.clock.now())
       const claims = { iss: `${origins[0]}/`, sub: 'quickstart@clients', aud: managementAudience(origins[0]!) }

@@ -34,10 +34,7 @@ after(async () => {
 test('a second start changes nothing and finds what was changed meanwhile, and one with another port of the app moves the client there', async () => {
   const origin = `https://${newId.uuid()}.example.test`
   const { id } = await seedEnvironment({ database, secrets, clock }, { name: 'Stockroom', origins: [origin] })
-  const uncached = {
-    forget: () => {},
-    remember: <T>(_id: string, _key: readonly string[], load: () => Promise<T>) => load(),
-  }
+  const uncached = { remember: <T>(_id: string, _key: readonly string[], load: () => Promise<T>) => load() }
   const now = epochSeconds(clock.now())
   const token = await signJwt((await createKeyrings({ database, secrets, cache: uncached })(id)).current, {
     iss: `${origin}/`,

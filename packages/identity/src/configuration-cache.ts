@@ -13,6 +13,8 @@ import { LRUCache } from 'lru-cache'
 export interface ConfigurationCache {
   /** The loaded value, or undefined when there is none (which is not remembered). */
   remember<T>(environmentId: string, key: readonly string[], load: () => Promise<T | undefined>): Promise<T | undefined>
+  /** Whether `remember` would answer without loading. */
+  has(environmentId: string, key: readonly string[]): boolean
   /** Called after a write of this process, so that its caller reads what it wrote. */
   forget(environmentId: string): void
 }
@@ -23,6 +25,7 @@ export function createConfigurationCache(database: Pick<Database, 'onChange'>): 
   database.onChange((environmentId) => (environmentId === undefined ? environments.clear() : forget(environmentId)))
   return {
     forget,
+    has: (environmentId, key) => environments.get(environmentId)?.has(JSON.stringify(key)) ?? false,
     async remember<T>(environmentId: string, key: readonly string[], load: () => Promise<T | undefined>) {
       let entries = environments.get(environmentId)
       if (!entries) {

@@ -209,13 +209,13 @@ describe('the JWT authorizer', () => {
     }
   })
 
-  it('accepts an audience in a list, and client_id only in place of an absent aud', async () => {
+  it('N207 accepts an audience in a list, and client_id only in place of an absent aud', async () => {
     const list = bench.issuer.mint({ scope: 'read:todos', aud: ['https://x.example.test', audience] })
     const client = bench.issuer.mint({ scope: 'read:todos', aud: undefined, client_id: audience })
     assert.deepEqual([(await read(list)).status, (await read(client)).status], [200, 200])
   })
 
-  it('asks for any one of the scopes as a whole word, and lets scp beat scope', async () => {
+  it('N207 asks for any one of the scopes as a whole word, and lets scp beat scope', async () => {
     const rows: [Record<string, unknown>, number][] = [
       [{ scope: 'openid read:todos' }, 200],
       [{ scope: 'x admin:todos' }, 200],
@@ -258,6 +258,40 @@ describe('the JWT authorizer', () => {
     const answer = await bench.send({ path: '/todos', headers: twice })
     assertInvalid(answer, 'token is malformed', 'the token was sent twice')
     assertInvalid(await read(`Bearer ${token}`), 'token is malformed')
+  })
+
+  it('N207 takes the token from where the definition says: none beside it, in its place or in one field with it', async () => {
+    const { mint } = bench.issuer
+    const good = mint({ scope: 'read:todos' })
+    const bad = mint({ scope: 'read:todos', exp: 1 })
+    const missing = (answer: Received) => assertRefused(answer, 'Bearer', 'missing: token not provided')
+    for (const name of ['access_token', 'authorization', 'Authorization', 'token']) {
+      const path = `/todos?${name}=${good}`
+      missing(await bench.send({ path }))
+      missing(await bench.send({ path, headers: { [`x-${name}`]: good, cookie: `${name}=${good}` } }))
+      assertInvalid(await bench.send({ path, token: bad }), 'the token has expired')
+      assert.equal((await bench.send({ path: `/todos?${name}=${bad}`, token: good })).status, 200)
+      bench.upstream.seen.length = 0
+    }
+    const malformed = [
+      `Bearer ${good}, Bearer ${good}`,
+      `Bearer ${bad},${good}`,
+      `Bearer ${good} ${good}`,
+      `Basic ${good}`,
+    ]
+    for (const authorization of [...malformed, `DPoP ${good}`, `Bearer\t${good}`]) {
+      const answer = await bench.send({ path: '/todos', headers: { authorization } })
+      assert.deepEqual([answer.status, answer.body], [401, unauthorized], authorization.slice(0, 12))
+    }
+    assert.equal(bench.upstream.seen.length, 0)
+  })
+
+  it('N207 takes no ID token: it is meant for a client, whatever scopes it says', async () => {
+    const { mint } = bench.issuer
+    const claims = { aud: 'spa-client', azp: 'spa-client', nonce: 'n', scope: 'read:todos', email: 'anna@example.test' }
+    assertInvalid(await read(mint(claims)), 'the token does not have a valid audience')
+    assertInvalid(await read(mint({ ...claims, client_id: audience })), 'the token does not have a valid audience')
+    assert.equal((await read(mint({ ...claims, aud: audience }))).status, 200)
   })
 
   it('N34 fails closed on every token that cannot be read in one way', async () => {

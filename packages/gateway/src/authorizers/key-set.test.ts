@@ -117,7 +117,7 @@ describe('the keys of an issuer', () => {
     assert.ok(jwksFetches() <= 1 + 5, `${jwksFetches()} fetches`)
   })
 
-  it('that cannot be fetched refuse with the stage that failed', async () => {
+  it('N208 that cannot be fetched refuse with the stage that failed', async () => {
     bench.issuer.answers.discovery = (response) => response.writeHead(500).end()
     assert.deepEqual(await get(bench.issuer.mint()), {
       status: 401,
@@ -144,7 +144,7 @@ describe('the keys of an issuer', () => {
     assert.equal((await get(bench.issuer.mint())).status, 200)
   })
 
-  it('are never taken from a discovery document that names another issuer', async () => {
+  it('N208 are never taken from a discovery document that names another issuer', async () => {
     bench.issuer.answers.discovery = (response) =>
       response.end(
         JSON.stringify({ issuer: 'https://evil.example.test/', jwks_uri: `${bench.issuer.issuer}jwks.json` }),
@@ -153,7 +153,7 @@ describe('the keys of an issuer', () => {
     assert.equal(jwksFetches(), 0)
   })
 
-  it('serve on while the issuer is gone, up to two hours and not longer', async () => {
+  it('N208 serve on while the issuer is gone, up to two hours and not longer', async () => {
     assert.equal((await get(bench.issuer.mint())).status, 200)
     bench.issuer.answers.jwks = (response) => response.destroy()
     bench.clock.advance(1.9 * hour)

@@ -207,7 +207,12 @@ describe('a Lambda proxy integration', () => {
     for (const [handler, told] of [
       [() => Promise.reject(new Error('secret of the function')), /secret of the function/],
       [() => ({ statusCode: 'fine' }), /"statusCode" must be a whole number/],
-      [() => ({ statusCode: 99 }), /"statusCode" must be a whole number/],
+      ...[99, 600, 1000, 200.5, '2e2', ' 200', '0200', '200 ', true, [200], null].map(
+        (statusCode) => [() => ({ statusCode }), /"statusCode" must be a whole number/] as const,
+      ),
+      [() => ({ statusCode: 200, headers: { 'x-a': ['b'] } }), /x-a/],
+      [() => ({ statusCode: 200, headers: { '': 'b' } }), /header/],
+      [() => ({ statusCode: 200, cookies: 'a=b' }), /cookies/],
       [() => ({ statusCode: 200, headers: { 'x-a': 'b\r\nset-cookie: c=d' } }), /x-a/],
       [() => ({ statusCode: 200, headers: { 'x-a\r\nset-cookie': 'c=d' } }), /header/],
       [() => ({ statusCode: 200, cookies: ['a=b\r\nlocation: https://evil.test'] }), /cookie/],
@@ -227,6 +232,16 @@ describe('a Lambda proxy integration', () => {
     const cors = await send({ path: '/two/x', headers: { origin: allowedOrigin, host: 'cors.test' } })
     assert.equal(cors.status, 500)
     assert.equal(cors.headers['access-control-allow-origin'], allowedOrigin)
+  })
+
+  it('N216 sends each of many cookies as a field of its own, and adds none to the next answer', async () => {
+    const cookies = Array.from({ length: 300 }, (_, n) => `c${n}=a, b; Path=/${n}`)
+    shop(() => ({ statusCode: 200, cookies, body: 'x' }))
+    const many = await send({ path: '/two/x' })
+    assert.equal(many.status, 200)
+    assert.deepEqual(many.headers['set-cookie'], cookies)
+    shop(() => ({ statusCode: 200, body: 'x' }))
+    assert.equal((await send({ path: '/two/x' })).headers['set-cookie'], undefined)
   })
 
   it('answers 503 without a content type when the function takes longer than the integration allows', async () => {

@@ -176,6 +176,28 @@ describe('request mappings', () => {
     await refused({ path: `/orders/7/a?n=%C4%8A${'x'.repeat(3_000)}%0a` })
   })
 
+  it('N210 write lists as AWS does, which loses where a member ends, and decide nothing by what was lost', async () => {
+    await map({ 'overwrite:header.x-roles': '$context.authorizer.claims.roles' })
+    const written: unknown[] = []
+    for (const roles of [
+      ['reader', 'admin'],
+      ['reader admin'],
+      ['reader', 'admin', ''],
+      ['reader] [admin'],
+      ['a,b', '"c"'],
+    ]) {
+      written.push((await seen({ claims: { roles } })).headers['x-roles'])
+    }
+    assert.deepEqual(written, ['[reader admin]', '[reader admin]', '[reader admin ]', '[reader] [admin]', '[a,b "c"]'])
+    await refused({ claims: { roles: ['reader', 'a\r\nx-admin: 1'] } })
+    // A scope counts as the member that it is in the token, not as a word of that text.
+    await bench.serve(document.replace('tenants: [] }', 'tenants: [admin] }'), {})
+    for (const scp of [['reader admin'], ['reader] [admin'], ['admin,reader'], 'reader,admin']) {
+      await refused({ claims: { scp } }, 403)
+    }
+    await seen({ claims: { scp: ['reader', 'admin'] } })
+  })
+
   it('map a non-ASCII header of the client to the same bytes', async () => {
     await map({ 'overwrite:header.x-b': '$request.header.x-a' })
     const name = Buffer.from('Jörg 日本').toString('latin1')

@@ -344,6 +344,36 @@ test('N85 a change without the token of this session, or from another site, does
   assert.match((await change(world, browser, page, 'methods/remove', { id: method })).text, /It’s removed/)
 })
 
+test('N99 nobody changes their own address: the page has no way to do it, and no token of a person does it', async () => {
+  const { world, env, acme, anna } = await settle()
+  const { browser, page } = await enter(world, anna)
+  assert.doesNotMatch(page.text, /name="email"/)
+  for (const [path, form] of [
+    ['email', { email: 'eve@example.test' }],
+    ['profile', { email: 'eve@example.test' }],
+  ] as const) {
+    assert.equal((await change(world, browser, page, path, form)).status, 404, path)
+  }
+  // A form that exists is not moved to change more than it says.
+  const renamed = await change(world, browser, page, 'methods/rename', {
+    id: 'x',
+    name: 'x',
+    email: 'eve@example.test',
+  })
+  assert.equal(renamed.status, 400)
+  const scope = 'openid update:users update:current_user_metadata update:users_app_metadata'
+  const settings = { organization_usage: 'allow' }
+  assert.equal((await env.manage('PATCH', `/clients/${world.spa}`, settings)).status, 200)
+  const { access_token } = await world.tokens(anna, { audience: `${env.origin}/api/v2/`, scope, organization: acme })
+  const user = `/api/v2/users/${encodeURIComponent(anna.user_id)}`
+  const headers = { authorization: `Bearer ${access_token}` }
+  const asked = await env.request(user, { method: 'PATCH', body: { email: 'eve@example.test' }, headers })
+  assert.equal(asked.status, 403)
+  const [row] = await identity.database.inEnvironment(env.id, (tx) => tx`select email, email_verified from users`)
+  assert.deepEqual(row, { email: 'anna@example.test', email_verified: false })
+  assert.deepEqual((await env.request('/dev/mail.json')).json, [])
+})
+
 test('an invitation is shown to whoever has proven its address, and leads to the ordinary way of accepting it', async () => {
   const { world, env, anna } = await settle()
   const globex = await world.organization('globex')

@@ -38,7 +38,7 @@ export interface Keyring {
 export type Keyrings = (environmentId: string) => Promise<Keyring>
 
 export const createKeyrings =
-  (deps: { database: Database; cache: ConfigurationCache; secrets: Secrets }): Keyrings =>
+  (deps: { database: Database; cache: Pick<ConfigurationCache, 'remember'>; secrets: Secrets }): Keyrings =>
   async (environmentId) => {
     const keyring = await deps.cache.remember(environmentId, ['keyring'], async () =>
       assemble(

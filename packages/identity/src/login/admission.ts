@@ -8,7 +8,6 @@ import type { LogEntry, TenantLog } from '../logs/tenant-log.ts'
 import type { Client, Configuration, Connection } from '../oauth/configuration.ts'
 import { requireConnection } from '../oauth/connection.ts'
 import { subject as readSubject, type Subject } from '../oauth/grant-store.ts'
-import { problems } from '../oauth/problems.ts'
 import { refuseSubject } from '../oauth/token/grants/subject.ts'
 import * as members from '../resources/organizations/members/store.ts'
 
@@ -36,10 +35,6 @@ export async function admit(
   arrival: Arrival,
 ): Promise<{ connection: Connection; subject: Subject }> {
   const { environment, client, userId, connectionId, organizationId, resourceServerIdentifier, about } = arrival
-  if (organizationId === undefined && client.organization_usage === 'require') {
-    const reason = 'client requires organization membership, but user does not belong to any organization'
-    throw problems.access_denied({ facts: { reason } })
-  }
   const connection = await requireConnection(deps.configuration, environment.id, {
     client_id: client.client_id,
     organization_id: organizationId ?? null,

@@ -100,6 +100,58 @@ test('N102 a sign-in under way belongs to the browser that began it', async () =
   assert.equal('code' in toldClient(await browser.submit(page, right)), true)
 })
 
+test('N55 each sign-in has a state of its own, bound to its browser: none, two, or another browser’s lead nowhere', async () => {
+  const { world, browser, open, right } = await settle()
+  const stranger = openBrowser(world.env)
+  const page = await open()
+  const own = fieldsOf(page)
+  const others = [fieldsOf(await open()), fieldsOf(await open({}, stranger)), fieldsOf(await open({}, stranger))]
+  const states = [own, ...others].map(({ state }) => state)
+  assert.equal(new Set(states).size, 4)
+  for (const state of states) assert.match(state, /^[A-Za-z0-9_-]{43}$/)
+
+  const headers = { origin: world.env.origin, 'content-type': 'application/x-www-form-urlencoded' }
+  const { state, _csrf } = own
+  const values = new URLSearchParams({ ...right, _csrf }).toString()
+  const expired = 'This sign-in has expired'
+  for (const [which, query, status, title] of [
+    [browser, '', 400, expired],
+    [browser, 'state=', 400, expired],
+    [browser, `state=${state}x`, 400, expired],
+    [browser, `state=${others[1]!.state}`, 400, expired],
+    [stranger, `state=${state}`, 400, expired],
+    [openBrowser(world.env), `state=${state}`, 400, expired],
+    // Of two values, proxies and servers do not take the same one.
+    [browser, `state=${state}&state=${state}`, 400, 'We can’t continue'],
+    [browser, `state=${state}&state=${others[1]!.state}`, 400, 'We can’t continue'],
+  ] as const) {
+    for (const page of ['login', 'organization', 'invitation']) {
+      isPage(await which.visit(`/u/${page}?${query}`), status, title)
+      isPage(await which.visit(`/u/${page}`, { body: `${values}&${query}`, headers }), status, title)
+    }
+    isPage(await which.visit(`/continue?${query}`), status, title)
+  }
+  assert.deepEqual([await count(world, 'sessions'), await count(world, 'codes')], [0, 0])
+  assert.equal(await count(world, 'login_failures'), 0)
+
+  const told = toldClient(await browser.submit(page, right))
+  assert.deepEqual(['code' in told, told.state], [true, 'the-state'])
+  assert.deepEqual([await count(world, 'sessions'), await count(world, 'codes')], [1, 1])
+})
+
+test('N55 the state that comes back is the one that came, byte for byte, and none where none came', async () => {
+  const { browser, open, right, world, acme } = await settle()
+  await browser.submit(await open(), right)
+  const silent = async (parameters: Record<string, string>) =>
+    toldClient(await browser.visit(world.authorize({ organization: acme, prompt: 'none', ...parameters }).path))
+  for (const state of ['a b+c&d=e%26#f', '"><script>', 'ключ', 'x'.repeat(500), ' ']) {
+    for (const prompt of ['none', 'login none']) assert.equal((await silent({ state, prompt })).state, state)
+  }
+  const { path } = world.authorize({ organization: acme, prompt: 'none' })
+  const without = toldClient(await browser.visit(path.replace('state=the-state&', '')))
+  assert.deepEqual(['code' in without, 'state' in without], [true, false])
+})
+
 test('N102 a step that is not due leads to the one that is, and evaluates nothing', async () => {
   const { world, acme, right } = await settle()
   const browser = openBrowser(world.env)
@@ -366,6 +418,32 @@ test('N88 a password is compared whole: no cut at 72 bytes, case counts, and 257
   assert.equal(await eve(`${full}x`), 400)
   assert.equal(await eve('x'.repeat(10_000)), 400)
   assert.equal(await eve(full), 303)
+})
+
+test('N88 no NUL ends a password, no join of names makes another one, and what is too long is refused before a hash', async () => {
+  const { world, anna, browser, open, right } = await settle()
+  const page = await open()
+  const sent = (values: Record<string, string>) => browser.submit(page, { ...right, ...values })
+  for (const password of [`${PASSWORD}\0`, `${PASSWORD}\0x`, `\0${PASSWORD}`]) {
+    const answer = await sent({ password })
+    assert.deepEqual([answer.status, answer.headers.location], [400, undefined], JSON.stringify(password))
+  }
+  const parts = [anna.email.slice(0, -1), `${anna.email.slice(-1)}${PASSWORD}`] as const
+  isPage(await sent({ username: parts[0], password: parts[1] }), 400, 'Sign in to Stockroom')
+  isPage(await sent({ username: `${anna.email}${PASSWORD}`, password: '' }), 400, 'Sign in to Stockroom')
+  const made = await world.env.manage('POST', '/users', {
+    connection: world.connection.name,
+    email: 'nul@example.test',
+    password: `${PASSWORD}\0`,
+  })
+  assert.equal(made.status, 400, made.text)
+
+  const cpu = process.cpuUsage()
+  for (let n = 0; n < 20; n++) assert.equal((await sent({ password: 'x'.repeat(1_000_000) })).status, 413)
+  const { user, system } = process.cpuUsage(cpu)
+  assert.ok((user + system) / 20_000 < 20, `${(user + system) / 20_000} ms for each`)
+  assert.equal(await count(world, 'sessions'), 0)
+  assert.equal('code' in toldClient(await sent({})), true)
 })
 
 test('every password that may be set signs in: 256 characters beyond the basic plane as well', async () => {

@@ -320,3 +320,59 @@ test('N109 an address with accounts at two organizations opens each with its own
     assert.deepEqual([claims.sub, claims.org_id], [own!.sub, own!.id])
   }
 })
+
+test('N122 whoever joins by signing in joins there alone and without roles, whatever their address or their profile says', async () => {
+  const WORDS = 'Three random words, 1 of them long'
+  const world = await createWorld(identity, { organization_discovery_methods: ['email', 'organization_name'] })
+  const { env } = world
+  const place = async (name: string) => {
+    const connection = await world.make('/connections', { name, strategy: 'auth0', enabled_clients: [world.spa] })
+    const enabled_connections = [{ connection_id: connection.id, assign_membership_on_login: true }]
+    const organization = await world.make('/organizations', { name, enabled_connections })
+    const domain = { domain: `${name}.example`, status: 'verified' }
+    await world.make(`/organizations/${organization.id}/discovery-domains`, domain)
+    return organization.id as string
+  }
+  const [acme, globex] = [await place('acme'), await place('globex')]
+  // As a provider of identities could assert it of its own people: an address of somebody else, and groups by our roles' names.
+  const claimed = { groups: ['Administrator'], roles: ['Administrator', world.admin], org_id: globex }
+  const profile = { email_verified: true, app_metadata: claimed, user_metadata: claimed }
+  const eve = await world.make('/users', {
+    connection: 'acme',
+    email: 'eve@globex.example',
+    password: WORDS,
+    ...profile,
+  })
+  const members = async (id: string) => (await env.manage('GET', `/organizations/${id}/members`)).json
+  const own = `/users/${encodeURIComponent(eve.user_id)}`
+
+  const browser = openBrowser(env)
+  const { path, verifier } = world.authorize({ organization: acme })
+  const login = await browser.follow(await browser.visit(path))
+  const told = toldClient(await browser.submit(login, { username: eve.email, password: WORDS }))
+  const { json: tokens } = await world.exchange(told.code!, verifier)
+  const { sub, org_id, scope, permissions } = payloadOf(tokens.access_token)
+  assert.deepEqual([sub, org_id, permissions], [eve.user_id, acme, []])
+  assert.equal(scope, 'openid profile email offline_access')
+  assert.deepEqual(
+    (await members(acme)).map(({ user_id }: { user_id: string }) => user_id),
+    [eve.user_id],
+  )
+  for (const roles of [`/organizations/${acme}/members/${encodeURIComponent(eve.user_id)}/roles`, `${own}/roles`]) {
+    assert.deepEqual((await env.manage('GET', roles)).json, [])
+  }
+
+  // Into the organization whose domain the address has, neither the session leads, nor the address, nor the password.
+  const silent = toldClient(await browser.visit(world.authorize({ organization: globex, prompt: 'none' }).path))
+  assert.deepEqual([silent.error, silent.code], ['access_denied', undefined])
+  const prompt = await browser.follow(await browser.visit(world.authorize().path))
+  const theirs = await browser.follow(await browser.submit(prompt, { organizationName: eve.email }))
+  assert.match(theirs.text, /signing in at globex/)
+  assert.equal((await browser.submit(theirs, { username: eve.email, password: WORDS })).status, 400)
+  assert.equal((await world.refresh(tokens.refresh_token, { organization: globex })).status, 403)
+  assert.deepEqual(await members(globex), [])
+  assert.deepEqual(
+    (await env.manage('GET', `${own}/organizations`)).json.map(({ id }: { id: string }) => id),
+    [acme],
+  )
+})

@@ -234,3 +234,45 @@ test('the page has the look of the application and leads back to its sign-in, in
     `https://app.example.test/login?organization=${acme}&organization_name=acme`,
   )
 })
+
+test('N99 an address that an administrator changes has proven nothing: links to the old one are dead, of two changes one stands', async () => {
+  const world = await createWorld(identity)
+  const anna = await world.person('anna@example.test')
+  const other = await world.person('taken@example.test')
+  const change = (email: string, more: object = {}) =>
+    world.env.manage('PATCH', `/users/${encodeURIComponent(anna.user_id)}`, { email, ...more })
+  const proven = await verification(world, anna)
+  const browser = openBrowser(world.env)
+  await browser.submit(await browser.visit(proven), {})
+  assert.equal((await userOf(world, anna)).email_verified, true)
+
+  const taken = await change(other.email.toUpperCase())
+  assert.deepEqual([taken.status, taken.json.errorCode], [409, 'user_exists'])
+  const { email, email_verified } = await userOf(world, anna)
+  assert.deepEqual([email, email_verified], [anna.email, true])
+
+  const stale = [await verification(world, anna), await passwordChange(world, anna, { mark_email_as_verified: true })]
+  const both = ['one@example.test', 'two@example.test']
+  const answers = await Promise.all(both.map((email) => change(email, { verify_email: true })))
+  assert.deepEqual(
+    answers.map(({ status, json }) => [status, json.email_verified]),
+    [
+      [200, false],
+      [200, false],
+    ],
+  )
+  const moved = await userOf(world, anna)
+  assert.ok(both.includes(moved.email))
+  assert.equal(moved.email_verified, false)
+  for (const path of stale) assert.equal((await visit(world, path)).status, 400, path)
+
+  const mails = (await world.env.request('/dev/mail.json')).json as { to: string; text: string }[]
+  const links = new Map(mails.map(({ to, text }) => [to, pathOf(/http\S+#/.exec(text)![0])]))
+  assert.deepEqual([...links.keys()].sort(), both)
+  const lost = both.find((email) => email !== moved.email)!
+  assert.equal((await visit(world, links.get(lost)!)).status, 400)
+  const done = await browser.submit(await browser.visit(links.get(moved.email)!), {})
+  assert.equal(done.status, 200)
+  assert.deepEqual([(await userOf(world, anna)).email, (await userOf(world, anna)).email_verified], [moved.email, true])
+  assert.equal((await userOf(world, other)).email_verified, false)
+})

@@ -30,6 +30,10 @@ export type { ClientGrant, Connection, OrganizationConfiguration, ResourceServer
 
 export interface Configuration {
   client(environmentId: string, clientId: string): Promise<Client | undefined>
+  /** Whether `client` answers from memory. Only of clients that exist: others are looked for each time. */
+  isAtHand(environmentId: string, clientId: string): boolean
+  /** Looks in vain, as for a client that there is not. */
+  lookForNobody(environmentId: string): Promise<void>
   /** Any alias of the Management API finds it. */
   resourceServer(environment: RequestEnvironment, audience: string): Promise<store.ResourceServer | undefined>
   /** The same, as far as it is open to a client: one that registered itself needs a grant for people. */
@@ -99,6 +103,10 @@ export function createConfiguration(deps: {
           secret: sealed ? openSecret(secrets, environmentId, clientId, sealed) : undefined,
         }
       }),
+    isAtHand: (environmentId, clientId) => cache.has(environmentId, ['client', clientId]),
+    lookForNobody: async (environmentId) => {
+      await database.once(environmentId, (tx) => store.client(tx, ''))
+    },
     resourceServer,
     apiFor: async (environment, client, audience) => {
       const api = await resourceServer(environment, audience)

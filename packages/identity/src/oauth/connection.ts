@@ -3,8 +3,8 @@ import type { Grant } from './grant-store.ts'
 import { problems } from './problems.ts'
 
 /**
- * The connection a person came through, if it may still sign people in for this client and organization, and if the
- * organization lets its members use the client. Asked at every mint: what an administrator turned off must not live on in
+ * The connection a person came through, if it may still sign people in for this client and organization, and if client and
+ * organization still go together: the one takes organizations, the other lets its members use the client. Asked at every mint: what an administrator turned off must not live on in
  * refresh tokens.
  *
  * @throws Problem `access_denied`
@@ -14,7 +14,12 @@ export async function requireConnection(
   environmentId: string,
   { client_id, organization_id, connection_id }: Pick<Grant, 'client_id' | 'organization_id' | 'connection_id'>,
 ): Promise<Connection> {
+  const usage = (await configuration.client(environmentId, client_id))?.organization_usage
+  if (organization_id === null && usage === 'require') throw problems.organization_required()
   if (organization_id !== null) {
+    if (usage === 'deny') {
+      throw problems.access_denied({ facts: { reason: `client ${client_id} does not take organizations` } })
+    }
     const organization = await configuration.organization(environmentId, organization_id)
     if (organization?.member_clients && !organization.member_clients.includes(client_id)) {
       const reason = `client ${client_id} is not allowed for members of the ${organization_id} organization`

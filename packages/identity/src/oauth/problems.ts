@@ -13,6 +13,10 @@ export const problems = defineProblems({
   unsupported_grant_type: { status: 400, title: 'Unsupported grant type: {type}' },
   unauthorized_client: { status: 403, title: "Grant type '{type}' not allowed for the client." },
   access_denied: { status: 403, title: '{reason}' },
+  organization_required: {
+    status: 403,
+    title: 'client requires organization membership, but user does not belong to any organization',
+  },
   organization_suspended: { status: 403, title: 'organization {organization} is suspended' },
   suspended_grant: { status: 403, title: 'organization {organization} is suspended' },
   login_required: { status: 400, title: 'Login required' },
@@ -81,6 +85,11 @@ export const problems = defineProblems({
     title: 'This password is known from a leak of another service. The person has to choose a new one.',
   },
   server_error: { status: 500, title: 'Something failed on our side.' },
+  token_too_large: {
+    status: 400,
+    title:
+      "The access token for '{audience}' would take {bytes} bytes, and gateways pass on no more than {limit}. Give fewer permissions there, or choose a token_dialect without permissions for the API.",
+  },
   // What customers' code says is wrong on its side.
   failed_by_action: { status: 500, title: '{reason}' },
   invalid_client_metadata: { status: 400, title: '{reason}' },
@@ -104,6 +113,7 @@ const WIRE: Record<string, string> = {
   wrong_cross_origin_password: 'access_denied',
   no_default_directory: 'server_error',
   invalid_realm: 'unauthorized_client',
+  organization_required: 'access_denied',
   organization_suspended: 'access_denied',
   suspended_grant: 'invalid_grant',
   invalid_subject_token: 'invalid_grant',
@@ -130,6 +140,7 @@ const WIRE: Record<string, string> = {
   invalid_refresh_token: 'invalid_grant',
   invalid_passkey: 'invalid_grant',
   unsigned_request: 'invalid_request',
+  token_too_large: 'invalid_request',
   invalid_body: 'invalid_request',
   invalid_query_string: 'invalid_request',
   payload_too_large: 'invalid_request',

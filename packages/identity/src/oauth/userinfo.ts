@@ -84,6 +84,8 @@ async function readToken(
       currentDate: expected.now,
       keyManagementAlgorithms: ['dir'],
       contentEncryptionAlgorithms: ['A256GCM'],
+      // None of ours is compressed: what a few bytes would unpack to is nobody's to choose (CVE-2024-28176).
+      maxDecompressedLength: 0,
     })
     requireBinding(payload, key)
     return payload

@@ -119,6 +119,44 @@ function promises(subject: Subject, target: () => Omit<Target, 'max'>): void {
       })
     }))
 
+  test('N223 a setting that names nobody opens nothing: empty, blank, unknown, a pattern, another spelling of an id', () =>
+    opening(1, async (opened) => {
+      const nobody = [
+        '',
+        ' ',
+        '\t',
+        'null',
+        'unknown',
+        '%',
+        '_',
+        '*',
+        `${A} `,
+        ` ${A}`,
+        A.toUpperCase(),
+        A.slice(0, -1),
+        `${A},${B}`,
+      ]
+      for (const value of nobody) {
+        for (const table of ['items', 'wide']) {
+          const scoped = (statement: string) =>
+            opened.bare(async (words) => {
+              await words.run(`select set_config('app.tenant_id', '${value}', true)`)
+              return Array.from((await words.run(statement)) as object[])
+            })
+          const about = `${table} as ${JSON.stringify(value)}`
+          assert.deepEqual(await scoped(`select name from ${table}`), [], about)
+          assert.deepEqual(await scoped(`delete from ${table} returning name`), [], about)
+          const row = `'${A}', '${table === 'items' ? 'stray' : '7'}', 'planted'`
+          await assert.rejects(
+            scoped(`insert into ${table} (tenant_id, id, name) values (${row})`),
+            because(REFUSED),
+            about,
+          )
+        }
+      }
+      for (const tenantId of [A, B]) assert.deepEqual(await read(opened, tenantId), ownNames(tenantId))
+    }))
+
   test('N224 RESET ROLE, SET ROLE and RESET SESSION AUTHORIZATION inside the transaction gain nothing', () =>
     opening(1, async (opened) => {
       for (const statement of ['reset role', 'set local role none', 'reset session authorization']) {

@@ -108,11 +108,17 @@ const pg = (name: string, more: { pipeline?: true }): Subject => ({
       outside: words(pool),
       async bare(work) {
         const client = await pool.connect()
-        await client.query('begin')
-        const value = await work(words(client))
-        await client.query('commit')
-        client.release()
-        return value
+        try {
+          await client.query('begin')
+          const value = await work(words(client))
+          await client.query('commit')
+          return value
+        } catch (error) {
+          await client.query('rollback')
+          throw error
+        } finally {
+          client.release()
+        }
       },
       end: () => pool.end(),
     }

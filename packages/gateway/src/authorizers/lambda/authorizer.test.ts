@@ -314,6 +314,59 @@ describe('a Lambda authorizer', () => {
     assert.equal((await get()).status, 200, 'one statement without a list')
   })
 
+  it('N34 is never passed by a request that cannot be read: broken cookies, headers, tokens, encodings, too much of them', async () => {
+    const identitySource = ['$request.header.authorization', '$request.querystring.tag']
+    for (const resultTtlSeconds of [0, 60]) {
+      // It lets in whoever has the session, and looks for it as such functions do.
+      bench.decide({ identitySource, resultTtlSeconds }, ({ cookies, headers, queryStringParameters }) => ({
+        isAuthorized:
+          (cookies as string[] | undefined)?.includes('sid=good') === true &&
+          (headers as Record<string, string>).authorization === 'key-77' &&
+          (queryStringParameters as Record<string, string>).tag === 'a',
+      }))
+      const ask = (query: string, ...headers: string[]) =>
+        bench.raw(
+          `GET /live/invoices${query} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n${headers.map((line) => `${line}\r\n`).join('')}\r\n`,
+        )
+      const key = 'authorization: key-77'
+      const session = 'cookie: sid=good'
+      const statusOf = (answer: string) => Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1])
+      const broken: [status: number, query: string, ...headers: string[]][] = [
+        [401, '?tag=a', session],
+        [401, '?tag=a', 'authorization:', session],
+        [401, '', key, session],
+        [401, '?tag=', key, session],
+        [403, '?tag=a', key],
+        [403, '?tag=a', key, 'cookie:'],
+        [403, '?tag=a', key, 'cookie: =;;=; sid'],
+        [403, '?tag=a', key, 'cookie: sid="good"'],
+        [403, '?tag=a', key, 'cookie: sid=%67ood'],
+        [403, '?tag=a', key, 'cookie: sid==good'],
+        [403, '?tag=a', 'authorization: key-77, key-77', session],
+        [403, '?tag=a', key, 'authorization: key-78', session],
+        [403, '?tag=%', key, session],
+        [403, '?tag=%zz', key, session],
+        [403, '?tag=%ff', key, session],
+        [403, '?tag=a&tag=b', key, session],
+        [403, '?tag=a%00', key, session],
+        [400, '?tag=a', key, session, 'x-broken : 1'],
+        [400, '?tag=a', key, session, ' folded: 1'],
+        [400, '?tag=a', key, session, 'x-nul: \0'],
+        [400, '?tag=a', key, session, 'no colon'],
+        [431, '?tag=a', key, session, `x-large: ${'x'.repeat(10_240)}`],
+      ]
+      for (const [status, query, ...headers] of broken) {
+        const answer = await ask(query, ...headers)
+        assert.equal(statusOf(answer), status, `${query} ${headers}: ${answer.slice(0, 300)}`)
+        assert.equal(bench.upstream.seen.length, 0)
+      }
+      // What was denied is not remembered for whoever is right, nor the other way round.
+      if (resultTtlSeconds > 0) bench.gateway.resetAuthorizers('tnapi00001', 'live')
+      assert.equal(statusOf(await ask('?tag=a', key, session)), 200)
+      assert.equal(bench.upstream.seen.length, 1)
+    }
+  })
+
   it('N219 gives a star or colons in the path of a request no power over a policy', async () => {
     // A function that answers with what it was asked about, as most examples do.
     bench.decide({ enableSimpleResponses: false, resultTtlSeconds: 60 }, ({ routeArn }) => policyOf(allow(routeArn)))

@@ -253,6 +253,54 @@ test('N72 N142 a person gets of the Management API what their roles allow, and n
   assert.equal(await ask('/users', other.access_token), 401)
 })
 
+test('N72 a scope is words between spaces: no other sign gets in, ten thousand words bring no more than the API has', async () => {
+  const world = await createWorld(identity)
+  const acme = await world.organization('acme')
+  const anna = await world.person('anna@example.test', { organization: acme })
+  const signs = [
+    '\t',
+    '\n',
+    '\r\n',
+    '\v',
+    '\f',
+    '\x01',
+    '\x1f',
+    '\x7f',
+    '"',
+    '\\',
+    '\u00a0',
+    '\u2028',
+    '\u200b',
+    'é',
+    '𝟙',
+  ]
+  for (const sign of signs) {
+    const told = toldClient(await world.env.request(world.authorize({ scope: `openid${sign}create:item` }).path))
+    assert.deepEqual(
+      [told.error, told.error_description],
+      ['invalid_scope', 'The scope holds characters that are not allowed.'],
+      JSON.stringify(sign),
+    )
+  }
+  assert.equal(await transactions(world), 0)
+
+  const many = Array.from({ length: 10_000 }, (_, n) => `s:${n}`).join(' ')
+  const others = 'read:users openid.create:item create:item,read:item CREATE:ITEM read:item* *'
+  const { path, verifier } = world.authorize({
+    organization: acme,
+    scope: `openid ${many} read:item ${others} create:item`,
+  })
+  const browser = openBrowser(world.env)
+  const form = Object.fromEntries(new URLSearchParams(path.split('?')[1]))
+  const page = await browser.follow(await browser.visit('/authorize', { form }))
+  const told = toldClient(await browser.submit(page, { username: anna.email, password: PASSWORD }))
+  const { json } = await world.exchange(told.code!, verifier)
+  assert.equal(json.scope, 'openid read:item')
+  assert.equal(payloadOf(json.access_token).scope, 'openid read:item')
+  const grants = await identity.database.inEnvironment(world.env.id, (tx) => tx`select from grants`)
+  assert.equal(grants.length, 1)
+})
+
 test('a role inside an organization manages nothing above it: such a token is refused by the Management API', async () => {
   const world = await createWorld(identity, { organization_usage: 'allow' })
   const { env } = world

@@ -179,6 +179,40 @@ test('N59 a client authenticates by header or body, in one way only; unknown cli
   refused(await world.env.request(inQuery, { form: grant }), 400, 'invalid_request', missing)
 })
 
+test('N52 a parameter that is sent twice, or as a list, is refused and uses nothing up', async () => {
+  const world = await createWorld(identity)
+  const { signIn } = await settle(world)
+  const { code, verifier } = await signIn()
+  const parameters = {
+    grant_type: 'authorization_code',
+    client_id: world.spa,
+    code,
+    code_verifier: verifier,
+    redirect_uri: REDIRECT,
+  }
+  const form = new URLSearchParams(parameters).toString()
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  for (const [name, value] of Object.entries({
+    ...parameters,
+    scope: 'openid',
+    audience: AUDIENCE,
+    organization: '',
+  })) {
+    const pair = new URLSearchParams({ [name]: value }).toString()
+    const twice = await world.env.request('/oauth/token', { body: `${form}&${pair}&${pair}`, headers })
+    refused(twice, 400, 'invalid_request', `The parameter ${name} is sent more than once.`)
+    for (const wrong of [[value], [value, value], { value }, 1, true]) {
+      const listed = await world.env.request('/oauth/token', { body: { ...parameters, [name]: wrong } })
+      refused(listed, 400, 'invalid_request', `The parameter ${name} must be a text.`)
+    }
+  }
+  // What stands in the address is not read: it cannot add to the body, nor speak for it.
+  const query = new URLSearchParams({ client_id: 'another', scope: 'openid', code: 'another' })
+  const answer = await world.env.request(`/oauth/token?${query}`, { body: form, headers })
+  assert.equal(answer.status, 200, answer.text)
+  assert.equal(payloadOf(answer.json.access_token).azp, world.spa)
+})
+
 test('a grant type must exist and be the client’s', async () => {
   const world = await createWorld(identity)
   const ask = (grant_type: string) =>

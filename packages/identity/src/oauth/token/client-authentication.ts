@@ -4,11 +4,12 @@
  */
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
+import { Problem } from '@tenantry/kernel/problem.ts'
 import { sameSecret } from '@tenantry/kernel/secrets.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import type { Client, Configuration } from '../configuration.ts'
 import { problems } from '../problems.ts'
-import { ASSERTION_TYPE, claimedClient, requireAssertion } from './client-assertion.ts'
+import { ASSERTION_TYPE, checkInVain, claimedClient, requireAssertion } from './client-assertion.ts'
 
 export interface Presented {
   authorization: string | undefined
@@ -21,11 +22,36 @@ export interface AuthenticationDependencies {
   clock: Clock
 }
 
+type Find = (id: string) => Promise<Client | undefined>
+
 /** @throws Problem `unauthenticated_client`, `invalid_request` */
 export async function authenticateClient(
   deps: AuthenticationDependencies,
   environment: RequestEnvironment,
+  presented: Presented,
+): Promise<Client> {
+  const { configuration } = deps
+  let wasAtHand = false
+  const find: Find = (id) => {
+    wasAtHand = configuration.isAtHand(environment.id, id)
+    return configuration.client(environment.id, id)
+  }
+  try {
+    return await authenticate(deps, environment, presented, find)
+  } catch (error) {
+    // A client that does not exist is looked for in the database each time. The millisecond that this takes would tell
+    // it from one that is in memory, so whoever is refused waits for one query either way (CWE-208).
+    const isRefusal = error instanceof Problem && error.code === 'unauthenticated_client'
+    if (isRefusal && wasAtHand) await configuration.lookForNobody(environment.id)
+    throw error
+  }
+}
+
+async function authenticate(
+  deps: AuthenticationDependencies,
+  environment: RequestEnvironment,
   { authorization, parameters }: Presented,
+  find: Find,
 ): Promise<Client> {
   const basic = parseBasic(authorization)
   const { client_secret, client_assertion: assertion, client_assertion_type: type } = parameters
@@ -33,12 +59,12 @@ export async function authenticateClient(
   if (ways.length > 1 || (basic && (parameters.client_id ?? basic.id) !== basic.id)) {
     throw problems.invalid_request({ facts: { reason: 'Authenticate the client in one way only.' } })
   }
-  if (assertion !== undefined || type !== undefined) return byAssertion(deps, environment, parameters)
+  if (assertion !== undefined || type !== undefined) return byAssertion(deps, environment, parameters, find)
   const id = basic?.id ?? parameters.client_id
   const secret = basic?.secret ?? client_secret
   if (!id) throw problems.invalid_request({ facts: { reason: 'Missing required parameter: client_id' } })
 
-  const client = await deps.configuration.client(environment.id, id)
+  const client = await find(id)
   // An unknown client pays for a comparison as well.
   const matches = sameSecret(secret ?? '', client?.secret ?? '\0')
   if (!client || client.global) throw problems.unauthenticated_client({ internal: 'unknown client' })
@@ -61,6 +87,7 @@ async function byAssertion(
   deps: AuthenticationDependencies,
   environment: RequestEnvironment,
   parameters: Readonly<Record<string, string>>,
+  find: Find,
 ): Promise<Client> {
   const { client_assertion: assertion, client_assertion_type: type } = parameters
   if (!assertion || type !== ASSERTION_TYPE) {
@@ -68,9 +95,10 @@ async function byAssertion(
     throw problems.invalid_request({ facts: { reason } })
   }
   const id = parameters.client_id ?? claimedClient(assertion)
-  const client = id === undefined ? undefined : await deps.configuration.client(environment.id, id)
-  if (!client || client.global) throw problems.unauthenticated_client({ internal: 'unknown client' })
-  if (client.token_endpoint_auth_method !== null) {
+  const client = id === undefined ? undefined : await find(id)
+  if (!client || client.global || client.token_endpoint_auth_method !== null) {
+    await checkInVain(assertion)
+    if (!client || client.global) throw problems.unauthenticated_client({ internal: 'unknown client' })
     throw refuse(client, 'a client without keys sent an assertion')
   }
   await requireAssertion(deps, environment, client, assertion)

@@ -58,6 +58,10 @@ async function settle() {
   return { world, acme, anna, items, service, grant, token, exchange }
 }
 
+const pick = ({ client_id, client_secret }: { client_id: string; client_secret: string }) => ({
+  client_id,
+  client_secret,
+})
 const error = (answer: Answer): [number, string] => [answer.status, answer.json.error]
 const UNFIT = 'The subject token is invalid, expired, revoked, or not for this client.'
 const unfit = (answer: Answer, what = '') =>
@@ -268,6 +272,70 @@ test('N74 the chain of actors is kept, ends after five, and ends where its first
   await world.env.manage('POST', `/users/${encodeURIComponent(anna.user_id)}/revoke-access`, {})
   unfit(await exchange({ subject_token: first, audience: BILLS }, stock))
   unfit(await exchange({ subject_token: second.json.access_token, audience: BILLS }, stock))
+})
+
+test('N117 nobody takes a person’s place: the switch for it stays off, there is no such endpoint, and no client says who acts', async () => {
+  const { world, anna, token, exchange } = await settle()
+  const { env } = world
+  const settings = await env.manage('PATCH', '/tenants/settings', { flags: { disable_impersonation: false } })
+  assert.deepEqual([settings.status, settings.json.errorCode], [501, 'operation_not_supported'])
+  assert.equal((await env.manage('GET', '/tenants/settings')).json.flags.disable_impersonation, true)
+  const person = encodeURIComponent(anna.user_id)
+  for (const path of [`/users/${person}/impersonate`, `/api/v2/users/${person}/impersonate`]) {
+    const authorization = `Bearer ${await env.managementToken()}`
+    const body = { protocol: 'oauth2', impersonator_id: anna.user_id, client_id: world.spa }
+    assert.equal((await env.request(path, { body, headers: { authorization } })).status, 404, path)
+  }
+  const actor = { actor_token: token, actor_token_type: ACCESS_TOKEN }
+  const refused = await exchange(actor)
+  assert.deepEqual(
+    [...error(refused), refused.json.error_description],
+    [400, 'invalid_request', 'Parameter actor_token is not supported: the client is the actor.'],
+  )
+})
+
+test('N117 whoever acts for a person does so in one organization: it cannot be changed, renewed, or entered by the way', async () => {
+  const { world, acme, anna, items, service, token, exchange } = await settle()
+  const other = await world.organization('other')
+  await world.make(`/organizations/${other}/members`, { members: [anna.user_id] }, 204)
+  const stock = await service(STOCK)
+  await world.make('/client-grants', { client_id: stock.client_id, audience: BILLS, scope: ['read:stock'] })
+  // The person themselves may: it is not for want of membership that the service may not.
+  assert.equal(payloadOf((await world.tokens(anna, { organization: other })).access_token).org_id, other)
+
+  const acting = (await exchange()).json
+  assert.equal('refresh_token' in acting || 'id_token' in acting, false)
+  const onward = (more: object = {}) =>
+    exchange({ subject_token: acting.access_token, audience: BILLS, ...more }, stock)
+  for (const organization of [other, 'other', '']) {
+    unfit(await exchange({ organization }), organization)
+    unfit(await onward({ organization }), organization)
+  }
+  const refresh = (client: { client_id: string; client_secret: string }) =>
+    world.env.request('/oauth/token', {
+      form: { grant_type: 'refresh_token', ...pick(client), refresh_token: acting.access_token, organization: other },
+    })
+  for (const client of [items, stock]) assert.deepEqual(error(await refresh(client)), [403, 'unauthorized_client'])
+  const headers = { authorization: `Bearer ${acting.access_token}` }
+  for (const path of ['/userinfo', '/api/v2/users', `/api/v2/users/${encodeURIComponent(anna.user_id)}`]) {
+    assert.equal((await world.env.request(path, { headers })).status, 401, path)
+  }
+  const silent = await world.env.request(world.authorize({ organization: other, prompt: 'none' }).path, { headers })
+  assert.match(silent.headers.location!, /error=login_required/)
+
+  const there = await onward({ organization: acme })
+  assert.equal(there.status, 200, there.text)
+  const { org_id, act, sub, exp } = payloadOf(there.json.access_token)
+  assert.deepEqual([org_id, sub], [acme, anna.user_id])
+  assert.deepEqual(act, { sub: stock.client_id, act: { sub: items.client_id } })
+  assert.ok(exp <= payloadOf(token).exp)
+  const rows = await identity.database.inEnvironment(world.env.id, async (tx) => [
+    ...(await tx`select distinct organization_id from grants where exchanged_from is not null`),
+  ])
+  assert.deepEqual(rows, [{ organization_id: acme }])
+  const entry = await logged(world, 'failed_on_behalf_of_token_exchange')
+  assert.deepEqual([entry.user_id, entry.organization_id], [anna.user_id, acme])
+  assert.ok([items, stock].some(({ client_id }) => client_id === entry.client_id))
 })
 
 test('revoking the refresh token of the sign-in ends the exchange of its access token, and of that of nobody else', async () => {

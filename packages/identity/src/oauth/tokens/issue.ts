@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { epochSeconds } from '@tenantry/kernel/clock.ts'
 import { randomText } from '@tenantry/kernel/id.ts'
+import { MAX_TOKEN_LENGTH } from '@tenantry/kernel/jws.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { EncryptJWT } from 'jose'
 import { signJwt, signWithSecret } from '../../keys/jwt.ts'
@@ -112,6 +113,20 @@ function scopeOf({ grant, subject, api, claims }: Mint): string[] {
   return [...new Set([...cut, ...claims.addScopes])].filter((name) => !claims.removeScopes.includes(name))
 }
 
+/**
+ * Amazon API Gateway, our gateway and the kit end at 10,240 bytes of head; a kilobyte is left for the request line and the
+ * other headers. A longer token would be refused wherever it is shown, with an answer that does not say why. What Actions
+ * add is not counted: their limit is Auth0's (`actions/claims.ts`), and who writes them knows where their tokens go.
+ */
+const LARGEST_TOKEN = MAX_TOKEN_LENGTH - 1024
+
+/** @throws Problem `token_too_large` */
+function requireFitting(token: string, audience: string, added: Record<string, unknown> = {}): string {
+  const bytes = token.length - Math.floor((Buffer.byteLength(JSON.stringify(added)) * 4) / 3)
+  if (bytes <= LARGEST_TOKEN) return token
+  throw problems.token_too_large({ facts: { bytes, limit: LARGEST_TOKEN, audience } })
+}
+
 /** Of an opaque token, good at /userinfo alone. */
 const OPAQUE_LIFETIME = 86_400
 
@@ -138,7 +153,7 @@ async function accessToken(
     ...(api?.token_dialect.endsWith('_authz') ? { permissions: withinGrant(subject.permissions, api) } : {}),
   }
   const token = api ? await signForApi(mint.keyring, api, payload) : await encryptForUserinfo(mint, payload)
-  return { token, lifetime }
+  return { token: requireFitting(token, grant.audience ?? userinfo, claims.access), lifetime }
 }
 
 const signForApi = (keyring: Keyring, api: ResourceServer, payload: Record<string, unknown>): Promise<string> =>
@@ -236,7 +251,7 @@ export async function issueForClient(mint: {
     ...(api.token_dialect.endsWith('_authz') ? { permissions: scope } : {}),
   }
   return {
-    access_token: await signForApi(mint.keyring, api, payload),
+    access_token: requireFitting(await signForApi(mint.keyring, api, payload), mint.audience, mint.claims),
     ...(scope.length > 0 ? { scope: scope.join(' ') } : {}),
     expires_in: api.token_lifetime,
     token_type: tokenType(mint),

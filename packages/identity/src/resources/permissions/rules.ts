@@ -9,11 +9,22 @@ import type { PermissionName } from './schema.ts'
 
 export const problems = defineProblems({
   inexistent_permission: { status: 400, title: "The API '{api}' has no permission '{name}'." },
+  permissions_too_large: {
+    status: 400,
+    title:
+      "The permissions at the API '{api}' would take {bytes} bytes of a token, and {limit} fit. Give fewer, or choose a token_dialect without permissions for the API.",
+  },
   beyond_own_scopes: {
     status: 403,
     title: 'Nobody gives away more of the Management API than they hold. This token lacks: {scopes}',
   },
 })
+
+/**
+ * As much as one role, or one person directly, may hold at an API whose tokens list permissions: what is left of a token of
+ * nine kilobytes (`oauth/tokens/issue.ts`) in base64, beside its signature and its other claims.
+ */
+export const LARGEST_PERMISSIONS = 6000
 
 /** As asked, with every alias of the Management API as the one that rows know. */
 export const canonical = (environment: RequestEnvironment, permissions: PermissionName[]): PermissionName[] =>

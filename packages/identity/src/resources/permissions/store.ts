@@ -1,5 +1,5 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
-import { problems } from './rules.ts'
+import { LARGEST_PERMISSIONS, problems } from './rules.ts'
 import type { PermissionName } from './schema.ts'
 
 export interface PermissionRow extends PermissionName {
@@ -35,6 +35,31 @@ export async function lockPermissions(tx: Tx, permissions: PermissionName[]): Pr
       where s.identifier = asked.api and scope ->> 'value' = asked.name)
     limit 1`
   if (missing) throw problems.inexistent_permission({ facts: { ...missing } })
+}
+
+/**
+ * Whoever configures learns of it, and not everybody who signs in: for them no token would be issued. What several roles add
+ * up to is known only then.
+ *
+ * @throws Problem `permissions_too_large`
+ */
+export async function refuseOversized(
+  tx: Tx,
+  { roleId, userId }: { roleId?: string; userId?: string },
+  permissions: PermissionName[],
+): Promise<void> {
+  const { apis } = unzip(permissions)
+  // In JSON each name has two quotation marks and a comma.
+  const [oversized] = await tx<{ api: string; bytes: number }[]>`
+    select s.identifier as api, sum(octet_length(p.permission_name) + 3)::int as bytes
+    from (
+      select resource_server_identifier, permission_name from role_permissions where role_id = ${roleId ?? null}
+      union all
+      select resource_server_identifier, permission_name from user_permissions where user_id = ${userId ?? null}) p
+    join resource_servers s on s.identifier = p.resource_server_identifier
+    where s.identifier = any (${apis}::text[]) and s.token_dialect in ('access_token_authz', 'rfc9068_profile_authz')
+    group by s.identifier having sum(octet_length(p.permission_name) + 3) > ${LARGEST_PERMISSIONS} limit 1`
+  if (oversized) throw problems.permissions_too_large({ facts: { ...oversized, limit: LARGEST_PERMISSIONS } })
 }
 
 /** Columns of a permission `p` joined with its API `s`. */

@@ -48,10 +48,9 @@ export const refreshToken: GrantHandler = async (deps, request) => {
   }
   refuseSubject(grant, 'suspended_grant')
   await requireConnection(deps.configuration, environment.id, token)
-  // What is refused must be refused before the token is used up.
+  // What is refused must be refused before the token is used up, a token that would be too large as well.
   requireProof({ client, api, provenKey: request.provenKey })
   const { claims, ends } = await deps.postLogin.atRefresh(request, grant)
-  const handle = await exchange(deps, request, token, ends)
   const tokens = await issue({
     environmentId: environment.id,
     issuer: environment.issuer,
@@ -67,6 +66,7 @@ export const refreshToken: GrantHandler = async (deps, request) => {
     grantType: 'refresh_token',
     withOrganizationName: environment.settings.allow_organization_name_in_authentication_api === true,
   })
+  const handle = await exchange(deps, request, token, ends)
   return { ...tokens, ...(handle ? { refresh_token: handle } : {}) }
 }
 

@@ -88,3 +88,66 @@ test("what is no domain and a second claim are refused; another's ids do not exi
   }
   assert.equal((await env.manage('GET', `${at}/${id}`)).json.status, 'pending')
 })
+
+test('N120 a claim covers the one name that it says: none above it, none below, and no other spelling is that name', async () => {
+  const env = await identity.environment()
+  const [at, neighbour] = [await organization(env, 'acme'), await organization(env, 'other')]
+  const verified = (where: string, domain: string) => env.manage('POST', where, { domain, status: 'verified' })
+  assert.equal((await verified(at, 'acme.example')).status, 201)
+  // What somebody else has below or beside it is theirs, and leaves it alone.
+  for (const domain of ['mail.acme.example', 'acme.example.test', 'xacme.example', 'acme-example.test']) {
+    assert.equal((await verified(neighbour, domain)).status, 201, domain)
+  }
+  const other = ['ACME.example', 'Acme.EXAMPLE']
+  for (const domain of other) {
+    const taken = await verified(neighbour, domain)
+    assert.deepEqual([taken.status, taken.json.errorCode], [409, 'discovery_domain_taken'], domain)
+  }
+  const spellings = [
+    'acme.example.',
+    '.acme.example',
+    'acme..example',
+    ' acme.example',
+    'acme.example\n',
+    'acme.example:443',
+  ]
+  const lookalikes = [
+    'аcme.example',
+    'acmé.example',
+    'acme。example',
+    'ａcme.example',
+    'ac\u200bme.example',
+    'acme%2eexample',
+  ]
+  const encoded = ['xn--acme-.example', 'xn--a.example', 'xn--.example', 'acme@acme.example', 'example', 'com']
+  for (const domain of [...spellings, ...lookalikes, ...encoded]) {
+    const refused = await verified(neighbour, domain)
+    assert.deepEqual([refused.status, refused.json.errorCode], [400, 'invalid_body'], JSON.stringify(domain))
+  }
+  // An internationalised name as it travels is a name of its own.
+  const idn = await verified(neighbour, 'xn--acm-dma.example')
+  assert.deepEqual([idn.status, idn.json.domain], [201, 'xn--acm-dma.example'])
+  const kept = (await env.manage('GET', at)).json.domains.map(({ domain }: { domain: string }) => domain)
+  assert.deepEqual(kept, ['acme.example'])
+})
+
+test('N121 a claim that is given up is free once: of many who take it one has it, and who had it begins anew', async () => {
+  const env = await identity.environment()
+  const at = await organization(env, 'acme')
+  const others = await Promise.all(['one', 'two', 'three', 'four'].map((name) => organization(env, name)))
+  const first = (await env.manage('POST', at, { domain: 'acme.example', status: 'verified' })).json
+  assert.equal((await env.manage('DELETE', `${at}/${first.id}`)).status, 204)
+  const asked = { domain: 'acme.example', status: 'verified' }
+  const answers = await Promise.all(others.map((other) => env.manage('POST', other, asked)))
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [201, 409, 409, 409])
+  const again = await env.manage('POST', at, { domain: 'acme.example' })
+  assert.deepEqual([again.status, again.json.status], [201, 'pending'])
+  assert.notEqual(again.json.verification_txt, first.verification_txt)
+  const back = await env.manage('PATCH', `${at}/${again.json.id}`, { status: 'verified' })
+  assert.deepEqual([back.status, back.json.errorCode], [409, 'discovery_domain_taken'])
+  const holders = await Promise.all(others.map(async (other) => (await env.manage('GET', other)).json.domains.length))
+  assert.equal(
+    holders.reduce((sum, count) => sum + count, 0),
+    1,
+  )
+})

@@ -1,7 +1,7 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import { type Found, fetchLimit, type Page } from '../../paging.ts'
 import type { PermissionName } from '../../permissions/schema.ts'
-import { columns, lockPermissions, type PermissionRow, unzip } from '../../permissions/store.ts'
+import { columns, lockPermissions, type PermissionRow, refuseOversized, unzip } from '../../permissions/store.ts'
 
 export async function list(tx: Tx, roleId: string, page: Page): Promise<Found<PermissionRow>> {
   const rows = await tx<(PermissionRow & { total: number })[]>`
@@ -12,7 +12,7 @@ export async function list(tx: Tx, roleId: string, page: Page): Promise<Found<Pe
   return { rows: rows.map(({ total: _, ...row }) => row), total: rows[0]?.total ?? 0 }
 }
 
-/** @throws Problem `inexistent_permission` */
+/** @throws Problem `inexistent_permission`, `permissions_too_large` */
 export async function insert(tx: Tx, environmentId: string, roleId: string, permissions: PermissionName[]) {
   await lockPermissions(tx, permissions)
   const { apis, names } = unzip(permissions)
@@ -20,6 +20,7 @@ export async function insert(tx: Tx, environmentId: string, roleId: string, perm
     insert into role_permissions (environment_id, role_id, resource_server_identifier, permission_name)
     select ${environmentId}, ${roleId}, api, name from unnest(${apis}::text[], ${names}::text[]) as asked (api, name)
     on conflict do nothing`
+  await refuseOversized(tx, { roleId }, permissions)
 }
 
 export async function remove(tx: Tx, roleId: string, permissions: PermissionName[]): Promise<void> {

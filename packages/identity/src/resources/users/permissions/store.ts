@@ -1,7 +1,7 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import { type Found, fetchLimit, type Page } from '../../paging.ts'
 import type { PermissionName } from '../../permissions/schema.ts'
-import { columns, lockPermissions, type PermissionRow, unzip } from '../../permissions/store.ts'
+import { columns, lockPermissions, type PermissionRow, refuseOversized, unzip } from '../../permissions/store.ts'
 
 export interface UserPermissionRow extends PermissionRow {
   sources: { source_id: string; source_name: string; source_type: 'DIRECT' | 'ROLE' }[]
@@ -28,7 +28,7 @@ export async function list(tx: Tx, userId: string, page: Page): Promise<Found<Us
   return { rows: rows.map(({ total: _, ...row }) => row), total: rows[0]?.total ?? 0 }
 }
 
-/** @throws Problem `inexistent_permission` */
+/** @throws Problem `inexistent_permission`, `permissions_too_large` */
 export async function insert(tx: Tx, environmentId: string, userId: string, permissions: PermissionName[]) {
   await lockPermissions(tx, permissions)
   const { apis, names } = unzip(permissions)
@@ -36,6 +36,7 @@ export async function insert(tx: Tx, environmentId: string, userId: string, perm
     insert into user_permissions (environment_id, user_id, resource_server_identifier, permission_name)
     select ${environmentId}, ${userId}, api, name from unnest(${apis}::text[], ${names}::text[]) as asked (api, name)
     on conflict do nothing`
+  await refuseOversized(tx, { userId }, permissions)
 }
 
 export async function remove(tx: Tx, userId: string, permissions: PermissionName[]): Promise<void> {
