@@ -21,7 +21,7 @@ test("a single page application starts with Auth0's defaults for public clients"
   const env = await identity.environment()
   const client = await create(env, { app_type: 'spa', callbacks: ['http://localhost:3000/callback'] })
   assert.match(client.client_id, /^[A-Za-z0-9]{32}$/)
-  const { client_id, client_secret, created_at, updated_at, ...rest } = client
+  const { client_id, client_secret, ...rest } = client
   assert.deepEqual(rest, {
     tenant: 'Test',
     name: 'App',
