@@ -70,11 +70,12 @@ const VERBS: Record<string, string> = {
 }
 
 /**
- * Scopes of Auth0's that no operation here asks for. Grants that were made there name them, and can be made here; tokens
+ * Scopes of Auth0's, today's and earlier ones, that no operation here asks for. Grants that were made there name them, and can be made here; tokens
  * do not carry them, or a client with every scope would outgrow the headers that proxies let through.
  */
 const UNUSED: Record<string, string> = {
   agents: 'create read update delete',
+  client_keys: 'create delete',
   client_summary: 'read',
   client_token_vault_privileged_access: 'update',
   connection_profiles: 'update delete',
@@ -83,8 +84,10 @@ const UNUSED: Record<string, string> = {
   current_user_identities: 'update',
   current_user_metadata: 'update',
   custom_signing_keys: 'create read update delete',
+  device_credentials: 'update',
   directory_provisionings: 'create update delete',
   encryption_keys: 'create read update delete',
+  entitlements: 'read',
   event_deliveries: 'read update',
   event_streams: 'update delete',
   events: 'read',
@@ -97,20 +100,27 @@ const UNUSED: Record<string, string> = {
   group_roles: 'create read delete',
   groups: 'read delete',
   hooks: 'create update delete',
+  insights: 'read',
+  limits: 'read update',
   network_acls: 'update delete',
   organization_group_roles: 'create read delete',
   organization_groups: 'read',
   organization_member_effective_roles: 'read',
   organization_member_role_source_groups: 'read',
+  passwords_checking_job: 'create delete',
   phone_templates: 'update delete',
   rate_limit_policies: 'update delete',
   rules: 'create update delete',
   rules_configs: 'update delete',
   self_service_profile_custom_texts: 'read update',
   self_service_profiles: 'update delete',
+  shields: 'create read update delete',
   sso_access_tickets: 'create delete',
   token_exchange_profiles: 'update delete',
+  tokens: 'blacklist',
+  triggers: 'read update',
   user_attribute_profiles: 'update delete',
+  user_custom_blocks: 'create read delete',
   user_effective_permissions: 'read',
   user_effective_roles: 'read',
   user_idp_tokens: 'read',

@@ -8,14 +8,15 @@ import { only, refuseActive } from './inert.ts'
 import { refusals } from './management-api.ts'
 
 const SWITCHES = [
-  ['/risk-assessments/settings', 'RiskAssessmentSettings', 'enabled', 'Assessments of risk'],
-  ['/supplemental-signals', 'SupplementalSignals', 'akamai_enabled', 'Signals of other products'],
+  ['/risk-assessments/settings', 'RiskAssessmentSettings', 'enabled', false, 'Assessments of risk'],
+  ['/risk-assessments/settings/new-device', 'NewDeviceSettings', 'remember_for', 0, 'Assessments of devices'],
+  ['/supplemental-signals', 'SupplementalSignals', 'akamai_enabled', false, 'Signals of other products'],
 ] as const
 
 export async function switchedOff(app: Api): Promise<void> {
   const tags = ['none']
-  for (const [url, id, name, what] of SWITCHES) {
-    const Switch = Exact({ [name]: Type.Boolean() })
+  for (const [url, id, name, neutral, what] of SWITCHES) {
+    const Switch = Exact({ [name]: neutral === false ? Type.Boolean() : Type.Integer() })
 
     app.route({
       method: 'GET',
@@ -27,7 +28,7 @@ export async function switchedOff(app: Api): Promise<void> {
         tags,
         response: { 200: Switch, ...refusals() },
       },
-      handler: async () => ({ [name]: false }),
+      handler: async () => ({ [name]: neutral }),
     })
 
     app.route({
@@ -42,8 +43,8 @@ export async function switchedOff(app: Api): Promise<void> {
         response: { 200: Switch, ...refusals(400, 501) },
       },
       handler: async (request) => {
-        refuseActive({ [name]: only(false) }, request.body)
-        return { [name]: false }
+        refuseActive({ [name]: only(neutral) }, request.body)
+        return { [name]: neutral }
       },
     })
   }
