@@ -41,8 +41,7 @@ export function compatibilityTable(
     'whose call was answered with success in the tests. Any one of the scopes is enough.',
     '',
     'Of forms, flows, event streams and other kinds that are not here there are none: their lists are empty, and making one',
-    'answers 501. `auth0-deploy-cli` (a0deploy) exports and imports whole environments; `AUTH0_EXCLUDED=["phoneProviders"]`',
-    'leaves out a provider with a webhook, whose address the tool does not know.',
+    'answers 501. `auth0-deploy-cli` (a0deploy) exports and imports whole environments; [clients](clients.md) says how.',
     '',
   ]
   for (const [resource, group] of [...resources].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
