@@ -40,6 +40,9 @@ export function compatibilityTable(
     `${rows.length} operations are served; the others answer 501 and say why. *SDK* lists the major versions of the \`auth0\` package`,
     'whose call was answered with success in the tests. Any one of the scopes is enough.',
     '',
+    'Of forms, flows, event streams and other kinds that are not here there are none: their lists are empty, and making one',
+    'answers 501. `auth0-deploy-cli` (a0deploy) exports and imports whole environments; [clients](clients.md) says how.',
+    '',
   ]
   for (const [resource, group] of [...resources].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     lines.push(`## ${resource}`, '', '| operation | call | scope | | SDK |', '| --- | --- | --- | --- | --- |')

@@ -82,7 +82,7 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   // Two other processes are starting now; what takes longest to load is loaded meanwhile.
   const [
     { createIdentity },
-    { refreshManagementScopes },
+    { refreshManagementApis },
     { createActionRunner },
     { openEnvironment },
     { controlPlaneAccess, startControlPlane, startGateway },
@@ -100,7 +100,7 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   })
   closers.push(database.close)
 
-  await refreshManagementScopes(database)
+  await refreshManagementApis(database)
   const runner = createActionRunner({ logger })
   closers.push(runner.close)
   const mail = settings.smtpUrl

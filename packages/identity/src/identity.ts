@@ -66,6 +66,7 @@ import { verificationEmail } from './resources/jobs/verification-email/routes.ts
 import { logStreams } from './resources/log-streams/routes.ts'
 import { logs } from './resources/logs/routes.ts'
 import { governManagementApi } from './resources/management-api.ts'
+import { noneOfThese } from './resources/none-of-these.ts'
 import { notYet } from './resources/not-yet.ts'
 import { openapi } from './resources/openapi/routes.ts'
 import { organizationClientGrants } from './resources/organizations/client-grants/routes.ts'
@@ -90,6 +91,7 @@ import { roleUsers } from './resources/roles/users/routes.ts'
 import { sessions } from './resources/sessions/routes.ts'
 import { signingKeys } from './resources/signing-keys/routes.ts'
 import { stats } from './resources/stats/routes.ts'
+import { switchedOff } from './resources/switched-off.ts'
 import { tenantSettings } from './resources/tenant-settings/routes.ts'
 import { tickets } from './resources/tickets/routes.ts'
 import { userBlocks } from './resources/user-blocks/routes.ts'
@@ -243,6 +245,8 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         await userImports({ database, secrets, clock })(api)
         await userExports({ database, clock })(api)
         await notYet(api)
+        await noneOfThese(api)
+        await switchedOff(api)
       },
       { prefix: '/api/v2' },
     )

@@ -18,7 +18,7 @@ export function clientsSuite(open: Open): void {
     const [global] = await api.clients.getAll({ is_global: true })
     assert.equal(global.global, true)
     const changed = await api.clients.update({ client_id }, { description: 'Sends mail' })
-    assert.deepEqual(changed, { ...client, description: 'Sends mail', updated_at: changed.updated_at })
+    assert.deepEqual(changed, { ...client, description: 'Sends mail' })
     const rotated = await api.clients.rotateClientSecret({ client_id })
     assert.notEqual(rotated.client_secret, client.client_secret)
     assert.deepEqual(await api.clients.get({ client_id }), rotated)

@@ -15,7 +15,7 @@ export function clientsSuite(open: Open): void {
       client,
     )
     const changed = await data(api.clients.update({ client_id }, { description: 'Sends mail' }))
-    assert.deepEqual(changed, { ...client, description: 'Sends mail', updated_at: changed.updated_at })
+    assert.deepEqual(changed, { ...client, description: 'Sends mail' })
     const rotated = await data(api.clients.rotateClientSecret({ client_id }))
     assert.notEqual(rotated.client_secret, client.client_secret)
     assert.deepEqual(await data(api.clients.get({ client_id })), rotated)

@@ -12,10 +12,13 @@ import * as resourceServers from '../resources/resource-servers/store.ts'
 import { createEnvironment, type Environment, type EnvironmentSettings } from './environment.ts'
 import * as store from './store.ts'
 
-/** After an update: the Management API of every environment has the scopes that its operations ask for now. */
-export const refreshManagementScopes = (database: Database): Promise<void> =>
-  database.acrossEnvironments('give each Management API the scopes of this version', async (sql) => {
-    await store.setManagementScopes(sql, managementScopes)
+/** Auth0's name: tools that deploy configuration know by it which API they must leave alone. */
+const MANAGEMENT_API = 'Auth0 Management API'
+
+/** After an update: the Management API of every environment has the name and the scopes of this version. */
+export const refreshManagementApis = (database: Database): Promise<void> =>
+  database.acrossEnvironments('give each Management API the name and scopes of this version', async (sql) => {
+    await store.setManagementApis(sql, MANAGEMENT_API, managementScopes)
   })
 
 /**
@@ -39,7 +42,7 @@ export async function seedEnvironment(
       ...resourceServers.defaults,
       id: newId.resourceServer(),
       identifier: managementAudience(environment.origins[0]!),
-      name: 'Management API',
+      name: MANAGEMENT_API,
       is_system: true,
       // People get of it what their roles allow, never what they ask for.
       enforce_policies: true,

@@ -49,6 +49,6 @@ export async function oldest(sql: Sql): Promise<Environment | undefined> {
 }
 
 /** Writes only where something is missing: every start does it. */
-export const setManagementScopes = (sql: Sql, scopes: readonly string[]) => sql`
-  update resource_servers set scopes = (select jsonb_agg(jsonb_build_object('value', s)) from unnest(${scopes as string[]}::text[]) s)
-  where is_system and jsonb_array_length(scopes) <> ${scopes.length}`
+export const setManagementApis = (sql: Sql, name: string, scopes: readonly string[]) => sql`
+  update resource_servers set name = ${name}, scopes = (select jsonb_agg(jsonb_build_object('value', s)) from unnest(${scopes as string[]}::text[]) s)
+  where is_system and (name <> ${name} or jsonb_array_length(scopes) <> ${scopes.length})`

@@ -8,6 +8,7 @@ import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { FastifyRequest } from 'fastify'
 import { type ChangePasswordDependencies, changePassword } from './change-password.ts'
 import { cors } from './cors.ts'
+import { clientSettings } from './cross-origin/client-settings.ts'
 import { crossOrigin } from './cross-origin/cross-origin.ts'
 import { deviceCode } from './device/device-code.ts'
 import { discovery } from './discovery.ts'
@@ -49,6 +50,7 @@ export const oauth = (deps: Dependencies) => async (app: Api) => {
   await passkey(deps)(app)
   await passkeySignUp(deps)(app)
   await crossOrigin(deps)(app)
+  await clientSettings(deps)(app)
   await par(deps)(app)
   await userinfo(deps)(app)
   await revocation(deps)(app)

@@ -10,6 +10,7 @@ import { type Clock, epochSeconds } from '@tenantry/kernel/clock.ts'
 import { logProblem, toProblem } from '@tenantry/kernel/http/server.ts'
 import { type Api, Exact } from '@tenantry/kernel/http/slice.ts'
 import { defineProblems, type Problem } from '@tenantry/kernel/problem.ts'
+import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
 import type { ConfigurationCache } from '../configuration-cache.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
@@ -18,7 +19,7 @@ import type { Keyrings } from '../keys/keyring.ts'
 import { asker, type TenantLog } from '../logs/tenant-log.ts'
 import { auditOperation } from './audit.ts'
 import { managementScopes } from './management-scopes.ts'
-import { createRateLimit, type RateLimit, problems as rateProblems } from './rate-limit.ts'
+import { createRateLimit, RATE_HEADERS, type RateLimit, problems as rateProblems } from './rate-limit.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -145,6 +146,7 @@ export function governManagementApi(app: Api, deps: ManagementApiDependencies): 
     // The body was not read, and whatever comes next on this connection would be taken for it.
     if (problem.status === 413 || problem.status === 415) reply.header('connection', 'close')
     if (typeof problem.facts.retryAfter === 'number') reply.headers(rateLimitHeaders(problem, clock.now()))
+    if (problem.status >= 500) hastenRetries(reply, problem)
     return reply.code(problem.status).send(renderRefusal(problem))
   })
   app.setNotFoundHandler((_request, reply) => reply.code(404).send(renderRefusal(problems.not_found())))
@@ -159,6 +161,16 @@ function rateLimitHeaders({ facts }: Problem, now: Date): Record<string, string>
     'x-ratelimit-remaining': '0',
     'x-ratelimit-reset': String(epochSeconds(now) + retryAfter),
   }
+}
+
+/**
+ * SDKs repeat whatever answers 500 or more, up to ten times, and before each time wait for `x-ratelimit-reset`: a minute,
+ * although it was not the rate that stood in the way. Without that header they wait for as long as they see fit; what is
+ * not supported will not be supported then either, so it asks them not to wait.
+ */
+function hastenRetries(reply: FastifyReply, { status }: Problem): void {
+  for (const name of RATE_HEADERS) reply.removeHeader(name)
+  if (status === 501) reply.header('retry-after', '1')
 }
 
 /** `sub` is a person, or `{client}@clients` for a client's own token. */

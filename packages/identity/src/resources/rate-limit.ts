@@ -29,6 +29,8 @@ export interface Admission {
   retryAfter: number
 }
 
+export const RATE_HEADERS = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset']
+
 export function createRateLimit({ rate, clock }: { rate: RateLimit; clock: Clock }) {
   const limiter = new RateLimiterMemory({ points: rate.requests, duration: rate.seconds })
   return async (environmentId: string, client: string): Promise<Admission> => {

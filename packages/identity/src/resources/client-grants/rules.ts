@@ -1,6 +1,7 @@
 import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { refuseActive, unsupported } from '../inert.ts'
+import { unusedManagementScopes } from '../management-scopes.ts'
 import type { ResourceServerRow } from '../resource-servers/store.ts'
 import { type CreateClientGrant, inert, type UpdateClientGrant } from './schema.ts'
 import type { ClientGrantRow } from './store.ts'
@@ -59,7 +60,7 @@ function refuseOrganizations(type: string, asked: UpdateClientGrant): void {
 
 /** The scopes, each once, all of which the API has. */
 function offered(scopes: string[], api: ResourceServerRow): string[] {
-  const known = new Set(api.scopes.map((scope) => scope.value))
+  const known = new Set(api.scopes.map((scope) => scope.value).concat(api.is_system ? unusedManagementScopes : []))
   const unknown = scopes.find((scope) => !known.has(scope))
   if (unknown !== undefined) {
     throw problems.unknown_scope({ facts: { audience: api.identifier, scope: unknown } })

@@ -316,9 +316,13 @@ const echoed = {
   allowed_clients: [],
 }
 
-/** A client as the API shows it; `secret` only to callers who may read it. */
+/**
+ * A client as the API shows it; `secret` only to callers who may read it. Without its times: tools send back what they
+ * have read, and Auth0 takes none.
+ */
 export function shown(row: ClientRow, tenant: string, secret: string | undefined) {
-  const { client_secret: _, token_exchange_types, resource_server_identifier, ...others } = row
+  const { client_secret: _, created_at: __, updated_at: ___, ...kept } = row
+  const { token_exchange_types, resource_server_identifier, ...others } = kept
   const { default_organization_id: organization, ...rest } = others
   return {
     ...echoed,

@@ -4,7 +4,7 @@ import { inertMembers, isObject, off, only } from '../inert.ts'
 import { textChangesUpTo, textsUpTo } from '../metadata.ts'
 import { INITIATORS } from '../sessions/store.ts'
 import { Address } from '../web-address.ts'
-import { FreeForm, Timestamp } from '../wire.ts'
+import { FreeForm } from '../wire.ts'
 import { CreateCredential } from './credentials/schema.ts'
 
 const AppType = OneOf('spa', 'native', 'regular_web', 'non_interactive', 'resource_server')
@@ -269,8 +269,6 @@ export const Client = Type.Object({
   cross_origin_authentication: Flag,
   custom_login_page_on: Flag,
   is_token_endpoint_ip_header_trusted: Flag,
-  created_at: Type.Optional(Timestamp),
-  updated_at: Type.Optional(Timestamp),
 })
 
 export const ClientId = Exact({ id: Type.String({ minLength: 1, maxLength: 64 }) })

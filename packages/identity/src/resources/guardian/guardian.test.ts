@@ -69,4 +69,8 @@ test('text messages are worded by the environment, and must tell the code', asyn
     env.manage('PUT', '/guardian/factors/phone/message-types', { message_types })
   assert.equal((await types(['sms'])).status, 200)
   assert.equal((await types(['voice'])).status, 501)
+  assert.equal((await env.manage('PUT', '/guardian/factors/sms', { enabled: true })).status, 200)
+  assert.equal((await types([])).status, 501)
+  assert.equal((await env.manage('PUT', '/guardian/factors/sms', { enabled: false })).status, 200)
+  assert.deepEqual((await types([])).json, { message_types: [] })
 })

@@ -81,6 +81,17 @@ test('N153 an editor of grants lets no client do more than the editor may; what 
   assert.deepEqual((await change(['delete:users', 'update:roles'])).json.scope, ['delete:users', 'update:roles'])
 })
 
+test('N153 a scope that opens nothing yet is given by those who hold every other, and is in no token', async () => {
+  const { client_id, client_secret } = (await env.manage('POST', '/clients', { name: 'Groups' })).json
+  const asked = { client_id, audience: management(), scope: ['read:groups', 'update:roles'] }
+  refusesBeyond(await edit('POST', '/client-grants', asked), 'read:groups')
+  const made = await env.manage('POST', '/client-grants', asked)
+  assert.deepEqual([made.status, made.json.scope], [201, ['read:groups', 'update:roles']])
+  const form = { grant_type: 'client_credentials', client_id, client_secret, audience: management() }
+  const token = (await env.request('/oauth/token', { form })).json
+  assert.equal(token.scope, 'update:roles')
+})
+
 test('N153 of the APIs of applications whoever edits roles gives what there is: those are not the environment’s own', async () => {
   const id = await role('Storekeeper')
   const permissions = [{ resource_server_identifier: nouns.api.identifier, permission_name: 'read:items' }]

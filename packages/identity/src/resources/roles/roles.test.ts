@@ -88,7 +88,7 @@ test('a permission of the Management API is the same by every name that the envi
   const given = { permissions: [permission('read:users', `${env.origin}/api/v2/`)] }
   assert.equal((await env.manage('POST', `/roles/${role.id}/permissions`, given)).status, 201)
   const [held] = (await env.manage('GET', `/roles/${role.id}/permissions`)).json
-  assert.equal(held.resource_server_name, 'Management API')
+  assert.equal(held.resource_server_name, 'Auth0 Management API')
 })
 
 test('a role is given to users with 200, and its holders are listed in both ways of paging', async () => {

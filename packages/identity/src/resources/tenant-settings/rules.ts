@@ -7,7 +7,7 @@ import { isObject, refuseActive } from '../inert.ts'
 import { problems as managementProblems } from '../management-api.ts'
 import { refuseAddress } from '../web-address.ts'
 import { DEVICE_FLOW, FEWEST } from './device-flow.ts'
-import { FLAGS, inert, LIVE_FLAGS, type UpdateTenantSettings } from './schema.ts'
+import { FLAGS, inert, inertFlags, LIVE_FLAGS, type UpdateTenantSettings } from './schema.ts'
 
 export const refuse = (reason: string) =>
   bodyProblems.invalid_body({ facts: { reason: `Payload validation error: ${reason}` } })
@@ -15,6 +15,7 @@ export const refuse = (reason: string) =>
 /** @throws Problem `operation_not_supported`, `invalid_body` */
 export function changed(current: EnvironmentSettings, change: UpdateTenantSettings): EnvironmentSettings {
   refuseActive(inert, change)
+  if (isObject(change.flags)) refuseActive(inertFlags(change.flags), change.flags, 'flags.')
   refuseTexts(change)
   refuseLanguages(change.enabled_locales)
   const given: { [Name in keyof EnvironmentSettings]: EnvironmentSettings[Name] | null | undefined } = {

@@ -39,12 +39,15 @@ export const FLAGS = {
 /** Those that something obeys. */
 export const LIVE_FLAGS = ['enable_dynamic_client_registration', 'remove_alg_from_jwks'] as const
 
-const unchangedFlags = (value: unknown): boolean =>
-  isObject(value) &&
-  Object.entries(value).every(([name, flag]) =>
-    (LIVE_FLAGS as readonly string[]).includes(name)
-      ? typeof flag === 'boolean'
-      : flag === (Object.hasOwn(FLAGS, name) ? FLAGS[name as 'enable_sso'] : false),
+/** What each flag may be set to; those that are not known here may be off. */
+export const inertFlags = (flags: object) =>
+  Object.fromEntries(
+    Object.keys(flags).map((name) => [
+      name,
+      (LIVE_FLAGS as readonly string[]).includes(name)
+        ? only(true, false)
+        : only(Object.hasOwn(FLAGS, name) ? FLAGS[name as 'enable_sso'] : false),
+    ]),
   )
 
 export const inert = {
@@ -52,7 +55,7 @@ export const inert = {
   guardian_mfa_page: off('enabled'),
   error_page: only(null, {}, { html: '', show_log_link: false, url: '' }),
   default_token_quota: only(null, {}),
-  flags: unchangedFlags,
+  flags: isObject,
   sandbox_version: only('22'),
   legacy_sandbox_version: only(''),
   sandbox_versions_available: only(['22']),

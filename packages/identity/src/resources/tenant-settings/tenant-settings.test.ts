@@ -73,8 +73,8 @@ test('settings are changed one by one, shown at once, taken back with the empty 
 test('a setting that nothing obeys is refused by name, and one that is wrong with the reason', async () => {
   const env = await identity.environment()
   const cases: [object, number, RegExp][] = [
-    [{ flags: { enable_dynamic_client_registration: 'yes' } }, 501, /flags/],
-    [{ flags: { enable_sso: false } }, 501, /flags/],
+    [{ flags: { enable_dynamic_client_registration: 'yes' } }, 501, /'flags\.enable_dynamic_client_registration'/],
+    [{ flags: { enable_idtoken_api2: false, enable_sso: false } }, 501, /'flags\.enable_sso'/],
     [{ enabled_locales: ['en', 'nl', 'pt-PT'] }, 501, /no texts in nl, pt-PT yet, only in en, de, /],
     [{ enabled_locales: [] }, 400, /enabled_locales/],
     [{ enabled_locales: ['en', '../de'] }, 400, /enabled_locales/],
