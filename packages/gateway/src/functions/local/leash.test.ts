@@ -60,7 +60,7 @@ describe('functions that are run here', () => {
       await wait(500)
       assert.deepEqual(ids.map(isAlive), [true, true])
       gateway.kill('SIGKILL')
-      await Promise.race([Promise.all(ids.map(untilGone)), wait(15_000)])
+      await Promise.race([Promise.all(ids.map(untilGone)), wait(15_000, undefined, { ref: false })])
       assert.deepEqual(ids.map(isAlive), [false, false])
     } finally {
       for (const id of ids) if (isAlive(id)) process.kill(id, 'SIGKILL')
