@@ -1,7 +1,9 @@
 /** Fixture: functions in a folder of their own, run by the local runner behind a gateway. */
+import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { pino } from 'pino'
 import { type Api, defaultStage } from '../../api.ts'
 import { type Bench, startBench } from '../../test-gateway.ts'
@@ -9,6 +11,19 @@ import type { LocalFunction } from './configuration.ts'
 import { createLocalFunctions, type LocalFunctions, type LocalFunctionsOptions } from './local.ts'
 
 export const arnOf = (name: string): string => `arn:aws:lambda:eu-central-1:000000000001:function:${name}`
+
+/** A function that answers with its process. */
+export const pid = 'export const handler = async () => process.pid'
+
+/** One that takes as many milliseconds as its query says, and tells whether another invocation came in between. */
+export const slow = `
+let invocations = 0
+export const handler = async ({ rawQueryString }) => {
+  const at = ++invocations
+  await new Promise((resolve) => setTimeout(resolve, Number(rawQueryString || 200)))
+  console.log('done')
+  return { pid: process.pid, overlaps: at !== invocations, invocations }
+}`
 
 export interface Source {
   /** Name of the file; `index.mjs` by default. */
@@ -27,6 +42,10 @@ export interface LocalBench {
   readonly logs: Record<string, unknown>[]
   /** Calls the function of this name through the gateway. */
   call(name: string, options?: Parameters<Bench['send']>[0]): ReturnType<Bench['send']>
+  /** @returns the body */
+  answer(name: string, query?: string): Promise<string>
+  /** Calls a function that must fail. @returns what the gateway's log says of it */
+  failure(name: string, query?: string): Promise<string>
   close(): Promise<void>
 }
 
@@ -51,12 +70,21 @@ export async function startLocalBench(
   })
   const bench = await startBench(undefined, { functions })
   bench.gateway.replace([apiOf(sources)])
+  const call: LocalBench['call'] = (name, rest) => bench.send({ path: `/${name}`, ...rest })
   return {
     bench,
     functions,
     folder,
     logs,
-    call: (name, rest) => bench.send({ path: `/${name}`, ...rest }),
+    call,
+    answer: async (name, query = '') => (await call(name, { path: `/${name}?${query}` })).body,
+    failure: async (name, query = '') => {
+      bench.logLines.length = 0
+      const { status } = await call(name, { path: `/${name}?${query}` })
+      assert.equal(status, 500)
+      const line = bench.logLines.find(({ msg }) => msg === 'request failed') as { err: { message: string } }
+      return line.err.message
+    },
     close: async () => {
       await bench.close()
       await functions.close()
@@ -98,3 +126,16 @@ const apiOf = (sources: Readonly<Record<string, Source>>): Api => ({
     ]),
   ),
 })
+
+export const isAlive = (id: number): boolean => {
+  try {
+    process.kill(id, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export const untilGone = async (id: number): Promise<void> => {
+  while (isAlive(id)) await wait(20)
+}

@@ -11,7 +11,16 @@ import { type Driver, tenantDatabaseOver } from '../tenant-database.ts'
 import { createItems, startTestDatabase, type TestDatabase } from '../test-database.ts'
 import type { Tx } from '../transaction.ts'
 import { inspectIsolation } from './inspect.ts'
-import { FUNCTIONS, GRANTS, guarded, KEYS, type Leak, ROLES, TABLES, VIEWS } from './test-leaks.ts'
+import { FUNCTIONS } from './leaks/test-functions.ts'
+import { GRANTS } from './leaks/test-grants.ts'
+import { KEYS } from './leaks/test-keys.ts'
+import { guarded, type Leak } from './leaks/test-leak.ts'
+import { POLICIES } from './leaks/test-policies.ts'
+import { PUBLICATIONS } from './leaks/test-publications.ts'
+import { ROLES } from './leaks/test-roles.ts'
+import { RULES } from './leaks/test-rules.ts'
+import { TABLES } from './leaks/test-tables.ts'
+import { VIEWS } from './leaks/test-views.ts'
 
 let database: TestDatabase
 let administrator: Sql
@@ -107,10 +116,10 @@ async function mends(leak: Leak): Promise<void> {
 }
 
 const groups: [string, readonly Leak[]][] = [
-  ['N227 tables, partitions and policies', TABLES],
-  ['N228 views, materialized views, foreign tables', VIEWS],
+  ['N227 tables, partitions and policies', [...TABLES, ...POLICIES]],
+  ['N228 views, materialized views, foreign tables', [...VIEWS, ...RULES]],
   ['N228, N231 functions', FUNCTIONS],
-  ['N229 what policies do not cover', GRANTS],
+  ['N229 what policies do not cover', [...GRANTS, ...PUBLICATIONS]],
   ['N230 keys and references', KEYS],
   ['N225 the role', ROLES],
 ]
