@@ -74,6 +74,8 @@ export interface EnvironmentFlags {
   enable_dynamic_client_registration?: boolean
   /** Keys are published without `alg`, so that verifiers take them for PS256 and RS512 as well. */
   remove_alg_from_jwks?: boolean
+  /** The sign-up by API says of an address that it is taken, as older tenants of Auth0's do. */
+  enable_public_signup_user_exists_error?: boolean
 }
 
 /** An environment as one request sees it: `origin` is where it was reached, `issuer` what tokens made now carry. */

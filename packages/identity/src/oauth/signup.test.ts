@@ -98,6 +98,22 @@ test('personal and common passwords, and usernames that are taken, have names of
   assert.deepEqual(await names({ email: 'other@example.test' }), ['BadRequestError', 'username_exists'])
 })
 
+test('an environment whose forms were made for it says that an address is taken, by a flag of Auth0’s', async () => {
+  const { world, ask } = await settle()
+  await ask()
+  const set = (is: boolean) =>
+    world.env.manage('PATCH', '/tenants/settings', { flags: { enable_public_signup_user_exists_error: is } })
+  assert.equal((await set(true)).json.flags.enable_public_signup_user_exists_error, true)
+  const known = await ask()
+  const description = 'The user already exists.'
+  assert.deepEqual(
+    [known.status, known.json],
+    [400, { name: 'BadRequestError', code: 'user_exists', description, statusCode: 400 }],
+  )
+  await set(false)
+  assert.equal((await ask()).json.code, 'invalid_signup')
+})
+
 test('N103 what nobody may say of themselves is refused, not dropped', async () => {
   const { world, ask } = await settle()
   for (const more of [

@@ -1,7 +1,8 @@
 /**
  * /dbconnections/signup: an account by API, as Auth0 has it. Its errors have a shape of their own, which its SDKs and
- * forms read. That an address is taken is said in words that are used for other reasons too (`invalid_signup`); whoever
- * tries must make accounts and write to strangers to learn more, and an address has few tries.
+ * forms read. That an address is taken is said in words that are used for other reasons too (`invalid_signup`), unless the
+ * environment has chosen otherwise; whoever tries must make accounts and write to strangers to learn more, and an address
+ * has few tries.
  */
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { logProblem, toProblem } from '@tenantry/kernel/http/server.ts'
@@ -121,7 +122,11 @@ export const signup = (deps: SignupDependencies) => async (app: Api) => {
     })
     switch (signedUp.outcome) {
       case 'exists':
-        return answer(bad('invalid_signup', 'Invalid sign up'))
+        return answer(
+          environment.settings.flags?.enable_public_signup_user_exists_error
+            ? bad('user_exists', 'The user already exists.')
+            : bad('invalid_signup', 'Invalid sign up'),
+        )
       case 'username_exists':
         return answer(bad('username_exists', 'The username you provided is in use already.'))
       case 'invalid':

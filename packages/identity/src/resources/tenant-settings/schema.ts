@@ -37,7 +37,11 @@ export const FLAGS = {
 } as const
 
 /** Those that something obeys. */
-export const LIVE_FLAGS = ['enable_dynamic_client_registration', 'remove_alg_from_jwks'] as const
+export const LIVE_FLAGS = [
+  'enable_dynamic_client_registration',
+  'enable_public_signup_user_exists_error',
+  'remove_alg_from_jwks',
+] as const
 
 /** What each flag may be set to; those that are not known here may be off. */
 export const inertFlags = (flags: object) =>
