@@ -98,6 +98,8 @@ test('no list reads more rows than its page needs, whatever is stored', async ()
     const query = (schema as { querystring?: { properties?: Record<string, { enum?: string[] }> } } | undefined)
       ?.querystring?.properties
     if (!query?.per_page && !query?.take) continue
+    // Of kinds that are not here nothing is stored.
+    if ((schema as { tags?: string[] } | undefined)?.tags?.includes('none')) continue
     const [, , , noun] = url.split('/')
     // Of what is inside one Action, or a second thing, there are never many.
     if (url.includes(':') && (!ids[noun!] || url.split(':').length > 2) && !url.includes('/members/')) continue
