@@ -1,5 +1,7 @@
 /** What tests of second factors start from: a phone that makes values, a mailbox that is read. */
+
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Secret, TOTP } from 'otpauth'
 import { type Browser, createWorld, openBrowser, PASSWORD } from '../../oauth/fixture.ts'
 import type { Answer, MovableClock, TestEnvironment, TestIdentity } from '../../testing.ts'
@@ -92,6 +94,7 @@ export async function logged(env: TestEnvironment, type: string): Promise<string
   for (let tries = 0; tries < 100 && !types.includes(type); tries++) {
     const { json } = await env.manage('GET', '/logs?take=100')
     types = (json as { type: string }[]).map((entry) => entry.type)
+    if (!types.includes(type)) await sleep(20)
   }
   assert.ok(types.includes(type), `${type} is missing: ${types}`)
   return types

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as oauth from 'oauth4webapi'
 import { type Answer, startIdentity, type TestEnvironment, type TestIdentity } from '../../testing.ts'
 import { AUDIENCE, createWorld, openBrowser, PASSWORD, payloadOf, REDIRECT, toldClient } from '../fixture.ts'
@@ -22,6 +23,7 @@ const logged = async (env: TestEnvironment, type: string, count: number) => {
   for (let tries = 0; tries < 50 && entries.length < count; tries++) {
     const all = (await env.manage('GET', `/logs?q=type:${type}`)).json as Record<string, unknown>[]
     entries = all.filter(({ description }) => type === 'limit_mu' || description === 'Dynamic client registration')
+    if (entries.length < count) await sleep(20)
   }
   assert.equal(entries.length, count)
   return entries
