@@ -77,7 +77,9 @@ export function overviewRoutes(app: FastifyInstance, dependencies: PlanDependenc
   })
 
   async function planOf(tenantId: string) {
-    const [tenant, history] = await Promise.all([life.of(tenantId), life.history(tenantId)])
+    // In this order: of a change that is done by now, the tenant already has what it made.
+    const history = await life.history(tenantId)
+    const tenant = await life.of(tenantId)
     if (!tenant) throw new Refusal(404, 'tenant_unknown', 'There is no such tenant.')
     const latest = history.find(({ saga }) => saga === 'changeTier')
     return {
