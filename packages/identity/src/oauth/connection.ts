@@ -4,10 +4,10 @@ import { problems } from './problems.ts'
 
 /**
  * The connection a person came through, if it may still sign people in for this client and organization, and if client and
- * organization still go together: the one takes organizations, the other lets its members use the client. Asked at every mint: what an administrator turned off must not live on in
- * refresh tokens.
+ * organization still go together: the one takes organizations, the other lets its members use the client. Asked at every
+ * mint: what an administrator turned off must not live on in refresh tokens.
  *
- * @throws Problem `access_denied`
+ * @throws Problem `access_denied`, `organization_required`
  */
 export async function requireConnection(
   configuration: Configuration,
