@@ -17,7 +17,7 @@ export interface Bench {
   readonly upstream: TestUpstream
   readonly port: number
   readonly logLines: Record<string, unknown>[]
-  readonly clock: { now: () => Date; advance(seconds: number): void }
+  readonly clock: TestClock
   send(options: Send): Promise<Received>
   /** Writes bytes to a fresh connection and collects all that comes back until it closes (or 5 silent seconds pass). */
   raw(bytes: string | Buffer): Promise<string>
@@ -25,6 +25,13 @@ export interface Bench {
   /** Serves a document with every integration changed, and more stage variables. */
   serve(document: string, integration: Partial<HttpProxyIntegration>, variables?: Record<string, string>): Promise<void>
   close(): Promise<void>
+}
+
+export interface TestClock {
+  now: () => Date
+  advance(seconds: number): void
+  /** From here on time passes by advance() alone, however slow the machine is. */
+  freeze(): void
 }
 
 export interface Send {
@@ -90,10 +97,14 @@ export async function startBench(
   options: Partial<Omit<GatewayDeps, 'apis' | 'clock' | 'logger'>> = {},
 ): Promise<Bench> {
   let offset = 0
-  const clock = {
+  const clock: TestClock = {
     now: () => new Date(Date.now() + offset),
-    advance: (seconds: number) => {
+    advance: (seconds) => {
       offset += seconds * 1000
+    },
+    freeze: () => {
+      const at = Date.now()
+      clock.now = () => new Date(at + offset)
     },
   }
   const issuer = await startIssuer(() => clock.now().getTime())

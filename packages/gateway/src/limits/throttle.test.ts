@@ -15,6 +15,7 @@ describe('throttling', () => {
   let api: Api
   before(async () => {
     bench = await startBench()
+    bench.clock.freeze()
     api = (await bench.load(bench.document)).api
   })
   after(() => bench.close())

@@ -198,7 +198,7 @@ test('a client that must push cannot come without, and says itself how long a ha
   assert.match(told.error_description!, /must push its authorization requests/)
   const pushed = await push(world, { ...formOf(path), client_secret: web.client_secret })
   assert.equal(pushed.json.expires_in, 300)
-  identity.clock.advance(299)
+  identity.clock.advance(290)
   assert.equal(
     toldClient(await world.env.request(byHandle(web.client_id, pushed.json.request_uri))).error,
     'login_required',

@@ -21,6 +21,7 @@ describe('what a Lambda authorizer has answered', () => {
   })
 
   it('holds for its TTL and not longer, a refusal too', async () => {
+    bench.clock.freeze()
     let isAuthorized = false
     bench.decide({ resultTtlSeconds: 300 }, () => ({ isAuthorized }))
     assert.equal(await status('/live/invoices'), 403)
