@@ -16,7 +16,7 @@ export interface Arena {
   /** On the measured core, unless `cpu` names another. */
   gateway(name: string, options?: Partial<ServerOptions>, cpu?: number): Promise<Contestant>
   haproxy(name: 'haproxy' | 'haproxy-plain'): Promise<Contestant>
-  fastify(name: string): Promise<Contestant>
+  fastify(name: string, options: Pick<FastifyOptions, 'cache'>): Promise<Contestant>
   close(): void
 }
 
@@ -53,9 +53,9 @@ export async function openArena(): Promise<Arena> {
       const pems = issuer.pemFiles
       return joined(name, port, startHaproxy(directory, measuredCpu, `${name}.cfg`, log(name), { ...values, ...pems }))
     },
-    fastify: async (name) => {
+    fastify: async (name, { cache }) => {
       const port = await freePort()
-      const options: FastifyOptions = { port, ...facts, logFile: log(name), pemFiles: issuer.pemFiles }
+      const options: FastifyOptions = { port, ...facts, logFile: log(name), cache, pemFiles: issuer.pemFiles }
       return joined(name, port, await startNode('fastify.ts', measuredCpu, [JSON.stringify(options)]))
     },
     close: () => {

@@ -1,4 +1,13 @@
 /**
+ * What may stand in the value of a field (RFC 9110 §5.5). A bare CR or LF and NUL are not among it: each ends a line for
+ * some reader. Asked of flat texts, and so of name and value by themselves: putting them together first costs more.
+ */
+export const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** What a field may be called (RFC 9110 §5.6.2). */
+export const token = /^[\w!#$%&'*+\-.^`|~]+$/
+
+/**
  * A copy of a header's text, to be remembered. What was cut out of a head keeps all of it in memory: a thousand names
  * would hold a thousand heads.
  */

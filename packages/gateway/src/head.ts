@@ -3,7 +3,7 @@
  * some duplicated headers and joins others, and an authorizer must see that there were two.
  */
 import { limits } from './api.ts'
-import { ownText } from './field-text.ts'
+import { ownText, token } from './field-text.ts'
 import { isHost } from './tls/domain.ts'
 
 export interface Head {
@@ -26,8 +26,6 @@ interface Name {
   readonly lower: string
   readonly kind: Kind
 }
-
-const token = /^[\w!#$%&'*+\-.^`|~]+$/
 
 const kinds: Readonly<Record<string, Kind>> = {
   connection: 'connection',

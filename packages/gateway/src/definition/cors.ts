@@ -1,5 +1,6 @@
 import type { Cors } from '../api.ts'
 import { corsFault } from '../cors.ts'
+import { token } from '../field-text.ts'
 import { flag, members, onlyMembers, textList, wholeNumber } from './document.ts'
 import type { Place } from './report.ts'
 import { resolvedText, type Variables } from './variables.ts'
@@ -43,4 +44,3 @@ export function readCors(
 }
 
 const day = { min: 0, max: 86_400 }
-const token = /^[\w!#$%&'*+\-.^`|~]+$/

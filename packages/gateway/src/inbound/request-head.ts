@@ -4,7 +4,7 @@
  * is decided only where it and its body end.
  */
 import http from 'node:http'
-import { trimmed } from '../field-text.ts'
+import { fieldValue, trimmed } from '../field-text.ts'
 import { nameOf } from '../head.ts'
 
 export interface RequestHead {
@@ -22,7 +22,6 @@ export interface RequestHead {
 const requestLine = /^([A-Z-]+) ([\x21-\x7e]+) HTTP\/(0\.9|1\.0|1\.1|2\.0)$/
 const methods: ReadonlySet<string> = new Set(http.METHODS)
 const targetStart = /^(?:[/*]|[A-Za-z]+:\/\/)/
-const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
 const lengthValue = /^\d{1,19}$/
 const close = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i
 const keepAlive = /(?:^|,)[ \t]*keep-alive[ \t]*(?:,|$)/i
@@ -54,7 +53,6 @@ export function parseRequestHead(text: string): RequestHead | null {
     const name = nameOf(raw)
     if (name === null) return null
     const value = trimmed(text, colon + 1, end)
-    // A bare CR or LF and NUL among them: each ends a line for some reader.
     if (!fieldValue.test(value)) return null
     rawHeaders.push(raw, value)
     if (name.kind === 'keep') continue

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { fieldValue, token } from '../field-text.ts'
 import type { RequestHead } from './request-head.ts'
 
 export interface ResponseDeps {
@@ -10,9 +11,6 @@ export interface ResponseDeps {
   /** Called once, when all of it has been handed to the connection. */
   readonly onEnd: (response: Response) => void
 }
-
-// Whoever wrote a header: a line break in it would be the beginning of another one.
-const fieldLine = /^[\w!#$%&'*+\-.^`|~]+: [\t\x20-\x7e\x80-\xff]*\r\n$/
 
 /** The answer to one request, in the words of Node's `ServerResponse`, as far as a gateway needs them. */
 export class Response {
@@ -73,14 +71,15 @@ export class Response {
     let saysConnection = false
     for (let i = 0; i < fields.length; i += 2) {
       const name = fields[i]!
-      const line = `${name}: ${fields[i + 1]!}\r\n`
-      if (!fieldLine.test(line)) throw new Error(`the header "${name}" holds what no header can`)
-      text += line
+      const value = fields[i + 1]!
+      // Whoever wrote it: a line break in a header would be the beginning of another one.
+      if (!token.test(name) || !fieldValue.test(value)) throw new Error(`the header "${name}" holds what no header can`)
+      text += `${name}: ${value}\r\n`
       if (name === 'content-length') hasLength = true
       else if (name === 'date') isDated = true
       else if (name === 'connection') {
         saysConnection = true
-        if (fields[i + 1] === 'close') this.keepsAlive = false
+        if (value === 'close') this.keepsAlive = false
       }
     }
     // Without a length HTTP/1.0 knows one end only.

@@ -2,7 +2,7 @@
  * Reads the head of an upstream's answer. Strict, because a proxy that is lenient about where an answer ends hands the
  * rest of it to the next caller: what RFC 9112 calls malformed is an error here, never repaired.
  */
-import { ownText, trimmed } from '../field-text.ts'
+import { fieldValue, ownText, token, trimmed } from '../field-text.ts'
 
 export interface ResponseHead {
   readonly status: number
@@ -37,10 +37,6 @@ interface Name {
 }
 
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
-const token = /^[\w!#$%&'*+\-.^`|~]+$/
-// Bare CR, bare LF and NUL each end a line for some reader; no other control character can be passed on either.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused
-const strayCharacter = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/
 const lengthValue = /^\d{1,15}$/
 
 const kinds = new Map<string, Kind>([
@@ -62,7 +58,6 @@ const knownLimit = 2_000
 
 /** @param text the head without its empty line, as latin1 */
 export function parseResponseHead(text: string): ResponseHead | null {
-  if (strayCharacter.test(text)) return null
   let lineEnd = text.indexOf('\r\n')
   const status = statusLine.exec(lineEnd === -1 ? text : text.slice(0, lineEnd))
   if (status === null) return null
@@ -85,6 +80,7 @@ export function parseResponseHead(text: string): ResponseHead | null {
     const name = nameOf(text.slice(start, colon))
     if (name === null) return null
     const value = trimmed(text, colon + 1, end)
+    if (!fieldValue.test(value)) return null
     const { kind, lower } = name
     if (kind === 'keep') fields.push(lower, value)
     else if (kind === 'cors') corsFields.push(lower, value)

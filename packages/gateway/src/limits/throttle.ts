@@ -118,14 +118,17 @@ function compileTenants({ id, stage, tenantLimits }: Api, deps: ThrottleDeps): (
     const found = planOf(caller)
     if (found === null) return null
     const { tenant, plan, rate } = found
-    const bucket = shelf.at(tenant === null ? 'none' : shelfName(tenant), receivedAt)
+    const bucket = shelf.at(tenant === null ? nobodys : shelfName(tenant), receivedAt)
     return { scope: 'tenant', name: tenant ?? 'none', plan, rate, bucket }
   }
 }
 
-// Names are keys in memory and perhaps in a database, which has no room for every text a claim can be.
+// Names are keys in memory and perhaps in a database, which has no room for every text a claim can be. The claim itself
+// is the key where it can be: it was hashed when it was first looked for, and a text made of it would be each time. No
+// such claim begins with a space.
+const nobodys = ' '
 const shelfName = (tenant: string): string =>
-  /^[\x21-\x7e]{1,128}$/.test(tenant) ? `:${tenant}` : `#${createHash('sha256').update(tenant).digest('base64url')}`
+  /^[\x21-\x7e]{1,128}$/.test(tenant) ? tenant : ` ${createHash('sha256').update(tenant).digest('base64url')}`
 
 function rateOf({ rateLimit, burstLimit }: Throttling, whose: string): Rate | null {
   if (rateLimit === null && burstLimit === null) return null

@@ -1,3 +1,5 @@
+import { token } from '../field-text.ts'
+
 // AWS's list.
 const reserved: ReadonlySet<string> = new Set([
   ...['authorization', 'connection', 'content-encoding', 'content-length', 'content-location', 'forwarded'],
@@ -8,7 +10,6 @@ const reserved: ReadonlySet<string> = new Set([
 ])
 
 const prefixes = /^(?:access-control|apigw|x-amzn?)-/
-const token = /^[\w!#$%&'*+\-.^`|~]+$/
 
 /**
  * Why a mapping can neither read nor write a header, in requests or answers; `null`: it can.

@@ -1,3 +1,4 @@
+import { token } from '../field-text.ts'
 import { fieldKind } from '../integrations/response-head.ts'
 import { isBodyless } from '../mapping/response.ts'
 import type { PayloadFormat } from './event.ts'
@@ -82,7 +83,6 @@ const singleHeaders = (value: Members): Field[] =>
     .filter(([, text]) => text !== null)
     .map(([name, text]) => field(name, text))
 
-const token = /^[\w!#$%&'*+\-.^`|~]+$/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused
 const control = /[\x00-\x08\x0a-\x1f\x7f]/
 
