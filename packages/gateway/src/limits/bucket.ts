@@ -35,23 +35,32 @@ export const refilled = (tokens: number, { perSecond, burst }: Rate, ms: number)
   Math.min(burst, ms > 0 ? tokens + (perSecond * ms) / 1000 : tokens)
 
 /** A bucket of this process alone. It begins full. */
-export function createBucket(): Bucket {
-  let tokens = Number.POSITIVE_INFINITY
-  let at = 0
-  let last: Rate | null = null
-  return {
-    take: (rate, now) => {
-      tokens = refilled(tokens, rate, now - at)
-      at = now
-      last = rate
-      if (tokens < 1) return untilToken(tokens, rate)
-      tokens--
-      return 0
-    },
-    giveBack: () => {
-      tokens++
-    },
-    level: (rate, now) => refilled(tokens, rate, now - at),
-    isFull: (now) => last === null || refilled(tokens, last, now - at) >= last.burst,
+export const createBucket = (): Bucket => new LocalBucket()
+
+// There are as many as tenants, so they share their functions, and a number that is a field is changed where it is.
+class LocalBucket implements Bucket {
+  #tokens = Number.POSITIVE_INFINITY
+  #at = 0
+  #last: Rate | null = null
+
+  take(rate: Rate, now: number): number {
+    this.#tokens = refilled(this.#tokens, rate, now - this.#at)
+    this.#at = now
+    this.#last = rate
+    if (this.#tokens < 1) return untilToken(this.#tokens, rate)
+    this.#tokens--
+    return 0
+  }
+
+  giveBack(): void {
+    this.#tokens++
+  }
+
+  level(rate: Rate, now: number): number {
+    return refilled(this.#tokens, rate, now - this.#at)
+  }
+
+  isFull(now: number): boolean {
+    return this.#last === null || refilled(this.#tokens, this.#last, now - this.#at) >= this.#last.burst
   }
 }

@@ -26,17 +26,20 @@ export function tenantLimitsFault({ plans, tenants, defaultPlan }: TenantLimits)
 
 /** @returns `null` for a caller whom no authorizer knows: an open route has no tenant */
 export function compileTenantPlans(limits: TenantLimits): (caller: Caller) => TenantPlan | null {
-  const { plans, tenants, defaultPlan } = limits
+  // Not objects: asked for a name that came with a request, an object first looks it up among all names there are.
+  const rates = new Map(Object.entries(limits.plans))
+  const named = new Map(Object.entries(limits.tenants))
   const planOf = (tenant: string | null, caller: Caller): string => {
-    if (tenant !== null && Object.hasOwn(tenants, tenant)) return tenants[tenant]!
-    const named = limits.plan === null ? null : factOf(limits.plan, caller)
-    return named !== null && Object.hasOwn(plans, named) ? named : defaultPlan
+    const own = tenant === null ? undefined : named.get(tenant)
+    if (own !== undefined) return own
+    const claimed = limits.plan === null ? null : factOf(limits.plan, caller)
+    return claimed !== null && rates.has(claimed) ? claimed : limits.defaultPlan
   }
   return (caller) => {
     if (caller.type === 'NONE') return null
     const tenant = factOf(limits.tenant, caller)
     const plan = planOf(tenant, caller)
-    return { tenant, plan, rate: plans[plan]! }
+    return { tenant, plan, rate: rates.get(plan)! }
   }
 }
 
