@@ -5,14 +5,16 @@ import { rootCertificates } from 'node:tls'
 import { parseArgs } from 'node:util'
 import type { AccessLog } from '@tenantry/gateway/access-log/access-log.ts'
 import type { Api } from '@tenantry/gateway/api.ts'
+import { systemClock } from '@tenantry/kernel/clock.ts'
 import { createLogger, type Logger } from '@tenantry/kernel/logger.ts'
 import { defineProblems, Problem } from '@tenantry/kernel/problem.ts'
 import { namedValues } from '../definitions/flags.ts'
-import { explainListenError } from '../listen.ts'
+import { ensureLocalCertificate } from '../local-certificate.ts'
 import { bold, complain, dim, print } from '../terminal.ts'
 import type { EnvironmentFile } from './functions.ts'
 import { routeRows } from './routes.ts'
 import { type RunOptions, runDefinition } from './run.ts'
+import type { RunTls } from './tls.ts'
 
 export const problems = defineProblems({
   bad_argument: { status: 500, title: '{reason}. Try: tenantry gateway help' },
@@ -22,6 +24,18 @@ export const problems = defineProblems({
 const flags = {
   host: { type: 'string', default: '127.0.0.1', of: 'address', describe: 'Where to listen.' },
   port: { type: 'string', default: '8080', of: 'number', describe: 'Where to listen; 0 for any that is free.' },
+  'tls-port': { type: 'string', of: 'number', describe: 'Also speak TLS there, for localhost and custom domains.' },
+  'tls-cert': {
+    type: 'string',
+    of: 'file',
+    describe: 'Certificate, chain and private key; by default Tenantry’s own for localhost.',
+  },
+  truststore: {
+    type: 'string',
+    multiple: true,
+    of: 'domain=file',
+    describe: 'Authorities whose clients a domain with mutual TLS lets in.',
+  },
   parameter: { type: 'string', multiple: true, of: 'Name=value', describe: 'A parameter of the template.' },
   variable: { type: 'string', multiple: true, of: 'Name=value', describe: 'AWS::Region and the like.' },
   'stage-variable': {
@@ -63,42 +77,47 @@ export async function runCommand(args: string[], dataDirectory: string): Promise
   if (file === undefined || rest.length > 0) throw bad('name one file: tenantry gateway run <file>')
   const json = values.json
   const say = (event: object): void => void process.stdout.write(`${JSON.stringify(event)}\n`)
+  for (const option of ['tls-cert', 'truststore'] as const) {
+    if (values[option] !== undefined && values['tls-port'] === undefined) throw bad(`--${option} needs --tls-port`)
+  }
   const caFile = values.ca ?? presetCa(dataDirectory)
   const options: RunOptions = {
     file,
     host: values.host,
-    port: readPort(values.port),
+    port: readPort(values.port, '--port'),
+    ...(values['tls-port'] === undefined ? {} : { tls: await readTls(values, dataDirectory) }),
     parameters: namedValues(values.parameter, 'parameter'),
     variables: namedValues(values.variable, 'variable'),
     stageVariables: namedValues(values['stage-variable'], 'stage-variable'),
     ...(values['env-vars'] === undefined ? {} : { environments: readEnvironments(values['env-vars']) }),
     strict: values.strict,
     watch: !values['no-watch'],
-    ...(caFile === undefined ? {} : { trustedCa: [...rootCertificates, readCa(caFile)].join('\n') }),
+    ...(caFile === undefined ? {} : { trustedCa: [...rootCertificates, readPem(caFile, '--ca')].join('\n') }),
     logger: logTo(json),
     accessLog: accessLogTo(json),
   }
-  const tell = (apis: readonly Api[], warnings: readonly string[], port: number): void => {
+  const ports: { port: number; tlsPort?: number } = { port: options.port }
+  const tell = (apis: readonly Api[], warnings: readonly string[]): void => {
     if (json) {
-      say({ event: 'ready', port, routes: routeRows(apis, port), warnings })
+      say({ event: 'ready', ...ports, routes: routeRows(apis, ports.port), warnings })
       return
     }
     for (const warning of warnings) complain(`warning: ${warning}`)
-    printRoutes(apis, port)
+    printRoutes(apis, ports.port)
+    if (ports.tlsPort !== undefined) print(`  Also with TLS: https://localhost:${ports.tlsPort}\n`)
   }
-  let port = options.port
   const running = await runDefinition(options, {
-    reloaded: (apis, warnings) => tell(apis, warnings, port),
+    reloaded: tell,
     failed: (error) =>
       json ? say({ event: 'failed', reason: error.message }) : complain(`not reloaded: ${error.message}`),
   }).catch((error: Error) => {
-    const explained = explainListenError(error, options.port, '--port')
-    throw explained instanceof Problem
-      ? explained
+    throw error instanceof Problem
+      ? error
       : problems.not_served({ facts: { file, reason: error.message }, cause: error })
   })
-  port = running.port
-  tell(running.apis, running.warnings, port)
+  ports.port = running.port
+  if (running.tlsPort !== undefined) ports.tlsPort = running.tlsPort
+  tell(running.apis, running.warnings)
   let stopping = false
   const stop = (): void => {
     if (stopping) process.exit(130)
@@ -157,18 +176,33 @@ function logTo(json: boolean): Logger {
   })
 }
 
-function readPort(text: string): number {
+function readPort(text: string, option: string): number {
   const port = Number(text)
-  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw bad(`--port ${text} must be a number from 0 to 65535`)
+  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw bad(`${option} ${text} must be a number from 0 to 65535`)
   return port
 }
 
-function readCa(file: string): string {
+function readPem(file: string, option: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {
-    throw bad(`--ca ${file} cannot be read: ${(cause as Error).message}`)
+    throw bad(`${option} ${file} cannot be read: ${(cause as Error).message}`)
   }
+}
+
+async function readTls(
+  values: { 'tls-port'?: string; 'tls-cert'?: string; truststore?: string[] },
+  dataDirectory: string,
+): Promise<RunTls> {
+  const file = values['tls-cert']
+  const rest = {
+    port: readPort(values['tls-port']!, '--tls-port'),
+    truststores: namedValues(values.truststore, 'truststore'),
+  }
+  if (file !== undefined)
+    return { ...rest, certificate: { from: `--tls-cert ${file}`, text: readPem(file, '--tls-cert') } }
+  const own = await ensureLocalCertificate({ directory: join(dataDirectory, 'tls'), clock: systemClock })
+  return { ...rest, certificate: { from: 'Tenantry’s own certificate', text: own.cert + own.key } }
 }
 
 function readEnvironments(file: string): EnvironmentFile {

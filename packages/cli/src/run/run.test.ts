@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
+import { get as getSecurely } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { json } from 'node:stream/consumers'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { startIssuer, type TestIssuer } from '@tenantry/gateway/test-issuer.ts'
+import { issue, type TestCertificate } from '@tenantry/gateway/tls/test-certificates.ts'
 
 const executable = fileURLToPath(new URL('../tenantry.ts', import.meta.url))
 
@@ -65,7 +68,7 @@ const write = (name: string, text: string): void => writeFileSync(join(folder, n
 interface Run {
   readonly child: ChildProcess
   readonly url: string
-  readonly ready: { routes: unknown[]; warnings: string[] }
+  readonly ready: { routes: unknown[]; warnings: string[]; tlsPort?: number }
   /** The next line of that kind. */
   next(event: string): Promise<Record<string, unknown>>
 }
@@ -229,18 +232,56 @@ test('a function that cannot be run here is told when it starts, and by 500 when
   assert.match(String((await next('request')).error), /python3\.13/)
 })
 
-test('N218 a domain with mutual TLS is closed, which is told, and the API answers elsewhere', async () => {
-  const domain =
-    'Domain: { DomainName: api.test, CertificateArn: x, MutualTlsAuthentication: { TruststoreUri: s3://a/b } }'
-  write('template.yaml', template().replace('      Auth:', `      ${domain}\n      Auth:`))
+const mutual =
+  'Domain: { DomainName: api.test, CertificateArn: x, MutualTlsAuthentication: { TruststoreUri: s3://a/b } }'
+
+test('N218 a domain with mutual TLS is closed without a truststore, which is told, and the API answers elsewhere', async () => {
+  write('template.yaml', template().replace('      Auth:', `      ${mutual}\n      Auth:`))
   write('src/notes.mjs', handler('1'))
   const { url, ready } = await run()
   assert.deepEqual(ready.warnings, [
-    'api.test is closed here: its clients need certificates, which only tenantry start can check',
+    'api.test is closed here: its clients need certificates; see --tls-port and --truststore',
   ])
   const [response] = await once(get(`${url}/notes`, { headers: { host: 'api.test' } }), 'response')
   assert.equal(response.resume().statusCode, 421)
   assert.equal((await ask(`${url}/notes`)).status, 200)
+})
+
+test('N218 with --tls-port a domain lets in whoever its truststore knows, and the function sees the certificate', async () => {
+  const authority = await issue({ name: 'Devices', isAuthority: true })
+  const device = await issue({ name: 'device-1', issuer: authority })
+  const server = await issue({ name: 'server', hosts: ['localhost', 'api.test'] })
+  write('tls.pem', server.cert + server.key)
+  write('devices.pem', authority.cert)
+  write('template.yaml', template().replace('      Auth:', `      ${mutual}\n      Auth:`))
+  write('src/notes.mjs', handler('event.requestContext.authentication?.clientCert?.subjectDN'))
+  const { ready } = await run('--tls-port', '0', '--tls-cert', 'tls.pem', '--truststore', 'api.test=devices.pem')
+  assert.deepEqual(ready.warnings, [])
+  const call = async (servername: string, client?: TestCertificate) => {
+    const { tlsPort: port } = ready
+    const trust = { ca: server.cert, servername, ...(client ? { cert: client.cert, key: client.key } : {}) }
+    const options = { port, host: '127.0.0.1', path: '/notes', headers: { host: servername }, agent: false, ...trust }
+    const [response] = await once(getSecurely(options), 'response')
+    return { status: response.statusCode, body: await json(response) }
+  }
+  assert.deepEqual(await call('api.test', device), { status: 200, body: { result: 'CN=device-1' } })
+  assert.deepEqual(await call('api.test'), { status: 403, body: { message: 'Forbidden' } })
+  const stranger = await issue({ name: 'stranger' })
+  assert.deepEqual(await call('api.test', stranger), { status: 403, body: { message: 'Forbidden' } })
+  assert.deepEqual(await call('localhost'), { status: 200, body: {} })
+})
+
+test('--tls-port shows the certificate of this directory for localhost, and tells which domain it does not cover', async () => {
+  write(
+    'template.yaml',
+    template().replace('      Auth:', '      Domain: { DomainName: api.test, CertificateArn: x }\n      Auth:'),
+  )
+  write('src/notes.mjs', handler('1'))
+  const { ready } = await run('--tls-port', '0')
+  assert.deepEqual(ready.warnings, ['api.test has no TLS here: Tenantry’s own certificate does not cover it'])
+  const ca = readFileSync(join(folder, '.tenantry/tls/ca.pem'))
+  const [response] = await once(getSecurely({ host: 'localhost', port: ready.tlsPort, path: '/notes', ca }), 'response')
+  assert.deepEqual([response.statusCode, await json(response)], [200, { result: 1 }])
 })
 
 test('a template that is wrong ends with its file, line and reason, and no stack', async () => {
@@ -262,6 +303,16 @@ test('an option that cannot be used ends with its name and reason, and no stack'
     [['--port', 'abc'], /^tenantry: --port abc must be a number from 0 to 65535/],
     [['--port', '65536'], /^tenantry: --port 65536 must be a number from 0 to 65535/],
     [['--ca', 'none.pem'], /^tenantry: --ca none\.pem cannot be read: ENOENT/],
+    [['--tls-cert', 'none.pem'], /^tenantry: --tls-cert needs --tls-port/],
+    [['--tls-port', '0', '--tls-cert', 'none.pem'], /^tenantry: --tls-cert none\.pem cannot be read: ENOENT/],
+    [
+      ['--tls-port', '0', '--tls-cert', 'template.yaml'],
+      /^tenantry: --tls-cert template\.yaml must hold a certificate, its chain and one private key/,
+    ],
+    [
+      ['--tls-port', '0', '--truststore', 'x.test=none.pem'],
+      /^tenantry: template\.yaml cannot be served: --truststore x\.test: the definition has no domain of this name/,
+    ],
   ] as const) {
     const child = launch(...args)
     let said = ''

@@ -12,15 +12,20 @@ import { type LoadedDefinition, loadDefinition } from '@tenantry/gateway/definit
 import { FunctionFailed, type Functions } from '@tenantry/gateway/functions/functions.ts'
 import { createLocalFunctions, type LocalFunctions } from '@tenantry/gateway/functions/local/local.ts'
 import { createGateway } from '@tenantry/gateway/gateway.ts'
+import type { Domain } from '@tenantry/gateway/tls/domain.ts'
 import { systemClock } from '@tenantry/kernel/clock.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
+import { explainListenError } from '../listen.ts'
 import { type EnvironmentFile, type Runnable, runnableFunctions } from './functions.ts'
 import { reachableAtLocalhost } from './routes.ts'
+import { domainsToServe, type RunTls } from './tls.ts'
 
 export interface RunOptions {
   readonly file: string
   readonly host: string
   readonly port: number
+  /** Without it only plain HTTP is spoken. */
+  readonly tls?: RunTls
   /** Parameters of a template, by name. */
   readonly parameters: Readonly<Record<string, string>>
   /** `AWS::Region` and the like, or `${name}` in an OpenAPI document. */
@@ -37,6 +42,8 @@ export interface RunOptions {
 
 export interface Running {
   readonly port: number
+  /** `undefined`: only plain HTTP is spoken. */
+  readonly tlsPort: number | undefined
   readonly apis: readonly Api[]
   readonly warnings: readonly string[]
   close(): Promise<void>
@@ -51,13 +58,14 @@ export interface RunEvents {
 
 /** @throws Problem `definition_refused`, or Error when a function or the port cannot be had */
 export async function runDefinition(options: RunOptions, events: RunEvents): Promise<Running> {
-  const { logger, accessLog, trustedCa, host, port } = options
+  const { logger, accessLog, trustedCa, host, port, tls } = options
   const fetchJson = createFetchJson(trustedCa === undefined ? {} : { ca: trustedCa })
   const load = () => readDefinition(options, fetchJson)
   let current = await load()
   const functions: Functions = { invoke: (arn, event, invocation) => current.invoke(arn, event, invocation) }
   const gateway = createGateway({
     apis: current.apis,
+    domains: current.domains,
     clock: systemClock,
     logger,
     functions,
@@ -66,10 +74,22 @@ export async function runDefinition(options: RunOptions, events: RunEvents): Pro
     strict: options.strict,
     accessLog,
   })
-  const listening = await gateway.listen(port, host).catch(async (error: unknown) => {
+  const listening = await listen().catch(async (error: unknown) => {
+    await gateway.close()
     await current.close()
     throw error
   })
+
+  async function listen(): Promise<{ port: number; tlsPort: number | undefined }> {
+    const plain = await gateway.listen(port, host).catch((error: Error) => {
+      throw explainListenError(error, port, '--port')
+    })
+    if (tls === undefined) return { port: plain.port, tlsPort: undefined }
+    const secure = await gateway.listenTls(tls.port, host).catch((error: Error) => {
+      throw explainListenError(error, tls.port, '--tls-port')
+    })
+    return { port: plain.port, tlsPort: secure.port }
+  }
 
   const reload = async (): Promise<void> => {
     const next = await load()
@@ -84,6 +104,7 @@ export async function runDefinition(options: RunOptions, events: RunEvents): Pro
       await next.close()
       throw error
     }
+    gateway.replaceDomains(next.domains)
     const previous = current
     current = next
     events.reloaded(next.apis, next.warnings)
@@ -103,6 +124,7 @@ export async function runDefinition(options: RunOptions, events: RunEvents): Pro
 
   return {
     port: listening.port,
+    tlsPort: listening.tlsPort,
     apis: current.apis,
     warnings: current.warnings,
     close: async () => {
@@ -117,6 +139,7 @@ export async function runDefinition(options: RunOptions, events: RunEvents): Pro
 
 interface Served extends Functions {
   readonly apis: readonly Api[]
+  readonly domains: readonly Domain[]
   readonly warnings: readonly string[]
   close(): Promise<void>
 }
@@ -132,22 +155,17 @@ async function readDefinition(options: RunOptions, fetchJson: ReturnType<typeof 
     discover: createDiscover(fetchJson),
     readFile: (path) => readFileSync(resolve(dirname(file), path), 'utf8'),
   })
+  const { domains, warnings } = domainsToServe(definition.apis, options.tls)
   const runnable = runnableFunctions(definition.functions, file, options.environments)
   const local = createLocalFunctions({ functions: runnable.functions, logger, watch: options.watch })
   const said = definition.warnings.map(({ at, message }) => `${at}: ${message}`)
   return {
     apis: reachableAtLocalhost(definition.apis),
-    warnings: [...said, ...closedDomains(definition.apis), ...unrunnable(definition, runnable)],
+    domains,
+    warnings: [...said, ...warnings, ...unrunnable(definition, runnable)],
     invoke: invokeOrExplain(local, runnable),
     close: () => local.close(),
   }
-}
-
-function closedDomains(apis: readonly Api[]): string[] {
-  const mutual = apis.flatMap(({ endpoints }) => endpoints.filter(({ truststoreUri }) => truststoreUri !== undefined))
-  return [...new Set(mutual.map(({ host }) => host))].map(
-    (host) => `${host} is closed here: its clients need certificates, which only tenantry start can check`,
-  )
 }
 
 function* unrunnable({ apis, functions }: LoadedDefinition, { refused }: Runnable): Generator<string> {

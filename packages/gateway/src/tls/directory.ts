@@ -69,7 +69,7 @@ export function createPemDirectory(root: string): PemDirectory {
           name,
           `the certificate ${arn} is not known here; its chain and private key belong into one PEM file`,
         ),
-        name,
+        `${name} in the gateway's directory of TLS files`,
       )
     },
     truststore: (uri, accountId) =>
@@ -99,8 +99,12 @@ function truststoreFile(uri: string, accountId: string): string {
   return `${accountId}/s3/${match[1]}`
 }
 
-function readCertificate(text: string, name: string): FoundCertificate {
-  const at = `${name} in the gateway's directory of TLS files`
+/**
+ * @param text a certificate, its chain and one private key (PEM)
+ * @param at where it was found, for whoever has to mend it
+ * @throws Problem `tls_file_unusable`
+ */
+export function readCertificate(text: string, at: string): FoundCertificate {
   const chain = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []
   const keys = text.match(/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/g) ?? []
   const [first] = chain
