@@ -7,8 +7,8 @@ export interface Shelf {
 
 // How many of those used longest ago are looked at before a newcomer is sent to the bucket they share.
 const looked = 8
-// Moving a bucket to the end costs more than taking from it; to the second is close enough to say who came longest ago.
-const moveMs = 1_000
+// Moving a bucket to the end costs more than taking from it; to ten seconds is close enough to say who came longest ago.
+const moveMs = 10_000
 
 interface Place {
   readonly bucket: Bucket
