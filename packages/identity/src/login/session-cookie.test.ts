@@ -1,7 +1,7 @@
 /** The session that a sign-in leaves in a browser: its identifier, its cookie, and when it ends. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { openBrowser, PASSWORD, toldClient } from '../oauth/fixture.ts'
+import { createWorld, openBrowser, PASSWORD, toldClient } from '../oauth/fixture.ts'
 import { startIdentity, type TestIdentity } from '../testing.ts'
 import { count, settle } from './test-sign-in.ts'
 
@@ -101,4 +101,17 @@ test('N104 a block, a new password and a deletion end the session at once', asyn
   await signedIn()
   await world.env.manage('DELETE', user)
   assert.equal(await silent(), 'login_required')
+})
+
+test('N85 a session cookie that is sent twice is worth nothing: one of the two may have been planted', async () => {
+  const world = await createWorld(identity)
+  const acme = await world.organization('acme')
+  const anna = await world.person('anna@example.test', { organization: acme })
+  const browser = openBrowser(world.env)
+  await world.signIn(browser, anna, { organization: acme })
+  const { path } = world.authorize({ organization: acme, prompt: 'none' })
+  assert.equal('code' in toldClient(await browser.visit(path)), true)
+  const own = `tenantry-session=${browser.cookies.get('tenantry-session')}`
+  const cookie = `tenantry-session=${'x'.repeat(43)}; ${own}`
+  assert.equal(toldClient(await world.env.request(path, { headers: { cookie } })).error, 'login_required')
 })
