@@ -1,21 +1,16 @@
 /** What an API is put together from: integrations, authorizers, routes. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { startIssuer, type TestIssuer } from '../test-issuer.ts'
-import { http, OFFERED, type Operations, startOperations, without } from './test-operations.ts'
+import { http, OFFERED, type OperationsWithIssuer, startOperationsWithIssuer, without } from './test-operations.ts'
 
-let operations: Operations
-let issuer: TestIssuer
+let operations: OperationsWithIssuer
 before(async () => {
-  operations = await startOperations()
-  issuer = await startIssuer(() => Date.now())
+  operations = await startOperationsWithIssuer()
 })
-after(async () => {
-  await Promise.all([operations?.plane.close(), issuer?.close()])
-})
+after(() => operations?.close())
 
 test('integrations, authorizers and routes are made, changed and kept from being removed under one another', async () => {
-  const { call, newApi, refused } = operations
+  const { call, issuer, newApi, refused } = operations
   const ApiId = await newApi('parts')
   const integration = await call('CreateIntegration', { ApiId, ...http('http://up.test/a'), Description: 'A' })
   const { IntegrationId } = integration

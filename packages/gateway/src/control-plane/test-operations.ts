@@ -1,6 +1,7 @@
 /** Fixture: Amazon's client asks for any operation by its name, and what is offered of them. */
 import assert from 'node:assert/strict'
 import * as sdk from '@aws-sdk/client-apigatewayv2'
+import { startIssuer, type TestIssuer } from '../test-issuer.ts'
 import { type ControlPlane, startControlPlane } from './fixture.ts'
 
 /** Every operation that is offered, under the test file in which it succeeds. */
@@ -98,6 +99,26 @@ export async function startOperations(settings?: Parameters<typeof startControlP
       )
     },
     newApi: async (name) => (await call('CreateApi', { Name: name, ProtocolType: 'HTTP' })).ApiId,
+  }
+}
+
+export interface OperationsWithIssuer extends Operations {
+  /** Whose tokens JWT authorizers may name. */
+  readonly issuer: TestIssuer
+  close(): Promise<void>
+}
+
+export async function startOperationsWithIssuer(): Promise<OperationsWithIssuer> {
+  const issuer = await startIssuer(() => Date.now())
+  try {
+    const operations = await startOperations()
+    const close = async () => {
+      await Promise.all([operations.plane.close(), issuer.close()])
+    }
+    return { ...operations, issuer, close }
+  } catch (error) {
+    await issuer.close()
+    throw error
   }
 }
 

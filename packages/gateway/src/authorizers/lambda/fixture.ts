@@ -1,7 +1,8 @@
 /** Fixture: an API whose routes ask a Lambda authorizer, behind a real gateway and in front of a real upstream. */
+import assert from 'node:assert/strict'
 import { type Api, defaultStage, type RequestAuthorizer, type Route } from '../../api.ts'
 import { createTestFunctions, type Handler, type TestFunctions } from '../../test-functions.ts'
-import { type Bench, replaceOrThrow, startBench } from '../../test-gateway.ts'
+import { type Bench, type Received, replaceOrThrow, startBench } from '../../test-gateway.ts'
 
 export const functionArn = 'arn:aws:lambda:eu-central-1:000000000001:function:decide'
 export const arnPrefix = 'arn:aws:execute-api:eu-central-1:000000000001:tnapi00001/live'
@@ -35,6 +36,26 @@ export async function startLambdaBench(): Promise<LambdaBench> {
       replaceOrThrow(bench.gateway, [change(lambdaApi(bench.upstream.url, authorizer))])
       bench.gateway.resetAuthorizers('tnapi00001', 'live')
     },
+  }
+}
+
+/** What a client with the key asks of a bench that has started by then, and what becomes of it. */
+export function requests(bench: () => LambdaBench) {
+  return {
+    get: (path = '/live/invoices', headers: Record<string, string> = {}): Promise<Received> =>
+      bench().send({ path, headers: { authorization: 'key-77', ...headers } }),
+    /** How often the function was asked. */
+    asked: (): number => bench().functions.invocations.length,
+    /** Asserts the gateway's own answer: nothing was forwarded. */
+    assertAnswer: ({ status, body, headers }: Received, expected: number, message: string): void => {
+      assert.equal(status, expected)
+      assert.equal(body, `{"message":"${message}"}`)
+      assert.equal(headers['content-type'], 'application/json')
+      assert.equal(headers['www-authenticate'], undefined)
+      assert.match(headers['apigw-requestid'] as string, /^[\w-]{15}=$/)
+      assert.equal(bench().upstream.seen.length, 0)
+    },
+    lastError: (): unknown => bench().logLines.findLast(({ msg }) => msg === 'access')?.auth,
   }
 }
 

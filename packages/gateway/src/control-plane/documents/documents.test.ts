@@ -1,21 +1,16 @@
 /** Definitions as documents: import, export, import again. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { startIssuer, type TestIssuer } from '../../test-issuer.ts'
-import { OFFERED, type Operations, startOperations } from '../test-operations.ts'
+import { OFFERED, type OperationsWithIssuer, startOperationsWithIssuer } from '../test-operations.ts'
 
-let operations: Operations
-let issuer: TestIssuer
+let operations: OperationsWithIssuer
 before(async () => {
-  operations = await startOperations()
-  issuer = await startIssuer(() => Date.now())
+  operations = await startOperationsWithIssuer()
 })
-after(async () => {
-  await Promise.all([operations?.plane.close(), issuer?.close()])
-})
+after(() => operations?.close())
 
 test('an exported API reads back as the same API, with what the import has to say', async () => {
-  const { call, refused } = operations
+  const { call, issuer, refused } = operations
   const document = (title: string) =>
     `
 openapi: 3.0.1

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '../../testing.ts'
+import { startIdentity, type TestIdentity } from '../../testing.ts'
 import { managementScopes } from '../management-scopes.ts'
 import { openSecret, sealSecret } from './store.ts'
+import { create } from './test-clients.ts'
 
 let identity: TestIdentity
 before(async () => {
@@ -10,11 +11,6 @@ before(async () => {
 })
 after(() => identity.close())
 
-const create = async (env: TestEnvironment, body: object) => {
-  const answer = await env.manage('POST', '/clients', { name: 'App', ...body })
-  assert.equal(answer.status, 201, answer.text)
-  return answer.json
-}
 const withoutKeys = managementScopes.filter((scope) => scope !== 'read:client_keys')
 
 test("a single page application starts with Auth0's defaults for public clients", async () => {
@@ -125,69 +121,6 @@ test('exactly one client is global; it is found by is_global and can neither be 
   )
 })
 
-test('N50 addresses that could carry a person elsewhere are refused in every member that takes one', async () => {
-  const env = await identity.environment()
-  const hostile = [
-    'javascript:alert(1)',
-    'JavaScript:alert(1)',
-    'java\tscript:alert(1)',
-    'javascript\n:alert(1)',
-    ' javascript:alert(1)',
-    'data:text/html,x',
-    'vbscript:x',
-    'file:///etc/passwd',
-    'https://app.example.test/cb#fragment',
-    'https://*.example.test/cb',
-    'https://{organization_name}.example.test/cb',
-    'https://user@app.example.test/cb',
-    'https://user:password@app.example.test/cb',
-    'https://@app.example.test/cb',
-    'https:app.example.test',
-    'https:/app.example.test',
-    'https:///app.example.test',
-    'https:\\\\app.example.test',
-    'https://app.example.test\\@evil.test',
-    '//app.example.test/cb',
-    '/cb',
-    'app.example.test',
-    'https://',
-    'https://app.example.test:99999/',
-    'https://аpp.example.test/cb',
-    'https://app.example.test/ cb',
-  ]
-  const { client_id } = await create(env, { app_type: 'spa' })
-  const kept = (await env.manage('GET', `/clients/${client_id}`)).json
-  for (const address of hostile) {
-    for (const member of ['callbacks', 'allowed_logout_urls', 'web_origins', 'allowed_origins']) {
-      const answer = await env.manage('PATCH', `/clients/${client_id}`, {
-        [member]: ['https://ok.example.test', address],
-      })
-      assert.equal(answer.status, 400, `${member}: ${address}`)
-    }
-    for (const member of ['initiate_login_uri', 'logo_uri']) {
-      const answer = await env.manage('PATCH', `/clients/${client_id}`, { [member]: address })
-      assert.equal(answer.status, 400, `${member}: ${address}`)
-    }
-  }
-  assert.deepEqual((await env.manage('GET', `/clients/${client_id}`)).json, kept)
-})
-
-test('exact addresses are kept as they were given; private schemes only for native clients', async () => {
-  const env = await identity.environment()
-  const callbacks = ['http://localhost:3000/cb', 'https://app.example.test', 'https://app.example.test/a%2Fb?x=1']
-  assert.deepEqual((await create(env, { app_type: 'spa', callbacks })).callbacks, callbacks)
-  const own = ['com.example.app://callback', 'com.example.app:/callback']
-  assert.deepEqual((await create(env, { app_type: 'native', callbacks: own })).callbacks, own)
-  assert.equal(
-    (await env.manage('POST', '/clients', { name: 'W', app_type: 'regular_web', callbacks: own })).status,
-    400,
-  )
-  const run = { name: 'N', app_type: 'native', callbacks: ['javascript://x/%0aalert(1)'] }
-  assert.equal((await env.manage('POST', '/clients', run)).status, 400)
-  const origin = { name: 'O', web_origins: ['https://app.example.test/path'] }
-  assert.equal((await env.manage('POST', '/clients', origin)).status, 400)
-})
-
 test('settings at the value that changes nothing are tolerated, at any other refused by name', async () => {
   const env = await identity.environment()
   const exported = {
@@ -227,72 +160,6 @@ test('settings at the value that changes nothing are tolerated, at any other ref
   assert.deepEqual((await env.manage('GET', `/clients/${made.client_id}`)).json, made)
 })
 
-test('which other APIs refresh tokens are good for is kept until it is taken away, whatever else changes', async () => {
-  const env = await identity.environment()
-  const policies = [
-    { audience: 'https://bills.example.test', scope: ['read:bill'] },
-    { audience: 'https://stock.example.test', scope: [] },
-  ]
-  const rotating = { rotation_type: 'rotating', expiration_type: 'expiring' }
-  const made = await create(env, { app_type: 'regular_web', refresh_token: { ...rotating, policies } })
-  assert.deepEqual(made.refresh_token.policies, policies)
-  const after = async (refresh_token: object | null) => {
-    const answer = await env.manage('PATCH', `/clients/${made.client_id}`, { refresh_token })
-    assert.equal(answer.status, 200, answer.text)
-    const { refresh_token: kept } = (await env.manage('GET', `/clients/${made.client_id}`)).json
-    assert.deepEqual(kept, answer.json.refresh_token)
-    return kept
-  }
-  const lasting = { rotation_type: 'non-rotating', expiration_type: 'non-expiring' }
-  assert.deepEqual((await after({ ...rotating, leeway: 5 })).policies, policies)
-  assert.deepEqual((await after(lasting)).policies, policies)
-  assert.deepEqual((await after({ ...lasting, policies: policies.slice(1) })).policies, policies.slice(1))
-  for (const none of [{ ...lasting, policies: [] }, { ...lasting, policies: null }, null]) {
-    await after({ ...lasting, policies })
-    assert.equal('policies' in (await after(none)), false, JSON.stringify(none))
-  }
-})
-
-test('refresh tokens are opened neither to the Management API, nor twice to one API, nor for a third party’s client', async () => {
-  const env = await identity.environment()
-  const refused = async (policies: object[], message: string, more: object = {}) => {
-    const refresh_token = { rotation_type: 'rotating', expiration_type: 'expiring', policies }
-    const body = { name: 'X', refresh_token, ...more }
-    const answer = await env.manage('POST', '/clients', body)
-    assert.deepEqual([answer.status, answer.json.message], [400, message])
-    const { client_id } = await create(env, { app_type: 'regular_web', ...more })
-    assert.equal((await env.manage('PATCH', `/clients/${client_id}`, { refresh_token })).status, 400)
-  }
-  const bills = { audience: 'https://bills.example.test', scope: ['read:bill'] }
-  const wrong = (reason: string) => `Payload validation error: ${reason}`
-  await refused(
-    [bills, { audience: `${env.origin}/api/v2/`, scope: ['read:users'] }],
-    wrong("'refresh_token.policies' cannot name the Management API."),
-  )
-  await refused([bills, { ...bills, scope: [] }], wrong(`'refresh_token.policies' names '${bills.audience}' twice.`))
-  const thirdParty = wrong("a client of a third party cannot have 'refresh_token.policies'.")
-  await refused([bills], thirdParty, { is_first_party: false })
-  const own = await create(env, {
-    refresh_token: { rotation_type: 'rotating', expiration_type: 'expiring', policies: [bills] },
-  })
-  const handedOver = await env.manage('PATCH', `/clients/${own.client_id}`, { is_first_party: false })
-  assert.deepEqual([handedOver.status, handedOver.json.message], [400, thirdParty])
-})
-
-test('combinations that would weaken a public client are refused', async () => {
-  const env = await identity.environment()
-  const refused = async (body: object) => (await env.manage('POST', '/clients', { name: 'X', ...body })).status
-  const lasting = { rotation_type: 'non-rotating', expiration_type: 'non-expiring' }
-  assert.equal(await refused({ app_type: 'spa', grant_types: ['client_credentials'] }), 400)
-  assert.equal(await refused({ app_type: 'spa', refresh_token: lasting }), 400)
-  const rotating = { rotation_type: 'rotating', expiration_type: 'expiring' }
-  assert.equal(await refused({ refresh_token: { ...rotating, token_lifetime: 60, idle_token_lifetime: 90 } }), 400)
-  assert.equal(await refused({ refresh_token: { ...rotating, token_lifetime: 31_557_601 } }), 400)
-  assert.equal(await refused({ refresh_token: { rotation_type: 'rotating' } }), 400)
-  const short = await create(env, { app_type: 'spa', refresh_token: { ...rotating, token_lifetime: 3600 } })
-  assert.equal(short.refresh_token.idle_token_lifetime, 3600)
-})
-
 test('a change keeps what it does not name; metadata is merged and empty texts are unset', async () => {
   const env = await identity.environment()
   const made = await create(env, {
@@ -322,65 +189,6 @@ test('a change keeps what it does not name; metadata is merged and empty texts a
   const gone = await env.manage('GET', at)
   assert.equal(gone.status, 404)
   assert.equal(gone.json.errorCode, 'inexistent_client')
-})
-
-test('clients are listed bare, in pages, with totals, by type and by fields', async () => {
-  const env = await identity.environment()
-  const one = await create(env, { name: 'One', app_type: 'spa' })
-  await create(env, { name: 'Two', app_type: 'non_interactive' })
-  const totals = (await env.manage('GET', '/clients?is_global=false&include_totals=true&per_page=1&page=1&fields=name'))
-    .json
-  assert.deepEqual(totals, { start: 1, limit: 1, length: 1, total: 2, clients: [{ name: 'Two' }] })
-  const typed = (await env.manage('GET', '/clients?app_type=spa,native')).json
-  assert.deepEqual(typed, [one])
-  const fewer = await env.manage('GET', `/clients/${one.client_id}?fields=client_secret,tenant&include_fields=false`)
-  assert.equal('client_secret' in fewer.json || 'tenant' in fewer.json, false)
-  assert.equal(fewer.json.name, 'One')
-  assert.deepEqual((await env.manage('GET', '/clients?is_first_party=false')).json, [])
-})
-
-test('clients are found by the organization of their grants, by checkpoint and alone', async () => {
-  const env = await identity.environment()
-  const { client_id } = await create(env, { app_type: 'non_interactive' })
-  const other = await create(env, { app_type: 'non_interactive' })
-  const identifier = 'https://api.example.test'
-  await env.manage('POST', '/resource-servers', { identifier })
-  const grant = async (id: string, more: object) =>
-    (
-      await env.manage('POST', '/client-grants', {
-        client_id: id,
-        audience: identifier,
-        organization_usage: 'allow',
-        ...more,
-      })
-    ).json.id
-  const { id } = (await env.manage('POST', '/organizations', { name: 'acme' })).json
-  await env.manage('POST', `/organizations/${id}/client-grants`, { grant_id: await grant(client_id, {}) })
-  await grant(other.client_id, { allow_any_organization: true })
-  const ids = async (query: string) => {
-    const answer = await env.manage('GET', `/clients?${query}`)
-    assert.equal(answer.status, 200, answer.text)
-    return (answer.json.clients ?? answer.json).map((client: { client_id: string }) => client.client_id)
-  }
-  assert.deepEqual(await ids(`take=10&q=client_grant.organization_id:${id}`), [client_id])
-  assert.deepEqual(await ids('take=10&q=client_grant.allow_any_organization:true'), [other.client_id])
-  assert.deepEqual(await ids('external_client_id=https://app.example.test/client.json'), [])
-  const paged: string[] = []
-  for (let next: string | undefined = ''; next !== undefined; ) {
-    const { json } = await env.manage('GET', `/clients?take=1${next && `&from=${next}`}`)
-    paged.push(...json.clients.map((client: { client_id: string }) => client.client_id))
-    next = json.next
-  }
-  assert.deepEqual(paged, (await ids('')).toSorted())
-  for (const query of [
-    `q=client_grant.organization_id:${id}`,
-    'take=10&q=name:x',
-    'take=10&app_type=spa&q=client_grant.allow_any_organization:true',
-    'take=10&q=client_grant.allow_any_organization:false',
-  ]) {
-    const answer = await env.manage('GET', `/clients?${query}`)
-    assert.deepEqual([answer.status, answer.json.errorCode], [400, 'invalid_query_string'], query)
-  }
 })
 
 test('how organizations are found, and the one that a machine means, are kept, shown and taken back', async () => {
