@@ -8,25 +8,14 @@ import { schemas } from '../packages/cli/src/schemas.ts'
 import { openTestDatabase } from './test-database.ts'
 
 const PLACES = ['packages/**/*.test.ts', 'examples/**/*.test.ts', 'test/**/*.test.ts']
-/** Options of `node --test` that are passed on: those without a value, and those with one. */
-const SWITCHES = [
-  ...['--test-only', '--test-force-exit', '--test-randomize', '--test-update-snapshots'],
-  '--experimental-test-coverage',
-]
-const SETTINGS = [
-  ...['name-pattern', 'skip-pattern', 'reporter', 'reporter-destination', 'concurrency', 'timeout', 'shard'],
-  ...['random-seed', 'rerun-failures', 'isolation', 'global-setup', 'coverage-include', 'coverage-exclude'],
-  ...['coverage-lines', 'coverage-branches', 'coverage-functions'],
-].map((name) => `--test-${name}`)
+// A value comes behind "=": as a word of its own it would be a filter, and Node would take the first file for the value.
+const PASSED_ON = /^--(?:test-(?:only|force-exit|randomize)|experimental-test-coverage|test-[a-z-]+=.+)$/
 const USAGE =
   'Usage: npm test -- [--postgres] [options of node --test, such as --test-name-pattern=N245] [parts of paths of test files]'
 const args = process.argv.slice(2)
 const onServer = args.includes('--postgres')
 const nodeOptions = args.filter((arg) => arg.startsWith('-') && arg !== '--postgres')
-// A value comes behind "=": as a word of its own it would be a filter, and Node would take the first file for the value.
-const unknown = nodeOptions.find(
-  (option) => !SWITCHES.includes(option) && !SETTINGS.some((name) => option.startsWith(`${name}=`)),
-)
+const unknown = nodeOptions.find((option) => !PASSED_ON.test(option))
 const wanted = args.filter((arg) => !arg.startsWith('-')).map((arg) => relative('.', arg) || '.')
 
 const files = globSync(PLACES, { exclude: (path) => /(^|[\\/])(node_modules|dist)$/.test(path) })

@@ -186,10 +186,10 @@ test('no file or folder has a name that says nothing', () => {
   assert.deepEqual(broken, [])
 })
 
-test('no source file is longer than 400 lines, no test longer than 600', () => {
+test('no source and no test file is longer than 400 lines', () => {
   const broken = sources
     .map(({ path, text }) => ({ path, lines: text.split('\n').length }))
-    .filter(({ path, lines }) => lines > (isTest(path) ? 600 : 400))
+    .filter(({ lines }) => lines > 400)
   assert.deepEqual(broken, [])
 })
 
