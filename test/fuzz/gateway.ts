@@ -282,10 +282,22 @@ async function waitUntil(isDone: () => boolean): Promise<void> {
 const wait = (ms: number): Promise<false> => new Promise((resolve) => setTimeout(resolve, ms, false))
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { minutes: { type: 'string', default: '1' }, seed: { type: 'string' } } })
-  const seed = Number(values.seed ?? systemClock.now().getTime() % 1_000_000_000)
-  console.log(`seed ${seed}, ${values.minutes} minutes`)
-  const report = await fuzzGateway(seed, Number(values.minutes) * 60_000)
+  const { seed, minutes } = readOptions()
+  console.log(`seed ${seed}, ${minutes} minutes`)
+  const report = await fuzzGateway(seed, minutes * 60_000)
   console.log(JSON.stringify(report, null, 2))
   process.exit(report.faults.length === 0 ? 0 : 1)
+}
+
+function readOptions(): { seed: number; minutes: number } {
+  try {
+    const { values } = parseArgs({ options: { minutes: { type: 'string', default: '1' }, seed: { type: 'string' } } })
+    const seed = Number(values.seed ?? systemClock.now().getTime() % 1_000_000_000)
+    const minutes = Number(values.minutes)
+    if (!(minutes > 0) || !Number.isSafeInteger(seed)) throw new Error('Minutes and seed are numbers')
+    return { seed, minutes }
+  } catch (error) {
+    console.error(`${(error as Error).message}. Usage: npm run fuzz -- [--minutes 30] [--seed 7]`)
+    process.exit(2)
+  }
 }
