@@ -123,12 +123,12 @@ const askPlainly = (name: string, where = data): Promise<number> =>
 /** A change is live a moment after it was made. */
 async function until<T>(look: () => Promise<T>, isMeant: (found: T) => boolean): Promise<T> {
   let found: T | undefined
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 1_200; tries++) {
     try {
       found = await look()
       if (isMeant(found)) return found
     } catch (error) {
-      if (tries === 199) throw error
+      if (tries === 1_199) throw error
     }
     await wait(50)
   }
