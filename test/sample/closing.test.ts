@@ -41,7 +41,7 @@ const register = async (companyName: string, email: string, key: string = random
 }
 async function untilGone(company: Company): Promise<void> {
   for (let n = 0; (await stateOf(company))?.state !== 'gone'; n++) {
-    assert.ok(n < 400, 'the tenant was not off-boarded within ten seconds')
+    assert.ok(n < 2_400, 'the tenant was not off-boarded within a minute')
     await new Promise((done) => setTimeout(done, 25))
   }
 }
@@ -103,7 +103,7 @@ for (const [plan, model] of [
     const [invitation] = (await world.env.manage('GET', `/organizations/${organizationId}/invitations`)).json
     const { body: export_ } = await call(token, 'POST', '/tenant/exports')
     for (let n = 0; (await call(token, 'GET', '/tenant/exports')).body.exports[0].state !== 'done'; n++) {
-      assert.ok(n < 400)
+      assert.ok(n < 2_400)
       await new Promise((done) => setTimeout(done, 25))
     }
     const before = [await world.snapshot(other), await places(other)]
