@@ -111,7 +111,11 @@ for (const [plan, model] of [
 
     const closed = await call(token, 'POST', '/tenant/closure', { name, idToken })
     assert.deepEqual([closed.status, closed.body], [202, { name }])
-    // At once, whatever is still being deleted.
+    // As soon as its service has heard of it, whatever is still being deleted; read, so that nothing is added meanwhile.
+    for (let n = 0; (await world.call('items', 'GET', '/items', token)).status !== 403; n++) {
+      assert.ok(n < 2_400)
+      await new Promise((done) => setTimeout(done, 25))
+    }
     const late = await add(token, 'late')
     assert.equal(late.status, 403)
     await untilGone(company)
