@@ -77,7 +77,7 @@ const ask = (endpoint: string, path: string) =>
 /** A change is live a moment after it was made. */
 async function askUntil(status: number, endpoint: string, path: string) {
   let answer = await ask(endpoint, path)
-  for (let tries = 0; tries < 200 && answer.status !== status; tries++) {
+  for (let tries = 0; tries < 1_200 && answer.status !== status; tries++) {
     await wait(50)
     answer = await ask(endpoint, path)
   }

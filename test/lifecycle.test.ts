@@ -38,7 +38,7 @@ function failingStart(environment: Record<string, string>): { code: number | nul
   const { status, stderr } = spawnSync(process.execPath, ['--no-node-snapshot', executable, 'start'], {
     env: { PATH, HOME, TENANTRY_DATA: join(directory, 'failing'), ...environment },
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 300_000,
   })
   return { code: status, stderr: stderr.trim() }
 }

@@ -7,7 +7,7 @@ import { createRevocations } from '@tenantry/gateway/authorizers/revocation.ts'
 import { loadOpenApi } from '@tenantry/gateway/definition/openapi.ts'
 import { createGateway } from '@tenantry/gateway/gateway.ts'
 import { startUpstream } from '@tenantry/gateway/test-issuer.ts'
-import { startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
 import { systemClock } from '@tenantry/kernel/clock.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
 
@@ -15,7 +15,7 @@ const audience = 'https://api.example.test'
 
 let identity: TestIdentity
 before(async () => {
-  identity = await startIdentity()
+  identity = await startIdentity({ clock: movableClock() })
 })
 after(() => identity.close())
 
@@ -90,7 +90,7 @@ test('N04 N209 a suspended organization is refused at the gateway with tokens fr
     const from = performance.now()
     while ((await get(token)) !== expected) {
       // Two seconds where the machine is idle; what is asserted is that it happens.
-      assert.ok(performance.now() - from < 30_000, `it is still ${await get(token)}`)
+      assert.ok(performance.now() - from < 120_000, `it is still ${await get(token)}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
     return Math.round(performance.now() - from)

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { createWorld, PASSWORD, REDIRECT } from '@tenantry/identity/oauth/fixture.ts'
-import { startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
 import { assertCommitted } from '../reference/committed.ts'
 import { CASES, type Party } from './oracle/cases.ts'
 import { DIFFERENCES } from './oracle/differences.ts'
@@ -16,7 +16,7 @@ let ours: Party
 let theirs: Party
 
 before(async () => {
-  identity = await startIdentity()
+  identity = await startIdentity({ clock: movableClock() })
   const world = await createWorld(identity, { organization_usage: 'deny' })
   const web = await world.client({ app_type: 'regular_web', grant_types: ['authorization_code', 'refresh_token'] })
   const machine = await world.client({ app_type: 'non_interactive', grant_types: ['client_credentials'] })

@@ -14,13 +14,13 @@ import {
   REDIRECT,
   type World,
 } from '@tenantry/identity/oauth/fixture.ts'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 
 let identity: TestIdentity
 before(async () => {
-  identity = await startIdentity()
+  identity = await startIdentity({ clock: movableClock() })
 })
 after(() => identity.close())
 

@@ -10,7 +10,7 @@ import { createConfigurationCache } from '@tenantry/identity/configuration-cache
 import { createKeyrings } from '@tenantry/identity/keys/keyring.ts'
 import { createNouns } from '@tenantry/identity/resources/fixture.ts'
 import { managementAudience } from '@tenantry/identity/resources/management-api.ts'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
 import { createVerifier, TokenRefused, type Verifier } from '@tenantry/tenancy'
 import { forge, type Origin, type Vector } from './tokens/forge.ts'
 
@@ -31,7 +31,7 @@ const trap = createServer((request, response) => {
 })
 
 before(async () => {
-  ;[bench, identity] = await Promise.all([startBench(), startIdentity()])
+  ;[bench, identity] = await Promise.all([startBench(), startIdentity({ clock: movableClock() })])
   env = await identity.environment()
   await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve))
   const address = `http://127.0.0.1:${(trap.address() as AddressInfo).port}/keys.json`

@@ -62,9 +62,10 @@ const tokenCount = 40
 
 /**
  * Fuzzes for a while.
- * @param ms how long connections are opened; the report comes up to 70 seconds later
+ * @param ms how long connections are opened; the report comes up to 140 seconds later
+ * @param least so many connections are opened, however long it takes
  */
-export async function fuzzGateway(seed: number, ms: number): Promise<FuzzReport> {
+export async function fuzzGateway(seed: number, ms: number, least = 0): Promise<FuzzReport> {
   const faults: string[] = []
   const fault = (what: string): void => {
     if (faults.length < 50) faults.push(what)
@@ -117,7 +118,7 @@ export async function fuzzGateway(seed: number, ms: number): Promise<FuzzReport>
   const attackers = new Map<number, number>()
   const until = performance.now() + ms
   const work = async (): Promise<void> => {
-    while (performance.now() < until && faults.length < 5) {
+    while ((performance.now() < until || connections < least) && faults.length < 5) {
       const number = seed + connections++
       const random = createRandom(number)
       const attack = createAttack(random, tokens, () => ++marks)
@@ -145,7 +146,7 @@ export async function fuzzGateway(seed: number, ms: number): Promise<FuzzReport>
   process.off('uncaughtException', onCrash).off('unhandledRejection', onCrash)
   gateway.server.closeAllConnections()
   const closing = gateway.close().then(() => true)
-  if (!(await Promise.race([closing, wait(10_000)]))) fault('the gateway does not close')
+  if (!(await Promise.race([closing, wait(60_000)]))) fault('the gateway does not close')
   upstream.close()
   await issuer.close()
   return { seed, connections, forwarded: seen.forwarded, authorised: seen.authorised, answers, faults }
@@ -247,7 +248,7 @@ function strike(port: number, { bytes }: Attack, random: Random, onPort: (port: 
 /** `null`, or what an honest client has got in the place of its answers: on a busy machine one may come too late. */
 async function askHonestly(port: number, token: Token): Promise<readonly string[] | null> {
   const got: string[] = []
-  while (got.length < 5) {
+  while (got.length < 60) {
     const text = await askOnce(port, token)
     if (text.startsWith('HTTP/1.1 200 ') && text.includes('[m=0.0.]')) return null
     got.push(text)
@@ -276,7 +277,7 @@ function askOnce(port: number, token: Token): Promise<string> {
 
 async function waitUntil(isDone: () => boolean): Promise<void> {
   // Longer than a request may take to arrive: one that is stuck half-way is given up by then.
-  for (let left = 700; left > 0 && !isDone(); left--) await wait(100)
+  for (let left = 1_400; left > 0 && !isDone(); left--) await wait(100)
 }
 
 const wait = (ms: number): Promise<false> => new Promise((resolve) => setTimeout(resolve, ms, false))

@@ -15,8 +15,11 @@ export async function launchChromium(): Promise<Browser> {
     '--disable-component-update',
     '--disable-sync',
   ]
+  // A machine with much else to do takes longer than the driver's half a minute.
+  const timeout = 180_000
   try {
     return await chromium.launch({
+      timeout,
       executablePath: await sparticuz.executablePath(),
       args,
       headless: true,
@@ -25,6 +28,6 @@ export async function launchChromium(): Promise<Browser> {
     const installed = FALLBACKS.find((path) => existsSync(path))
     if (!installed)
       throw new Error('No Chromium runs here. Install one, for example: apt-get install chromium', { cause })
-    return chromium.launch({ executablePath: installed, args, headless: true })
+    return chromium.launch({ executablePath: installed, timeout, args, headless: true })
   }
 }

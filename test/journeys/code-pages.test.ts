@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
 import type { Browser, Page } from 'playwright-core'
 import { launchChromium } from './chromium.ts'
 import { inspect } from './inspection.ts'
@@ -20,7 +20,7 @@ const clients = { both: '', mail: '', device: '' }
 
 before(async () => {
   browser = await launchChromium()
-  identity = await startIdentity()
+  identity = await startIdentity({ clock: movableClock() })
   env = await identity.environment({ friendly_name: 'Stockroom' }, 'localhost')
   const make = async (path: string, body: object) => {
     const answer = await env.manage('POST', path, body)

@@ -5,7 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { startBackground } from '@tenantry/identity/background.ts'
-import { startIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity } from '@tenantry/identity/testing.ts'
 import { systemClock } from '@tenantry/kernel/clock.ts'
 import type { DatabaseUrls } from '@tenantry/kernel/database/database.ts'
 import { createEgress } from '@tenantry/kernel/http/egress.ts'
@@ -50,7 +50,7 @@ export async function startIdentityProcess(urls: DatabaseUrls): Promise<Identity
 }
 
 async function serve(urls: DatabaseUrls): Promise<void> {
-  const identity = await startIdentity({ urls, poolSize: 6 })
+  const identity = await startIdentity({ urls, poolSize: 6, clock: movableClock() })
   const { database, secrets } = identity
   const logger = createLogger({ destination: { write: () => {} } })
   const mail = { kind: 'mailbox' as const }

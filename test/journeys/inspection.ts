@@ -27,8 +27,8 @@ export async function evaluate(page: Page, expression: string): Promise<unknown>
 
 /** Waits for something to be so. The driver's own `waitForFunction` evaluates in the page, where the policy forbids it. */
 async function until(page: Page, expression: string): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !(await evaluate(page, expression)); ) {
-    assert.ok(Date.now() < deadline, `Not so after 20 s: ${expression}`)
+  for (const deadline = Date.now() + 120_000; !(await evaluate(page, expression)); ) {
+    assert.ok(Date.now() < deadline, `Not so after two minutes: ${expression}`)
     await new Promise((done) => setTimeout(done, 20))
   }
 }

@@ -87,7 +87,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     process: child,
     log,
     async mailTo(address) {
-      for (let attempt = 0; attempt < 100; attempt++) {
+      for (let attempt = 0; attempt < 1_200; attempt++) {
         const mails = (await (
           await fetch(`${quickstart.mailUrl}.json?to=${encodeURIComponent(address)}`)
         ).json()) as Mail[]
@@ -105,7 +105,10 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
   }
 }
 
-/** Three single ports, and one with four free ones after it for the sample's services. */
+/**
+ * Three single ports, and one with four free ones after it for the sample's services. They are below those that systems give
+ * to connections by themselves, and no other process that asks here is given any of them: the last of each ten is held.
+ */
 export async function freePorts(): Promise<[number, number, number, number, number]> {
   const free = (port: number) =>
     new Promise<number | undefined>((resolve) => {
@@ -117,8 +120,18 @@ export async function freePorts(): Promise<[number, number, number, number, numb
       })
     })
   for (;;) {
-    const start = 20_000 + Math.floor(Math.random() * 20_000)
+    const start = 20_000 + 10 * Math.floor(Math.random() * 1_200)
+    if (!(await hold(start + 9))) continue
     const ports = await Promise.all(Array.from({ length: 9 }, (_, index) => free(start + index)))
     if (ports.every((port) => port !== undefined)) return [start, start + 1, start + 2, start + 3, start + 4]
   }
+}
+
+/** Until this process ends. @returns whether it could be had */
+function hold(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer().unref()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => resolve(true))
+  })
 }

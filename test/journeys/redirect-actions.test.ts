@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { bindActions, createWorld, PASSWORD } from '@tenantry/identity/oauth/fixture.ts'
-import { startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
 import type { Browser } from 'playwright-core'
 import { launchChromium } from './chromium.ts'
 
@@ -22,7 +22,7 @@ const sites = createServer((request, response) => {
 
 before(async () => {
   browser = await launchChromium()
-  identity = await startIdentity()
+  identity = await startIdentity({ clock: movableClock() })
   sites.listen(0, '127.0.0.1')
   await once(sites, 'listening')
 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
 import type { Browser, Page } from 'playwright-core'
 import { launchChromium } from './chromium.ts'
 import { evaluate, inspect } from './inspection.ts'
@@ -21,7 +21,7 @@ const clients = new Map<TestEnvironment, { own: string; third: string }>()
 
 before(async () => {
   browser = await launchChromium()
-  identity = await startIdentity()
+  identity = await startIdentity({ clock: movableClock() })
   env = await settle()
   first = await settle()
   await first.manage('PATCH', '/prompts', { identifier_first: true })

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
 import type { Browser } from 'playwright-core'
 import { launchChromium } from './chromium.ts'
 
@@ -31,7 +31,7 @@ export interface SignInWorld {
 
 export async function startSignInWorld(): Promise<SignInWorld> {
   const browser = await launchChromium()
-  const identity = await startIdentity()
+  const identity = await startIdentity({ clock: movableClock() })
   const application = createServer((_request, response) => response.end('arrived'))
   application.listen(0, '127.0.0.1')
   await once(application, 'listening')

@@ -289,7 +289,7 @@ test('5d. an API built from nothing with Amazon’s client is the sample’s own
   const call = (...[method, path, options]: [string, string, Parameters<typeof callAt>[3]?]) =>
     callAt(built.endpoint, method, path, options)
   // Live a moment after it was made.
-  for (let tries = 0; tries < 200 && (await call('GET', '/items')).status === 404; tries++) await wait(50)
+  for (let tries = 0; tries < 1_200 && (await call('GET', '/items')).status === 404; tries++) await wait(50)
 
   const [blue, fennel] = [await accessTokenOf(annas.page), await accessTokenOf(omars.page)]
   const made = { id: 'crate-9', name: 'Beech crate', location: 'Dock', quantity: 4 }

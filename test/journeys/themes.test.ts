@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { THEME } from '@tenantry/identity/resources/branding/themes/fixture.ts'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
 import type { Browser } from 'playwright-core'
 import { launchChromium } from './chromium.ts'
 import { evaluate, inspect, overflow } from './inspection.ts'
@@ -19,7 +19,7 @@ let client: string
 
 before(async () => {
   browser = await launchChromium()
-  identity = await startIdentity()
+  identity = await startIdentity({ clock: movableClock() })
   env = await identity.environment({ friendly_name: 'Stockroom', enabled_locales: ['en', 'ar'] }, 'localhost')
   client = (await make('/clients', { name: 'Stockroom', app_type: 'spa', callbacks: ['http://localhost/callback'] }))
     .client_id!

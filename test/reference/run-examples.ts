@@ -25,7 +25,7 @@ export interface Outcome {
   skipped?: string
 }
 
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 180_000
 const opening = openDesk()
 const port = parentPort!
 

@@ -25,12 +25,12 @@ async function codesOf(token: string): Promise<string[]> {
   return codes
 }
 async function until<T>(what: () => Promise<T | undefined | false>): Promise<T> {
-  for (let n = 0; n < 400; n++) {
+  for (let n = 0; n < 2_400; n++) {
     const found = await what()
     if (found) return found
     await new Promise((done) => setTimeout(done, 25))
   }
-  throw new Error(`Not so after ten seconds: ${what}`)
+  throw new Error(`Not so after a minute: ${what}`)
 }
 const unchanging = (token: string) =>
   until(async () => {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { openBrowser } from '@tenantry/identity/oauth/fixture.ts'
-import { type Answer, startIdentity, type TestEnvironment } from '@tenantry/identity/testing.ts'
+import { type Answer, movableClock, startIdentity, type TestEnvironment } from '@tenantry/identity/testing.ts'
 import { testDatabase, testServer } from '@tenantry/kernel/database/testing.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import postgres from 'postgres'
@@ -63,7 +63,10 @@ export interface SampleWorld {
 }
 
 export async function startSampleWorld(settings: Partial<StockroomOptions> = {}): Promise<SampleWorld> {
-  const identity = await startIdentity({ managementRate: { requests: 1_000_000, seconds: 60 } })
+  const identity = await startIdentity({
+    managementRate: { requests: 1_000_000, seconds: 60 },
+    clock: movableClock(),
+  })
   const env = await identity.environment()
   const host = new URL(env.origin).host
   const quickstart = await seedQuickstart(

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { PASSWORD } from '@tenantry/identity/oauth/fixture.ts'
-import { startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
 import type { Browser } from 'playwright-core'
 import { launchChromium } from '../journeys/chromium.ts'
 import { type Apps, serveApps } from './browser/apps.ts'
@@ -15,7 +15,11 @@ let identity: TestIdentity
 let apps: Apps
 let chromium: Browser
 before(async () => {
-  ;[identity, apps, chromium] = await Promise.all([startIdentity(), serveApps(), launchChromium()])
+  ;[identity, apps, chromium] = await Promise.all([
+    startIdentity({ clock: movableClock() }),
+    serveApps(),
+    launchChromium(),
+  ])
 })
 after(async () => {
   await chromium.close()

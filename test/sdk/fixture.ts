@@ -12,7 +12,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { PemConverter, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509'
 import { managementScopes } from '@tenantry/identity/resources/management-scopes.ts'
 import type { RateLimit } from '@tenantry/identity/resources/rate-limit.ts'
-import { startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity, type TestEnvironment, type TestIdentity } from '@tenantry/identity/testing.ts'
 import { assertCommitted } from '../reference/committed.ts'
 import { shapeOf } from '../reference/compatibility.ts'
 import { operations } from './operations.ts'
@@ -48,7 +48,11 @@ export async function startSdkWorld({
   notYet?: Set<string>
 } = {}): Promise<SdkWorld> {
   const txt = new Map<string, string[][]>()
-  const identity = await startIdentity({ managementRate, resolveTxt: async (name) => txt.get(name) ?? [] })
+  const identity = await startIdentity({
+    managementRate,
+    resolveTxt: async (name) => txt.get(name) ?? [],
+    clock: movableClock(),
+  })
   let refusals = 0
   const { key, cert } = await trusted()
   // Ends TLS and passes on, as a proxy in front of the server does.

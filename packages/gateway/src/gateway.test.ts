@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { pino } from 'pino'
 import type { Endpoint } from './api.ts'
@@ -11,6 +12,12 @@ describe('the gateway', () => {
     bench = await startBench()
   })
   afterEach(() => bench.close())
+
+  /** The next request to the upstream, which is under way until it is answered here. */
+  const heldReply = (): Promise<ServerResponse> =>
+    new Promise((resolve) => {
+      bench.upstream.reply = (_request, response) => resolve(response)
+    })
 
   it('N34 answers 500 and forwards nothing when an authorizer fails unexpectedly', async () => {
     const token = bench.issuer.mint()
@@ -57,12 +64,13 @@ paths:
     const token = bench.issuer.mint({ scope: 'read:todos' })
     assert.equal((await bench.send({ path: '/todos', token })).status, 200)
     const fetched = bench.issuer.requests.length
-    bench.upstream.reply = (_request, response) => void setTimeout(() => response.end('old'), 150)
+    const held = heldReply()
     const underWay = bench.send({ path: '/todos', token })
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    const response = await held
     const { api } = await bench.load(standardDocument.replace('/todos:', '/tasks:'))
     bench.issuer.requests.length = fetched
     bench.gateway.replace([api])
+    response.end('old')
     assert.equal((await underWay).body, 'old')
     bench.upstream.reply = null
     assert.equal((await bench.send({ path: '/tasks', token })).status, 200)
@@ -102,10 +110,11 @@ paths:
     const { api } = await bench.load(standardDocument)
     const other = createGateway({ apis: [api], clock: bench.clock, logger: pino({ level: 'silent' }) })
     const { port } = await other.listen(0, '127.0.0.1')
-    bench.upstream.reply = (_request, response) => void setTimeout(() => response.end('late'), 150)
+    const held = heldReply()
     const answer = fetch(`http://127.0.0.1:${port}/open/a`).then((response) => response.text())
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    const response = await held
     const closing = other.close()
+    response.end('late')
     assert.equal(await answer, 'late')
     await closing
     assert.equal(other.server.listening, false)

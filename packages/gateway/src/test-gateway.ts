@@ -60,9 +60,9 @@ components:
         identitySource: $request.header.Authorization
         jwtConfiguration: { issuer: "\${stageVariables.issuer}", audience: ["https://api.example.test"] }
   x-amazon-apigateway-integrations:
-    exact: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/base/pets/{id}", timeoutInMillis: 500 }
-    whole: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/base/{proxy}", timeoutInMillis: 2000 }
-    todos: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/todos", timeoutInMillis: 500 }
+    exact: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/base/pets/{id}", timeoutInMillis: 20000 }
+    whole: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/base/{proxy}", timeoutInMillis: 20000 }
+    todos: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/todos", timeoutInMillis: 20000 }
 paths:
   /pets/{id}:
     get:
@@ -83,7 +83,7 @@ paths:
     x-amazon-apigateway-any-method:
       isDefaultRoute: true
       security: []
-      x-amazon-apigateway-integration: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/fallback", timeoutInMillis: 500 }
+      x-amazon-apigateway-integration: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.upstream}/fallback", timeoutInMillis: 20000 }
 `
 
 /** For tests that serve one API: what cannot be served is an error. */

@@ -5,13 +5,13 @@ import { seedEnvironment } from '@tenantry/identity/environments/seed.ts'
 import { signJwt } from '@tenantry/identity/keys/jwt.ts'
 import { createKeyrings } from '@tenantry/identity/keys/keyring.ts'
 import { managementScopes } from '@tenantry/identity/resources/management-scopes.ts'
-import { startIdentity } from '@tenantry/identity/testing.ts'
+import { movableClock, startIdentity } from '@tenantry/identity/testing.ts'
 import type { Issuer } from '../desk.ts'
 
 const ORIGIN = 'https://login.example.com'
 
 export async function openIssuer(): Promise<Issuer> {
-  const identity = await startIdentity()
+  const identity = await startIdentity({ clock: movableClock() })
   // An earlier run on this database may have had the address.
   await identity.database.acrossEnvironments(
     'free the address of the examples’ issuer',

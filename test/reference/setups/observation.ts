@@ -13,7 +13,7 @@ import { withIdentity } from '@tenantry/tenancy'
 import { setup } from './setup.ts'
 
 async function tenantOfSpan(exporter: InMemorySpanExporter): Promise<unknown> {
-  for (let tries = 0; exporter.getFinishedSpans().length === 0 && tries < 400; tries++) {
+  for (let tries = 0; exporter.getFinishedSpans().length === 0 && tries < 12_000; tries++) {
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
   return exporter.getFinishedSpans()[0]?.attributes['tenant.id']

@@ -72,7 +72,7 @@ export function accessSuite(open: Open): void {
 
 /** Nobody waits for the tenant log while signing in, so a test does. */
 async function executionOf(api: Legacy, id: string): Promise<string> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     const entries = await api.users.logs({ id })
     const entry = entries.find(({ type }: { type: string }) => type === 's')
     if (entry) return entry.details.actions.executions[0]

@@ -9,7 +9,7 @@ export function logsSuite(open: Open): void {
     const role = await api.roles.create({ name: tag, description: 'Logged' })
     await api.roles.delete({ id: role.id })
     let entries = []
-    for (let tries = 0; tries < 50 && entries.length < 2; tries++) {
+    for (let tries = 0; tries < 3_000 && entries.length < 2; tries++) {
       await wait(20)
       entries = await api.logs.getAll({ page: 0, per_page: 2, sort: 'date:-1' })
     }

@@ -34,7 +34,7 @@ export function accessSuite(open: Open): void {
       await api.refreshTokens.delete(refreshToken)
       await assert.rejects(api.refreshTokens.get(refreshToken), { statusCode: 404 })
       await api.sessions.delete({ id })
-      for (let tries = 0; tries < 50; tries++) {
+      for (let tries = 0; tries < 3_000; tries++) {
         if ((await data(api.users.getSessions({ user_id }))).sessions.length === 0) break
         await wait(20)
       }
@@ -133,7 +133,7 @@ export function accessSuite(open: Open): void {
 
 /** What is written in the background comes to rest at 0, or at a text. */
 async function settles(read: () => Promise<number | string>): Promise<number | string> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     const value = await read()
     if (value === 0 || typeof value === 'string') return value
     await wait(20)

@@ -54,7 +54,7 @@ export function actionsSuite(open: Open): void {
     const { id } = await data(api.roles.create({ name: 'Logged' }))
     await api.roles.delete({ id })
     let entries = await data(api.logs.getAll({ page: 0, per_page: 2, sort: 'date:-1' }))
-    for (let tries = 0; tries < 50 && entries.length < 2; tries++) {
+    for (let tries = 0; tries < 3_000 && entries.length < 2; tries++) {
       await wait(20)
       entries = await data(api.logs.getAll({ page: 0, per_page: 2, sort: 'date:-1' }))
     }

@@ -37,7 +37,7 @@ export async function peopleOf(world: SdkWorld): Promise<People> {
 
 /** What happens in the background is waited for. */
 export async function until<Value>(ask: () => Promise<Value | undefined>): Promise<Value> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     const value = await ask()
     if (value !== undefined) return value
     await pause(20)

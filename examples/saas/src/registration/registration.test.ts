@@ -213,13 +213,13 @@ test('what a killed process left behind is finished by the next one without bein
     update ${world.owner(world.controlSchema)}.sagas set attempt_after = now(), lease = gen_random_uuid(),
       lease_until = now() + interval '60 seconds' - ${ago}::interval
     where input->'facts'->>'email' = ${asked.email}`
-  await died('30 seconds')
+  await died('0 seconds')
   const slug = asked.companyName.toLowerCase().replace(' ', '-')
   await world.stop(await world.start())
   assert.equal((await tenant(slug))?.state, 'preparing')
   await died('70 seconds')
   const next = await world.start()
-  for (let n = 0; n < 100 && (await tenant(slug))?.state !== 'active'; n++)
+  for (let n = 0; n < 1_200 && (await tenant(slug))?.state !== 'active'; n++)
     await new Promise((done) => setTimeout(done, 50))
   await world.stop(next)
   assert.equal((await tenant(slug))?.state, 'active')

@@ -4,6 +4,7 @@ import { EventEmitter, once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { get as getSecurely } from 'node:https'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -62,6 +63,17 @@ Resources:
         ${events}
 `.replaceAll('Type: HttpApi, Properties: {', 'Type: HttpApi, Properties: { ApiId: !Ref Api,')
 
+/** Until it takes no connections any more. */
+async function untilRefused(url: string): Promise<void> {
+  const { hostname, port } = new URL(url)
+  const isRefused = () =>
+    new Promise((resolve) => {
+      const socket = connect(Number(port), hostname, () => resolve(false)).once('error', () => resolve(true))
+      socket.once('connect', () => socket.destroy())
+    })
+  while (!(await isRefused())) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
 const handler = (result: string) => `export const handler = async (event) => ({ result: ${result} })`
 const write = (name: string, text: string): void => writeFileSync(join(folder, name), text)
 
@@ -100,7 +112,7 @@ async function run(...args: string[]): Promise<Run> {
     for (;;) {
       const at = lines.findIndex((line) => line.event === event)
       if (at !== -1) return lines.splice(at, 1)[0]!
-      await once(said, 'line', { signal: AbortSignal.timeout(30_000) })
+      await once(said, 'line', { signal: AbortSignal.timeout(180_000) })
     }
   }
   const ready = (await next('ready')) as never as Run['ready'] & { port: number }
@@ -130,7 +142,7 @@ test('a SAM template is served with its functions, and what is changed of either
   for (let tries = 0; ; tries++) {
     const { body } = await ask(`${url}/notes`)
     if (JSON.stringify(body) === '{"result":"changed"}') break
-    assert.ok(tries < 100, JSON.stringify(body))
+    assert.ok(tries < 1_200, JSON.stringify(body))
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 
@@ -151,16 +163,18 @@ test('of two changes the later one is served, also when reading the first takes 
   const { url, next } = await run()
   const { answers } = issuer
   const { discovery } = answers
-  const asked = new Promise<void>((resolve) => {
+  const asked = new Promise<() => void>((resolve) => {
     answers.discovery = (response) => {
       answers.discovery = discovery
-      resolve()
-      setTimeout(() => discovery(response), 1_000)
+      resolve(() => discovery(response))
     }
   })
   write('template.yaml', served('second'))
-  await asked
+  const answer = await asked
   write('template.yaml', served('third'))
+  // Until its change is noticed; not for so long that the gateway gives the issuer up.
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  answer()
   for (const name of ['second', 'third']) assert.match(JSON.stringify((await next('ready')).routes), new RegExp(name))
   assert.equal((await ask(`${url}/third`)).status, 200)
   assert.equal((await ask(`${url}/second`)).status, 404)
@@ -181,7 +195,8 @@ test('a second interrupt leaves at once, and no function behind that is caught i
   while (pid === 0) await new Promise((resolve) => setTimeout(resolve, 20))
   await new Promise((resolve) => setTimeout(resolve, 200))
   child.kill('SIGINT')
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  // Two that come before the first is seen are one.
+  await untilRefused(url)
   child.kill('SIGINT')
   await once(child, 'exit')
   assert.equal(child.exitCode, 130)
@@ -330,11 +345,14 @@ test('SIGTERM lets the request under way finish, and ends with 0', async () => {
   write('template.yaml', template())
   write(
     'src/notes.mjs',
-    'export const handler = () => new Promise((resolve) => setTimeout(resolve, 700, { done: true }))',
+    'export const handler = () => new Promise((resolve) => { console.log("begun"); setTimeout(resolve, 700, { done: true }) })',
   )
   const { url, child } = await run()
+  const begun = new Promise<void>((resolve) => {
+    createInterface({ input: child.stdout! }).on('line', (line) => JSON.parse(line).msg === 'begun' && resolve())
+  })
   const answer = ask(`${url}/notes`)
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await begun
   child.kill('SIGTERM')
   const [code] = await once(child, 'exit')
   assert.deepEqual(await answer, { status: 200, body: { done: true } })

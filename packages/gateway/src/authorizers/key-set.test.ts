@@ -8,6 +8,7 @@ describe('the keys of an issuer', () => {
   let bench: Bench
   beforeEach(async () => {
     bench = await startBench()
+    bench.clock.freeze()
   })
   afterEach(() => bench.close())
 
@@ -32,10 +33,7 @@ describe('the keys of an issuer', () => {
     assert.equal((await get(bench.issuer.mint())).status, 200)
   })
 
-  it('N208 are refetched a few times for 2,000 unknown key ids, and known ids keep working', {
-    timeout: 120_000,
-  }, async () => {
-    bench.clock.freeze()
+  it('N208 are refetched a few times for 2,000 unknown key ids, and known ids keep working', async () => {
     const known = bench.issuer.mint()
     assert.equal((await get(known)).status, 200)
     const [, body, signature] = known.split('.')
@@ -75,9 +73,7 @@ describe('the keys of an issuer', () => {
     assert.equal(jwksFetches(), 3)
   })
 
-  it('are rotated under load without one refused request, at once and again and again', {
-    timeout: 60_000,
-  }, async () => {
+  it('are rotated under load without one refused request, at once and again and again', async () => {
     const kids = ['key-2', 'key-3', 'key-4', 'key-5']
     // Made before: that takes long, and stops everything else in this process.
     for (const kid of kids) bench.issuer.addKey(kid)
@@ -171,14 +167,14 @@ describe('the keys of an issuer', () => {
     bench.issuer.keys.delete('key-2')
     bench.issuer.publish()
     bench.clock.advance(301)
+    // Beside this request the set is fetched anew.
     await get(kept)
-    await settled()
+    for (let left = 1_200; left > 0 && (await get(lost)).status === 200; left--) await settled()
     assert.equal((await get(lost)).status, 401)
     assert.equal((await get(kept)).status, 200)
   })
 
   it('N209 do not keep a cached token alive past its exp', async () => {
-    bench.clock.freeze()
     const token = bench.issuer.mint()
     assert.equal((await get(token)).status, 200)
     bench.clock.advance(599)

@@ -99,6 +99,7 @@ describe('an organization that is suspended', () => {
   })
 
   it('is not told of while the list cannot be read: what is known holds, then a minute later nothing does', async () => {
+    bench.clock.freeze()
     feed.suspended = ['org_acme']
     await revocations.ready
     const [acme, globex, nobody] = [of('org_acme'), of('org_globex'), bench.issuer.mint()]

@@ -83,7 +83,7 @@ function ask(which: number, host: string, path: string, token?: string): Promise
 async function served(host: string, path: string, expected: Answer, token?: string): Promise<void> {
   for (const which of [0, 1]) {
     let answer: Answer = { status: 0, body: '' }
-    for (let tries = 0; tries < 200; tries++) {
+    for (let tries = 0; tries < 1_200; tries++) {
       answer = await ask(which, host, path, token)
       if (answer.status === expected.status && answer.body === expected.body) break
       await wait(50)
@@ -203,7 +203,7 @@ test('what only the data plane finds out is said at the stage, and the others ar
   const { host } = await build()
   await served(host, '/items', { status: 200, body: 'GET /v1/items' }, issuer.mint({ scope: 'read:todos' }))
   let message = ''
-  for (let tries = 0; tries < 100 && !message.startsWith('Deployment attempt failed'); tries++) {
+  for (let tries = 0; tries < 1_200 && !message.startsWith('Deployment attempt failed'); tries++) {
     const stage = await plane.client.send(new sdk.GetStageCommand({ ApiId, StageName: '$default' }))
     message = stage.LastDeploymentStatusMessage!
     await wait(50)

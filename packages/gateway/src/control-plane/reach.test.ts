@@ -134,7 +134,7 @@ test('N19 a name is judged by the address that is connected to, whatever it led 
   addresses = { 'rebound.test': '127.0.0.1' }
   const host = `${ApiId}.${hostSuffix}`
   let status = 404
-  for (let tries = 0; tries < 200 && status === 404; tries++) {
+  for (let tries = 0; tries < 2_400 && status === 404; tries++) {
     status = await ask(host)
     await wait(25)
   }

@@ -200,10 +200,11 @@ describe('a client’s connection', () => {
   })
 
   it('N215 has so long for its body, and for the next request', async () => {
+    const begun = performance.now()
     const [slow, idle] = [connectClient(), connectClient()]
     await write(slow, `${post}content-length: 5\r\n\r\nhell`)
     await write(idle, get('/a'))
-    for (const { connection } of [slow, idle]) connection.expire(performance.now() + 1_900, timeouts)
+    for (const { connection } of [slow, idle]) connection.expire(begun + 1_900, timeouts)
     await settled()
     assert.deepEqual([statuses(slow.received), statuses(idle.received)], [[], ['200']])
     for (const { connection } of [slow, idle]) connection.expire(performance.now() + 3_001, timeouts)

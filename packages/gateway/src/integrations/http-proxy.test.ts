@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { canonicalPath } from '../routing/path.ts'
 import { parseRouteKey } from '../routing/route-key.ts'
-import { type Bench, startBench } from '../test-gateway.ts'
+import { type Bench, standardDocument, startBench } from '../test-gateway.ts'
 import { compileUri } from './uri.ts'
 
 const unavailable = '{"message":"Service Unavailable"}'
@@ -140,7 +140,9 @@ describe('the HTTP proxy integration', () => {
 
   it('answers 503 without content-type when the upstream is slower than the timeout', async () => {
     bench.upstream.reply = () => undefined
+    await bench.serve(standardDocument, { timeoutMs: 300 })
     const answer = await bench.send({ path: '/open/a' })
+    await bench.serve(standardDocument, {})
     assert.deepEqual([answer.status, answer.body], [503, unavailable])
     assert.equal(answer.headers['content-length'], '33')
     assert.equal(answer.headers['content-type'], undefined)

@@ -335,7 +335,8 @@ describe('a Lambda proxy integration', () => {
   it('does not invoke for a client that went away in the middle of its body', async () => {
     shop(() => 'never')
     const socket = net.connect(bench.port, '127.0.0.1')
-    socket.write('POST /two/x HTTP/1.1\r\nhost: lambda.test\r\ncontent-length: 10\r\n\r\nhalf')
+    const text = 'POST /two/x HTTP/1.1\r\nhost: lambda.test\r\ncontent-length: 10\r\n\r\nhalf'
+    await new Promise((resolve) => socket.write(text, resolve))
     await wait(100)
     socket.destroy()
     while (!bench.logLines.some(({ msg }) => msg === 'access')) await wait(10)

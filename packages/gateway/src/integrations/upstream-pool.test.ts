@@ -153,12 +153,16 @@ describe('the connections to an upstream', () => {
     assert.equal((await send()).body, 'mine')
     answer(ok('next'))
     assert.equal((await send()).body, 'next')
-    script.push((socket) => {
-      socket.write(ok('mine'))
-      setTimeout(() => socket.write(ok('late')), 20)
+    const ended = new Promise((resolve) => {
+      script.push((socket) => {
+        socket.write(ok('mine'))
+        setTimeout(() => socket.write(ok('late')), 20)
+        socket.once('close', resolve)
+      })
     })
     assert.equal((await send()).body, 'mine')
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    // Before that, what is sent next would meet the late answer on its way.
+    await ended
     answer(ok('next'))
     assert.equal((await send()).body, 'next')
   })

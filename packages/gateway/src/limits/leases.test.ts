@@ -69,6 +69,20 @@ describe('limits that several gateways share', () => {
     }
     return { gateway, logLines, ask }
   }
+  /** Calls `announced` or `leased` with what was answered, which is taken in before anything else happens. */
+  const overheard = (told: { announced?: (count: number) => void; leased?: () => void }): SharedBuckets => ({
+    ...shared,
+    announce: async (name) => {
+      const count = await shared.announce(name)
+      told.announced?.(count)
+      return count
+    },
+    lease: async (wishes) => {
+      const leases = await shared.lease(wishes)
+      told.leased?.()
+      return leases
+    },
+  })
   const stop = async (...peers: readonly Peer[]): Promise<void> => {
     for (const { gateway } of peers) gateway.server.closeAllConnections()
     await Promise.all(peers.map(({ gateway }) => gateway.close()))
@@ -97,14 +111,19 @@ describe('limits that several gateways share', () => {
 
   it('admit a whole burst at once, and no more where another has used it up', async () => {
     const served = fresh(closedLimits(10))
-    const [first, second] = await Promise.all([start(served), start(served)])
+    const counted = new Set<number>()
+    const countedBy = (peer: number) =>
+      start(served, overheard({ announced: (count) => count > 1 && counted.add(peer) }))
+    const [first, second] = await Promise.all([countedBy(1), countedBy(2)])
     try {
-      // Until they have counted each other.
-      await wait(3_500)
+      for (let i = 0; i < 1_200 && counted.size < 2; i++) await wait(50)
+      await wait(100)
       const token = tokenOf('org_b')
       let used = 0
-      for (let i = 0; i < 5; i++) {
+      // As often as it takes, and a few times more.
+      for (let more = 3, i = 0; more > 0 && i < 1_000; i++) {
         used += await first.ask(token, 4)
+        if (used >= 10) more--
         await wait(60)
       }
       assert.equal(used, 10)
@@ -125,11 +144,18 @@ describe('limits that several gateways share', () => {
     const token = tokenOf('org_d')
     const used = await first.ask(token, 5).finally(() => wait(100).then(() => stop(first)))
     assert.equal(used, 5)
-    const second = await start(served)
+    let isLeased = false
+    const leased = () => {
+      isLeased = true
+    }
+    const second = await start(served, overheard({ leased }))
     try {
-      let admitted = 0
-      for (let i = 0; i < 20; i++) {
+      let admitted = await second.ask(token, 4)
+      // Until then it may admit a burst in advance.
+      for (let i = 0; i < 1_200 && !isLeased; i++) await wait(50)
+      for (let more = 3, i = 0; more > 0 && i < 1_000; i++) {
         admitted += await second.ask(token, 4)
+        if (admitted >= 25) more--
         await wait(60)
       }
       assert.equal(admitted, 25)
@@ -159,12 +185,12 @@ describe('limits that several gateways share', () => {
     let isCounted = false
     const peer = await start(served, breakable)
     try {
-      for (let i = 0; i < 200 && !isCounted; i++) await wait(50)
+      for (let i = 0; i < 1_200 && !isCounted; i++) await wait(50)
       // What it was answered is taken in a moment later.
       await wait(100)
       isAway = true
       assert.equal(await peer.ask(tokenOf('org_e'), 1), 1)
-      for (let i = 0; i < 200 && !peer.logLines.some(({ level }) => level === 50); i++) await wait(50)
+      for (let i = 0; i < 1_200 && !peer.logLines.some(({ level }) => level === 50); i++) await wait(50)
       const admitted = await peer.ask(tokenOf('org_f'), 40)
       assert.equal(admitted, 10)
       assert.deepEqual(
@@ -172,11 +198,11 @@ describe('limits that several gateways share', () => {
         [['limits cannot be shared: each gateway goes on with its share', 2]],
       )
       isAway = false
-      for (let i = 0; i < 100 && !peer.logLines.some(({ msg }) => /again$/.test(String(msg))); i++) await wait(50)
+      for (let i = 0; i < 1_200 && !peer.logLines.some(({ msg }) => /again$/.test(String(msg))); i++) await wait(50)
       assert.ok(peer.logLines.some(({ msg }) => msg === 'limits are shared with other gateways again'))
       // Leases are taken beside the requests, so the whole burst is not there at once.
       let admittedAgain = 0
-      for (let i = 0; i < 100 && admittedAgain < 20; i++) {
+      for (let i = 0; i < 1_200 && admittedAgain < 20; i++) {
         admittedAgain += await peer.ask(tokenOf('org_g'), 10)
         await wait(50)
       }

@@ -103,7 +103,7 @@ describe('mappings from a request’s body', () => {
     assert.match(await bench.raw(`${chunked}a\r\n{"id":"x"}\r\nzz\r\n`), /^HTTP\/1\.1 400 [\s\S]*connection: close/)
     bench.logLines.length = 0
     const socket = net.connect(bench.port, '127.0.0.1')
-    socket.write(`${chunked}5\r\n{"id"\r\n`)
+    await new Promise((resolve) => socket.write(`${chunked}5\r\n{"id"\r\n`, resolve))
     await new Promise((resolve) => setTimeout(resolve, 50))
     socket.destroy()
     while (bench.logLines.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))

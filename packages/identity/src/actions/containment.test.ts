@@ -110,10 +110,11 @@ for (const [name, body] of Object.entries(bombs)) {
 }
 
 test('N184 an environment whose action ruined a process runs apart, and its neighbours keep theirs', async () => {
-  const { runner: shared } = testRunner({ wallMs: 500 })
+  const { runner: shared } = testRunner({ wallMs: 2_500 })
   assert.equal(await reportOf(shared, 'report(1)', 'env_b'), 1)
-  const ruining = runBody(shared, 'await new Promise((r) => setTimeout(r, 400))', {}, 'env_ruin')
-  await sleep(100)
+  const ruining = runBody(shared, 'await new Promise((r) => setTimeout(r, 2400))', {}, 'env_ruin')
+  // By then it runs.
+  await sleep(1000)
   process.kill(shared.pids()[0]!, 'SIGSTOP')
   assert.equal(failureOf(await ruining).reason, 'runner_lost')
   assert.equal(await reportOf(shared, 'report(2)', 'env_b'), 2)

@@ -254,16 +254,18 @@ test('N192 whatever fails, none of the commands of the chain survives', async ()
 })
 
 test('N192 the runner killed in mid-run discards the commands and denies; the next run has a new process', async () => {
-  await runBody(runner, '')
-  const [pid] = runner.pids()
-  const running = runBody(runner, `api.idToken.setCustomClaim('a', 1)\nawait new Promise((r) => setTimeout(r, 2500))`)
-  await sleep(400)
+  const { runner: patient } = testRunner({ wallMs: 60_000, triggerWallMs: 60_000 })
+  await runBody(patient, '')
+  const [pid] = patient.pids()
+  const running = runBody(patient, `api.idToken.setCustomClaim('a', 1)\nawait new Promise((r) => setTimeout(r, 50000))`)
+  // By then it has begun: what has not is run once more.
+  await sleep(2000)
   process.kill(pid!, 'SIGKILL')
   const failure = failureOf(await running)
   assert.equal(failure.reason, 'runner_lost')
   assert.equal(failure.detail, 'The runner process ended (SIGKILL).')
-  assert.equal(await reportOf(runner, 'report(1)'), 1)
-  assert.notEqual(runner.pids()[0], pid)
+  assert.equal(await reportOf(patient, 'report(1)'), 1)
+  assert.notEqual(patient.pids()[0], pid)
 })
 
 test('N198 a call that never began in a dead process is run once in the next', async () => {
@@ -273,7 +275,7 @@ test('N198 a call that never began in a dead process is run once in the next', a
 })
 
 test('N192 a silent runner is killed by its parent and the call fails', async () => {
-  const { runner: short, entries } = testRunner({ wallMs: 300 })
+  const { runner: short, entries } = testRunner({ wallMs: 1_500 })
   await runBody(short, '')
   const [pid] = short.pids()
   process.kill(pid!, 'SIGSTOP')

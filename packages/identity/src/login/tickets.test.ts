@@ -24,7 +24,7 @@ const passwordChange = async (world: World, person: Person, more: object = {}) =
 const userOf = async (world: World, { user_id }: Person) =>
   (await world.env.manage('GET', `/users/${encodeURIComponent(user_id)}`)).json
 const logsOf = async (world: World, type: string) => {
-  for (let tries = 0; tries < 40; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     const found = await identity.database.inEnvironment(
       world.env.id,
       (tx) => tx`select type, user_id, connection, ip from logs where type = ${type}`,

@@ -20,7 +20,7 @@ async function logged({ env }: World, types: string[], query = ''): Promise<Entr
   for (let tries = 0; ; tries++) {
     const all: Entry[] = (await env.manage('GET', `/logs?sort=date:1&per_page=100${query}`)).json
     const found = all.filter(({ type }) => !['sapi', 'fapi', 'organization_member_added'].includes(type))
-    if (found.length >= types.length || tries === 50) {
+    if (found.length >= types.length || tries === 3_000) {
       assert.deepEqual(
         found.map(({ type }) => type),
         types,

@@ -230,7 +230,7 @@ describe('the embedded PostgreSQL', () => {
 
   test('a number in postmaster.pid that by now is another process neither blocks the start nor is signalled', async () => {
     const directory = copyDirectory()
-    const stranger = spawn('/bin/sleep', ['60'], isRoot ? { uid: 65534, gid: 65534 } : {})
+    const stranger = spawn('/bin/sleep', ['600'], isRoot ? { uid: 65534, gid: 65534 } : {})
     const data = join(directory, 'data')
     appendFileSync(join(data, 'postmaster.pid'), `${stranger.pid}\n${data}\n1\n5432\n\n\n\n`)
     const postgres = await start({ directory })
@@ -246,7 +246,7 @@ describe('the embedded PostgreSQL', () => {
     const before = server()
     process.kill(before, 'SIGKILL')
     let answer: unknown
-    for (let tries = 0; tries < 200 && !answer; tries++) {
+    for (let tries = 0; tries < 1_200 && !answer; tries++) {
       answer = await ask(postgres.urls.owner, async (sql) => (await sql`select 1 as one`)[0]?.one).catch(
         () => undefined,
       )

@@ -242,7 +242,7 @@ for (const { saga, from, tier, input = {}, holds, events } of chapters) {
         await life.sql`update sagas set lease_until = clock_timestamp() where lease is not null`
         let ended = await life.lifecycle.run(request)
         // A move may have to wait a moment for the dead one's sessions.
-        for (let tries = 0; ended.step !== null && tries < 100; tries++) {
+        for (let tries = 0; ended.step !== null && tries < 1_200; tries++) {
           await new Promise((resolve) => setTimeout(resolve, 50))
           ended = (await life.lifecycle.advance(ended.id)) ?? ended
         }

@@ -42,13 +42,16 @@ overEachStore(({ start, startTwo, newStore }) => {
     const tenantId = newTenant()
     await as(tenantId, 'basic', () => limiter.enter())
     tally.wishes = 0
+    const begun = performance.now()
     for (let n = 0; n < 1_000; n++) {
       await assert.rejects(
         as(tenantId, 'basic', () => limiter.enter()),
         { code: 'rate_exceeded' },
       )
     }
-    assert.ok(tally.wishes <= 20, `${tally.wishes} wishes for 1000 refusals`)
+    // It asks again ten times a second, so on a slow machine more often meanwhile.
+    const most = Math.max(20, (performance.now() - begun) / 100 + 1)
+    assert.ok(tally.wishes <= most, `${tally.wishes} wishes for 1000 refusals`)
   })
 
   it('ask ten times a second at most for a tenant beyond its limit, however fast that refills', async () => {

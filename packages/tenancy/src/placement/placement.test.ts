@@ -124,7 +124,7 @@ test('N125 a suspended, an unfinished and an unknown tenant are refused, and wor
     owner`update ${owner(places.control)}.tenants set state = ${state} where tenant = ${pooled.tenantId}`
   const settled = async (expected: string | undefined) => {
     // Announced by the database, so it takes a moment.
-    for (let tries = 0; tries < 200; tries++) {
+    for (let tries = 0; tries < 6_000; tries++) {
       const code = await as(pooled.tenantId, shelves).then(
         () => undefined,
         (error: { code: string }) => error.code,

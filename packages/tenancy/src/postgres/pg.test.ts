@@ -87,7 +87,7 @@ test('N226 a connection whose statement still runs is closed, not given to the n
       assert.notEqual(second, first)
       await database.application`select pg_terminate_backend(${first})`
     },
-    { query_timeout: 300 },
+    { query_timeout: 2_000 },
   ))
 
 test('N226 a connection that is given back within a transaction is closed; one whose transaction has ended is kept', () =>

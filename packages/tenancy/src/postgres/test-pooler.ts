@@ -1,7 +1,7 @@
 /** PgBouncer in transaction mode for tests, where it is installed: each transaction may run on another session. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, chmodSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
@@ -86,12 +86,19 @@ log_disconnections = 0
   }
 }
 
+let asked = 0
+
+/** Below those that systems give to connections by themselves, and none that another process of these tests asks for. */
 async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  for (;;) {
+    const port = 10_000 + (((process.pid % 1_000) * 10 + asked++) % 10_000)
+    const isFree = await new Promise<boolean>((resolve) => {
+      const server = createServer()
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+    })
+    if (isFree) return port
+  }
 }
 
 async function answering(port: number, child: ChildProcess, said: () => string): Promise<void> {

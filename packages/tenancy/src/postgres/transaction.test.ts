@@ -88,7 +88,7 @@ test('what it writes is there when it has answered', async () => {
   await onceInScope(sql, scope(B), (tx) => tx`delete from items where id = '9'`)
 })
 
-test('nobody waits behind a statement that waits for a lock', { timeout: 10_000 }, async () => {
+test('nobody waits behind a statement that waits for a lock', { timeout: 120_000 }, async () => {
   const sql = database.pool(3)
   // Connections that are being opened serve nobody else anyway.
   await Promise.all([A, B, A].map((tenant) => namesIn(sql, tenant)))

@@ -51,7 +51,7 @@ export async function startTestRedis(): Promise<TestRedis> {
     })
     server.unref()
     for (let tries = 0; !existsSync(socket); tries++) {
-      if (tries > 500) throw new Error(`${binary} has not opened its socket.`)
+      if (tries > 3_000) throw new Error(`${binary} has not opened its socket.`)
       await wait(20)
     }
   }

@@ -163,9 +163,11 @@ for (const [name, start] of Object.entries(servers)) {
       assert.equal(JSON.parse(answer.text).tenantId, B)
       const head = `POST /echo HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${tokens.a}\r\ncontent-type: application/json\r\n`
       const received = await new Promise<string>((resolve, reject) => {
-        const socket = connect(service.port, '127.0.0.1', () => socket.write(`${head}content-length: 9\r\n\r\n{"a":`))
+        const socket = connect(service.port, '127.0.0.1', () => {
+          socket.write(`${head}content-length: 9\r\n\r\n{"a":`)
+          setTimeout(() => socket.write('"b"}'), 20)
+        })
         socket.on('error', reject)
-        setTimeout(() => socket.write('"b"}'), 20)
         socket.on('data', (chunk) => {
           socket.destroy()
           resolve(String(chunk))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { type LocalBench, startLocalBench } from './fixture.ts'
 
 const failures = `
@@ -190,8 +191,10 @@ describe('an unmodified Lambda handler', () => {
   it('logs to the gateway’s logger, each message in one piece, with both request ids', async () => {
     local.logs.length = 0
     const answer = await local.call('logs')
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    const lines = local.logs.filter((line) => line.function === 'logs')
+    const written = () => local.logs.filter((line) => line.function === 'logs')
+    for (let left = 3_000; left > 0 && written().length < 4; left--) await wait(20)
+    await wait(200)
+    const lines = written()
     for (const line of lines) {
       assert.equal(line.requestId, answer.body)
       assert.equal(line.id, answer.headers['apigw-requestid'])

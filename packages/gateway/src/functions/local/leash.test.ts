@@ -60,7 +60,7 @@ describe('functions that are run here', () => {
       await wait(500)
       assert.deepEqual(ids.map(isAlive), [true, true])
       gateway.kill('SIGKILL')
-      await Promise.race([Promise.all(ids.map(untilGone)), wait(15_000, undefined, { ref: false })])
+      await Promise.race([Promise.all(ids.map(untilGone)), wait(120_000, undefined, { ref: false })])
       assert.deepEqual(ids.map(isAlive), [false, false])
     } finally {
       for (const id of ids) if (isAlive(id)) process.kill(id, 'SIGKILL')
@@ -77,16 +77,19 @@ describe('functions that are run here', () => {
     writeFileSync(
       path.join(folder, 'gateway.mts'),
       `import { createLocalFunctions } from ${JSON.stringify(path.join(import.meta.dirname, 'local.ts'))}
-      const logger = new Proxy({}, { get: () => (_, text) => { console.log(text); setTimeout(() => process.exit(0), 500) } })
+      const logger = new Proxy({}, { get: () => (_, text) => { console.log(text); process.stdin.once('data', () => process.exit(0)) } })
       const functions = createLocalFunctions({ functions: { f: { handlerFile: ${JSON.stringify(path.join(folder, 'index'))}, handlerName: 'handler', timeoutMs: 60_000 } }, logger })
       await functions.invoke('${arnOf('f')}', '{}', { accountId: '000000000001', timeoutMs: 60_000 })`,
     )
     const gateway = spawn(process.execPath, [path.join(folder, 'gateway.mts')], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
     })
     const [text] = await new Promise<[Buffer]>((resolve) => gateway.stdout.once('data', (chunk) => resolve([chunk])))
     const id = Number(text.toString())
     assert.ok(isAlive(id))
+    // By then it spins.
+    await wait(500)
+    gateway.stdin.end('leave')
     await untilGone(id)
     rmSync(folder, { recursive: true })
   })

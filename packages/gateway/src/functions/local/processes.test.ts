@@ -10,7 +10,7 @@ describe('the processes of functions', () => {
       {
         loops: {
           text: 'export const handler = async ({ rawQueryString }) => { while (rawQueryString === "loop"); return process.pid }',
-          config: { timeoutMs: 500 },
+          config: { timeoutMs: 3_000 },
         },
         hangs: {
           text: 'setInterval(() => {}, 1000); export const handler = () => new Promise(() => {})',
@@ -33,7 +33,7 @@ describe('the processes of functions', () => {
               console.log('child %d', child.pid)
               await new Promise(() => setInterval(() => {}, 1000))
             }`,
-          config: { timeoutMs: 400 },
+          config: { timeoutMs: 3_000 },
         },
       },
       { maxProcesses: 3 },
@@ -44,7 +44,7 @@ describe('the processes of functions', () => {
   it('are killed when an invocation takes longer than the function may, and replaced', async () => {
     const { answer, failure } = local
     const first = Number(await answer('loops'))
-    assert.match(await failure('loops', 'loop'), /^loops timed out after 0\.50 seconds$/)
+    assert.match(await failure('loops', 'loop'), /^loops timed out after 3\.00 seconds$/)
     await untilGone(first)
     assert.notEqual(Number(await answer('loops')), first)
     assert.match(await failure('hangs'), /^hangs timed out after 0\.30 seconds$/)

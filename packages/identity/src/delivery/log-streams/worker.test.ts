@@ -56,7 +56,7 @@ beforeEach(() => {
 })
 
 async function until<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  for (let tries = 0; tries < 400; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     const found = await look()
     if (found !== undefined) return found
     await wait(25)

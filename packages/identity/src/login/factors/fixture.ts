@@ -91,7 +91,7 @@ export async function enrolApp(browser: Browser, page: Answer, clock: MovableClo
 /** The types of entries of the tenant log, once they hold this one: entries are gathered for a moment. */
 export async function logged(env: TestEnvironment, type: string): Promise<string[]> {
   let types: string[] = []
-  for (let tries = 0; tries < 100 && !types.includes(type); tries++) {
+  for (let tries = 0; tries < 3_000 && !types.includes(type); tries++) {
     const { json } = await env.manage('GET', '/logs?take=100')
     types = (json as { type: string }[]).map((entry) => entry.type)
     if (!types.includes(type)) await sleep(20)

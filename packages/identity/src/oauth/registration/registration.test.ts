@@ -20,7 +20,7 @@ const register = (env: TestEnvironment, body: object): Promise<Answer> =>
 const thirdParties = async (env: TestEnvironment) => (await env.manage('GET', '/clients?is_first_party=false')).json
 const logged = async (env: TestEnvironment, type: string, count: number) => {
   let entries: Record<string, unknown>[] = []
-  for (let tries = 0; tries < 50 && entries.length < count; tries++) {
+  for (let tries = 0; tries < 3_000 && entries.length < count; tries++) {
     const all = (await env.manage('GET', `/logs?q=type:${type}`)).json as Record<string, unknown>[]
     entries = all.filter(({ description }) => type === 'limit_mu' || description === 'Dynamic client registration')
     if (entries.length < count) await sleep(20)

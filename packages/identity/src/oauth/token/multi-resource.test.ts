@@ -73,7 +73,7 @@ const UNLISTED =
 
 /** What is written past the API is announced a moment later. */
 async function untilTold(ask: () => Promise<Answer>, reason: string): Promise<void> {
-  for (let tries = 0; tries < 250 && (await ask()).json.error_description !== reason; tries++) await sleep(20)
+  for (let tries = 0; tries < 3_000 && (await ask()).json.error_description !== reason; tries++) await sleep(20)
   refused(await ask(), 'invalid_target', reason)
 }
 
@@ -276,7 +276,7 @@ test('N65 an API that wants tokens bound to a key refuses without a proof, befor
 })
 
 async function logged({ env }: World, type: string): Promise<Record<string, unknown>> {
-  for (let tries = 0; tries < 250; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     const entries = (await env.manage('GET', '/logs?per_page=100')).json as Record<string, unknown>[]
     const found = entries.find((entry) => entry.type === type)
     if (found) return found

@@ -68,7 +68,7 @@ const unfit = (answer: Answer, what = '') =>
   assert.deepEqual([answer.status, answer.json], [400, { error: 'invalid_grant', error_description: UNFIT }], what)
 
 async function logged({ env }: World, type: string): Promise<Record<string, unknown>> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     const entries = (await env.manage('GET', '/logs?per_page=100')).json as Record<string, unknown>[]
     const found = entries.find((entry) => entry.type === type)
     if (found) return found

@@ -245,7 +245,7 @@ test('a sign-in that is under way when its session ends leaves nothing behind', 
     bindings: [{ ref: { type: 'action_id', value: action.id }, display_name: 'slow' }],
   })
   const waiting = silent(browser)
-  await new Promise((done) => setTimeout(done, 700))
+  await new Promise((done) => setTimeout(done, 300))
   assert.equal((await env.manage('POST', `${of(anna)}/revoke-access`, {})).status, 202)
   assert.equal((await waiting).error, 'login_required')
   const left = await identity.database.inEnvironment(

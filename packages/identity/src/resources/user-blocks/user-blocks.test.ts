@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createWorld, openBrowser, PASSWORD } from '../../oauth/fixture.ts'
 import { startIdentity, type TestIdentity } from '../../testing.ts'
 
@@ -31,10 +32,14 @@ const settle = async (maximum = 3) => {
     return answer.json.blocked_for
   }
   /** Entries of a type in the tenant log, once they are written. */
-  const logged = async (type: string) => {
-    await new Promise((done) => setTimeout(done, 300))
-    const { json } = await env.manage('GET', '/logs?per_page=100')
-    return json.filter((entry: { type: string }) => entry.type === type)
+  const logged = async (type: string, least = 1) => {
+    const found = async () => {
+      const { json } = await env.manage('GET', '/logs?per_page=100')
+      return json.filter((entry: { type: string }) => entry.type === type)
+    }
+    for (let tries = 0; tries < 3_000 && (await found()).length < least; tries++) await sleep(20)
+    await sleep(300)
+    return found()
   }
   return { env, anna, attempt, fail, ofAnna, blocks, logged }
 }

@@ -40,7 +40,7 @@ async function settle() {
   }
   /** Executions and failures of Actions of which nobody is told. */
   const entries = async (type: string) => {
-    for (let tries = 0; tries < 200; tries++) {
+    for (let tries = 0; tries < 3_000; tries++) {
       const { json } = await env.manage('GET', `/logs?q=type:${type}`)
       if (json.length > 0) return json
       await sleep(50)

@@ -1,7 +1,7 @@
 /** Fixture: HAProxy itself, with an exported configuration, in front of the tests' own issuer and upstream. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import net, { type AddressInfo } from 'node:net'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Api } from '../../../api.ts'
@@ -57,18 +57,23 @@ export async function startHaproxy(api: Api, options: Options) {
   }
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = net.createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
+let asked = 0
+
+/** Below those that systems give to connections by themselves, and none that another process of these tests asks for. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + (((process.pid % 1_000) * 10 + asked++) % 10_000)
+    const isFree = await new Promise<boolean>((resolve) => {
+      const server = net.createServer()
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
     })
-  })
+    if (isFree) return port
+  }
 }
 
 async function answering(port: number, child: ChildProcess, output: () => string): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 1_200; tries++) {
     if (child.exitCode !== null) throw new Error(`HAProxy ended: ${output()}`)
     const isOpen = await new Promise<boolean>((resolve) => {
       const socket = net.connect(port, '127.0.0.1')

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createWorld, openBrowser, PASSWORD, type World } from '../../../oauth/fixture.ts'
-import { startIdentity, type TestIdentity } from '../../../testing.ts'
+import { movableClock, startIdentity, type TestIdentity } from '../../../testing.ts'
 
 let identity: TestIdentity
 before(async () => {
-  identity = await startIdentity()
+  // Compared with times of the Actions, whose processes have the machine's.
+  identity = await startIdentity({ clock: movableClock() })
 })
 after(() => identity.close())
 
@@ -27,7 +28,7 @@ async function bind(world: World, ...bodies: string[]) {
 
 /** Nobody waits for the row while signing in, so a test does. */
 async function stored(world: World) {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     const [row] = await identity.database.inEnvironment(world.env.id, (tx) => tx`select id from action_executions`)
     if (row) return row.id as string
     await sleep(10)
@@ -58,7 +59,7 @@ test('a sign-in keeps what each bound action did, and the tenant log names it', 
   for (let tries = 0; ; tries++) {
     const logs = (await world.env.manage('GET', '/logs?per_page=20')).json
     const entry = logs.find((log: { type: string }) => log.type === 's')
-    if (!entry && tries < 100) {
+    if (!entry && tries < 3_000) {
       await sleep(20)
       continue
     }
