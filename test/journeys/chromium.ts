@@ -6,7 +6,21 @@ import { type Browser, chromium } from 'playwright-core'
 
 const FALLBACKS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
+// Four times what the driver waits by itself: a machine with much else to do takes longer.
+const timeout = 120_000
+
 export async function launchChromium(): Promise<Browser> {
+  const browser = await launch()
+  const newContext = browser.newContext.bind(browser)
+  browser.newContext = async (options) => {
+    const context = await newContext(options)
+    context.setDefaultTimeout(timeout)
+    return context
+  }
+  return browser
+}
+
+async function launch(): Promise<Browser> {
   // Not the flags that the package proposes: they switch web security off and put everything into one process.
   const args = [
     '--no-sandbox',
@@ -15,8 +29,6 @@ export async function launchChromium(): Promise<Browser> {
     '--disable-component-update',
     '--disable-sync',
   ]
-  // A machine with much else to do takes longer than the driver's half a minute.
-  const timeout = 180_000
   try {
     return await chromium.launch({
       timeout,

@@ -38,7 +38,7 @@ paths:
   /pets/{id}:
     get:
       security: [{ tenants: [] }]
-      x-amazon-apigateway-integration: { type: http_proxy, httpMethod: POST, uri: "\${stageVariables.upstream}/base/pets/{id}?pet={id}", timeoutInMillis: 500 }
+      x-amazon-apigateway-integration: { type: http_proxy, httpMethod: POST, uri: "\${stageVariables.upstream}/base/pets/{id}?pet={id}", timeoutInMillis: 20000 }
   /pets/new:
     get:
       security: []
