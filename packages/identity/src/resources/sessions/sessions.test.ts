@@ -238,7 +238,7 @@ test('a sign-in that is under way when its session ends leaves nothing behind', 
   const action = await world.make('/actions/actions', {
     name: 'slow',
     supported_triggers: [{ id: 'post-login', version: 'v3' }],
-    code: 'exports.onExecutePostLogin = async () => { await new Promise((done) => setTimeout(done, 1500)) }',
+    code: 'exports.onExecutePostLogin = async () => { await new Promise((done) => setTimeout(done, 2000)) }',
   })
   await world.make(`/actions/actions/${action.id}/deploy`, {}, 200)
   await env.manage('PATCH', '/actions/triggers/post-login/bindings', {
