@@ -94,6 +94,7 @@ export async function runDefinition(options: RunOptions, events: RunEvents): Pro
   const reload = async (): Promise<void> => {
     const next = await load()
     try {
+      gateway.replaceDomains(next.domains)
       const [unserved] = gateway.replace(next.apis)
       if (unserved !== undefined) {
         // One file is served whole or as it was; nothing is asked between the two.
@@ -101,10 +102,10 @@ export async function runDefinition(options: RunOptions, events: RunEvents): Pro
         throw new Error(unserved.reason)
       }
     } catch (error) {
+      gateway.replaceDomains(current.domains)
       await next.close()
       throw error
     }
-    gateway.replaceDomains(next.domains)
     const previous = current
     current = next
     events.reloaded(next.apis, next.warnings)
