@@ -13,13 +13,35 @@ export type CatalogClient =
 
 /** One way to ask for all of them. */
 export function queryOf(client: CatalogClient) {
-  return async <R>(text: string, parameters: readonly (string | null)[] = []): Promise<R[]> => {
+  const ask = async <R>(text: string, parameters: readonly (string | null)[]): Promise<R[]> => {
     const answer = await ('unsafe' in client
       ? client.unsafe(text, [...parameters] as never[])
       : client.query(text, [...parameters]))
     return [...('rows' in answer ? answer.rows : answer)] as R[]
   }
+  return async <R>(text: string, parameters: readonly (string | null)[] = []): Promise<R[]> => {
+    for (let left = asksAgain, first: unknown; ; left--) {
+      try {
+        return await ask<R>(text, parameters)
+      } catch (error) {
+        first ??= error
+        // In a transaction nothing is answered any more: the first error says why.
+        if (left === 0 || !isGoneMeanwhile(error)) throw first
+      }
+    }
+  }
 }
+
+const asksAgain = 4
+
+/**
+ * A table was dropped while it was asked for. A question sees the catalog as it was when it began, but functions such as
+ * pg_get_indexdef look at what is there now, and end it with an internal error.
+ */
+const isGoneMeanwhile = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error as { code?: unknown }).code === 'XX000' &&
+  /cache lookup failed|could not open relation|could not find tuple/.test(error.message)
 
 export interface CatalogOptions {
   /** A relation with this column holds tenants' data: `tenant_id` if left out. */

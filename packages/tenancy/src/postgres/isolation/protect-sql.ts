@@ -104,10 +104,14 @@ const filling = (backfill: { tenant: string } | { query: string }, cast: string)
 
 /** Keys without the tenant, one after the other: mending one mends the foreign keys that refer to it. */
 function keysOf(names: readonly string[], tenantColumn: string, setting: string): string {
+  const tables = names.map((name) => `${literal(name)}::regclass`).join(', ')
   const given = {
     tenantColumn: literal(tenantColumn),
     setting: literal(setting),
-    schemas: 'null',
+    // Theirs and of what they refer to: a table that somebody else drops meanwhile would end this with an error.
+    schemas: `(select jsonb_agg(distinct n.nspname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.oid in (${tables}) or c.oid in (select confrelid from pg_constraint where conrelid in (${tables}))
+          or c.oid in (select conrelid from pg_constraint where confrelid in (${tables})))`,
     role: 'null',
     comparison: 'null',
   }
@@ -120,7 +124,7 @@ begin
     with recursive ${catalogOf(given)}, ${MENDED_KEYS}
     select k.remedy into change
     from (select relation, remedy from mended_key union all select relation, remedy from mended_reference where alone) k
-    where k.relation in (${names.map((name) => `${literal(name)}::regclass`).join(', ')}) limit 1;
+    where k.relation in (${tables}) limit 1;
     exit when change is null;
     if starts_with(change, '-- ') then raise exception '%', substr(change, 4); end if;
     execute change;
