@@ -9,6 +9,7 @@ import { nobody } from './exchange.ts'
 import { type CompiledIntegration, compileHttpProxy, type HttpProxyDeps } from './integrations/http-proxy.ts'
 import { compileLambda, type LambdaDeps } from './integrations/lambda.ts'
 import { compileThrottle, type Throttle, type ThrottleDeps } from './limits/throttle.ts'
+import { type CompileRequestMapping, shareRequestMappings } from './mapping/request.ts'
 import { compileMetrics, type Series, type StageMetrics } from './metrics/metrics.ts'
 import { type CompiledRoute, compileRoutes, type Router } from './routing/router.ts'
 
@@ -48,7 +49,8 @@ export function compileApi(api: Api, deps: DeploymentDeps): Deployment {
   if (deps.isStrict) requireNoExtensions(api)
   const accessLog = compileAccessLog(api.stage.accessLogFormat ?? defaultFormat)
   const router = compileRoutes(api.routes)
-  const targets = new Map(router.routes.map((route) => [route, compileTarget(api, route, deps)]))
+  const compileMapping = shareRequestMappings()
+  const targets = new Map(router.routes.map((route) => [route, compileTarget(api, route, deps, compileMapping)]))
   return {
     api,
     router,
@@ -123,12 +125,17 @@ export function requireReachable(origin: string, guard: Guard): void {
 // Nothing that is only checked is ever called.
 const nowhere = {} as never
 
-function compileTarget(api: Api, route: CompiledRoute, deps: DeploymentDeps): Target {
+function compileTarget(
+  api: Api,
+  route: CompiledRoute,
+  deps: DeploymentDeps,
+  compileMapping: CompileRequestMapping,
+): Target {
   const { authorization, key } = route
   const integration = own(api.integrations, route.integration)
   if (integration === null)
     throw new Error(`the route "${key}" names the integration "${route.integration}", which is not defined`)
-  const run = compileIntegration(api, route, integration, deps)
+  const run = compileIntegration(api, route, integration, deps, compileMapping)
   if (authorization.type === 'NONE') return { authorizer: null, integration: run }
   const authorizer = own(api.authorizers, authorization.authorizer)
   if (authorizer === null) {
@@ -148,12 +155,14 @@ function compileIntegration(
   route: CompiledRoute,
   integration: Integration,
   deps: DeploymentDeps,
+  compileMapping: CompileRequestMapping,
 ): CompiledIntegration {
   const segments = route.method === null ? null : route.segments
   const surroundings = { segments, stageVariables: api.stage.variables }
+  const mapping = compileMapping(integration.requestParameters, surroundings)
   return integration.type === 'AWS_PROXY'
-    ? compileLambda(integration, surroundings, deps)
-    : compileHttpProxy(integration, surroundings, deps)
+    ? compileLambda(integration, mapping, surroundings, deps)
+    : compileHttpProxy(integration, mapping, surroundings, deps)
 }
 
 const own = <T>(record: Readonly<Record<string, T>>, name: string): T | null =>

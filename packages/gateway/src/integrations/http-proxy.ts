@@ -6,7 +6,7 @@ import { answers } from '../answers.ts'
 import type { HttpProxyIntegration } from '../api.ts'
 import { type Call, type Exchange, finish } from '../exchange.ts'
 import { mapAnswer } from '../mapping/mapped-answer.ts'
-import { compileRequestMapping, isMapped, type MappedRequest } from '../mapping/request.ts'
+import { isMapped, type MappedRequest, type RequestMapping } from '../mapping/request.ts'
 import { compileResponseMappings } from '../mapping/response.ts'
 import type { Surroundings } from '../mapping/values.ts'
 import { createDeadlines } from './deadlines.ts'
@@ -24,14 +24,17 @@ export interface HttpProxyDeps {
 
 export type CompiledIntegration = (call: Call) => void
 
-/** @throws Error saying what is wrong with the URI or a parameter mapping */
+/**
+ * @param mapping of its requests; `null`: they pass as they are
+ * @throws Error saying what is wrong with the URI or a mapping of answers
+ */
 export function compileHttpProxy(
   config: HttpProxyIntegration,
+  mapping: RequestMapping | null,
   surroundings: Surroundings,
   deps: HttpProxyDeps,
 ): CompiledIntegration {
   const upstream = compileUri(config.uri, surroundings.segments, surroundings.stageVariables)
-  const mapping = compileRequestMapping(config.requestParameters, surroundings)
   const answerMappings = compileResponseMappings(config.responseParameters, surroundings)
   const pool = deps.poolOf(upstream.origin)
   const deadlines = createDeadlines(config.timeoutMs)

@@ -7,7 +7,7 @@ import type { LambdaIntegration } from '../api.ts'
 import { answer, type Call, type Exchange, finish } from '../exchange.ts'
 import { resolveFunctionArn } from '../functions/arn.ts'
 import { FunctionFailed, type FunctionFault, type Functions } from '../functions/functions.ts'
-import { compileRequestMapping, isMapped, type RequestMapping } from '../mapping/request.ts'
+import { isMapped, type RequestMapping } from '../mapping/request.ts'
 import { compileResponseMappings, isBodyless } from '../mapping/response.ts'
 import type { Surroundings } from '../mapping/values.ts'
 import { readAnswer } from '../payload/answer.ts'
@@ -28,9 +28,13 @@ interface Reply {
   readonly body: Buffer
 }
 
-/** @throws Error saying why it cannot be executed */
+/**
+ * @param mapping of its requests; `null`: they pass as they are
+ * @throws Error saying why it cannot be executed
+ */
 export function compileLambda(
   config: LambdaIntegration,
+  mapping: RequestMapping | null,
   surroundings: Surroundings,
   { functions, onFault }: LambdaDeps,
 ): CompiledIntegration {
@@ -39,7 +43,6 @@ export function compileLambda(
   if (functions === undefined) throw new Error(`nothing runs functions here, and "${arn}" is one: configure functions`)
   const refusal = unsupported(config)
   if (refusal !== null) throw new Error(`the integration of "${arn}" cannot be executed: ${refusal}`)
-  const mapping = compileRequestMapping(config.requestParameters, surroundings)
   const answerMappings = compileResponseMappings(config.responseParameters, surroundings)
 
   const invoke = async (call: Call, event: string, traceId: string): Promise<Reply> => {

@@ -101,6 +101,18 @@ describe('request mappings', () => {
     for (const [name, value] of Object.entries(expected)) assert.equal(headers[name], value, name)
   })
 
+  it('that are alike on two routes read each route’s own variables', async () => {
+    const second = document
+      .slice(document.indexOf('  /orders/'))
+      .replaceAll('/orders/{id}/', '/shelves/{shelf}/orders/{id}/')
+    await bench.serve(document + second, { requestParameters: { 'overwrite:header.x-order': '$request.path.id' } })
+    const orders: unknown[] = []
+    for (const path of ['/orders/7/a', '/shelves/1/orders/8/a', '/orders/9/a']) {
+      orders.push((await seen({ path })).headers['x-order'])
+    }
+    assert.deepEqual(orders, ['7', '8', '9'])
+  })
+
   it('append, overwrite and remove query parameters, and keep what they do not name byte for byte', async () => {
     await map({
       'append:querystring.tag': 'new tag&x=y',

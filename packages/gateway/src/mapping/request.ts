@@ -95,6 +95,26 @@ export function compileRequestMapping(parameters: Parameters, surroundings: Surr
   }
 }
 
+export type CompileRequestMapping = typeof compileRequestMapping
+
+/**
+ * Compiles a mapping once for all routes of an API that have the same. Of three hundred routes each would otherwise have
+ * its own, and a request would find none of it in the processor's caches: 1 µs of 27.
+ */
+export function shareRequestMappings(): CompileRequestMapping {
+  const compiled = new Map<string, RequestMapping | null>()
+  return (parameters, surroundings) => {
+    // Only these mean another thing on another route.
+    const readsPath = Object.values(parameters).some((value) => value.includes('request.path'))
+    const key = JSON.stringify([parameters, readsPath ? surroundings.segments : null])
+    const known = compiled.get(key)
+    if (known !== undefined) return known
+    const mapping = compileRequestMapping(parameters, surroundings)
+    compiled.set(key, mapping)
+    return mapping
+  }
+}
+
 export function withoutFaults(rules: Rules): Rules {
   const faults = rules.faults.map(({ key, message }) => `"${key}": ${message}`)
   if (faults.length > 0) throw new Error(`the parameter mapping cannot be used: ${faults.join('; ')}`)
