@@ -262,28 +262,45 @@ test('N218 a domain with mutual TLS is closed without a truststore, which is tol
   assert.equal((await ask(`${url}/notes`)).status, 200)
 })
 
-test('N218 with --tls-port a domain lets in whoever its truststore knows, and the function sees the certificate', async () => {
+/** A definition with a domain of mutual TLS, served with a truststore that knows one device. */
+async function runMutual(text: string) {
   const authority = await issue({ name: 'Devices', isAuthority: true })
   const device = await issue({ name: 'device-1', issuer: authority })
   const server = await issue({ name: 'server', hosts: ['localhost', 'api.test'] })
   write('tls.pem', server.cert + server.key)
   write('devices.pem', authority.cert)
-  write('template.yaml', template().replace('      Auth:', `      ${mutual}\n      Auth:`))
-  write('src/notes.mjs', handler('event.requestContext.authentication?.clientCert?.subjectDN'))
-  const { ready } = await run('--tls-port', '0', '--tls-cert', 'tls.pem', '--truststore', 'api.test=devices.pem')
-  assert.deepEqual(ready.warnings, [])
+  write('template.yaml', text)
+  const running = await run('--tls-port', '0', '--tls-cert', 'tls.pem', '--truststore', 'api.test=devices.pem')
   const call = async (servername: string, client?: TestCertificate) => {
-    const { tlsPort: port } = ready
+    const { tlsPort: port } = running.ready
     const trust = { ca: server.cert, servername, ...(client ? { cert: client.cert, key: client.key } : {}) }
     const options = { port, host: '127.0.0.1', path: '/notes', headers: { host: servername }, agent: false, ...trust }
     const [response] = await once(getSecurely(options), 'response')
     return { status: response.statusCode, body: await json(response) }
   }
+  return { ...running, device, call }
+}
+const withMutual = () => template().replace('      Auth:', `      ${mutual}\n      Auth:`)
+const forbidden = { status: 403, body: { message: 'Forbidden' } }
+
+test('N218 with --tls-port a domain lets in whoever its truststore knows, and the function sees the certificate', async () => {
+  write('src/notes.mjs', handler('event.requestContext.authentication?.clientCert?.subjectDN'))
+  const { ready, device, call } = await runMutual(withMutual())
+  assert.deepEqual(ready.warnings, [])
   assert.deepEqual(await call('api.test', device), { status: 200, body: { result: 'CN=device-1' } })
-  assert.deepEqual(await call('api.test'), { status: 403, body: { message: 'Forbidden' } })
-  const stranger = await issue({ name: 'stranger' })
-  assert.deepEqual(await call('api.test', stranger), { status: 403, body: { message: 'Forbidden' } })
+  assert.deepEqual(await call('api.test'), forbidden)
+  assert.deepEqual(await call('api.test', await issue({ name: 'stranger' })), forbidden)
   assert.deepEqual(await call('localhost'), { status: 200, body: {} })
+})
+
+test('N218 a changed definition with a truststore that cannot be used is told of, and what was served still is', async () => {
+  write('src/notes.mjs', handler('1'))
+  const { device, next, call } = await runMutual(withMutual())
+  write('devices.pem', 'no certificate')
+  write('template.yaml', withMutual().replaceAll('/notes', '/other'))
+  assert.match(String((await next('failed')).reason), /the domain "api\.test" cannot be served/)
+  assert.deepEqual(await call('api.test', device), { status: 200, body: { result: 1 } })
+  assert.deepEqual(await call('api.test'), forbidden)
 })
 
 test('--tls-port shows the certificate of this directory for localhost, and tells which domain it does not cover', async () => {
