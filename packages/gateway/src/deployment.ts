@@ -6,6 +6,7 @@ import { cachedAnswerLeaks } from './authorizers/lambda/leaks.ts'
 import { requireBindable } from './authorizers/tenant-binding.ts'
 import { type CompiledCors, compileCors, corsFault } from './cors.ts'
 import { nobody } from './exchange.ts'
+import { type Deadlines, shareDeadlines } from './integrations/deadlines.ts'
 import { type CompiledIntegration, compileHttpProxy, type HttpProxyDeps } from './integrations/http-proxy.ts'
 import { compileLambda, type LambdaDeps } from './integrations/lambda.ts'
 import { compileThrottle, type Throttle, type ThrottleDeps } from './limits/throttle.ts'
@@ -42,6 +43,12 @@ export interface DeploymentDeps extends HttpProxyDeps, LambdaDeps {
   readonly authorizerOf: (api: Api, config: Authorizer) => CompiledAuthorizer
 }
 
+/** What routes of an API have in common. */
+interface Shared {
+  readonly compileMapping: CompileRequestMapping
+  readonly deadlinesOf: (ms: number) => Deadlines
+}
+
 /** @throws Error naming the route, integration or authorizer that cannot be executed; nothing is half compiled */
 export function compileApi(api: Api, deps: DeploymentDeps): Deployment {
   const fault = api.cors === null ? null : corsFault(api.cors)
@@ -49,8 +56,8 @@ export function compileApi(api: Api, deps: DeploymentDeps): Deployment {
   if (deps.isStrict) requireNoExtensions(api)
   const accessLog = compileAccessLog(api.stage.accessLogFormat ?? defaultFormat)
   const router = compileRoutes(api.routes)
-  const compileMapping = shareRequestMappings()
-  const targets = new Map(router.routes.map((route) => [route, compileTarget(api, route, deps, compileMapping)]))
+  const shared: Shared = { compileMapping: shareRequestMappings(), deadlinesOf: shareDeadlines() }
+  const targets = router.routes.map((route) => compileTarget(api, route, deps, shared))
   return {
     api,
     router,
@@ -59,7 +66,7 @@ export function compileApi(api: Api, deps: DeploymentDeps): Deployment {
     accessLog,
     throttle: compileThrottle(api, router.routes, deps.throttling),
     metrics: compileMetrics(api, deps.seriesOf),
-    target: (route) => targets.get(route)!,
+    target: (route) => targets[route.index]!,
   }
 }
 
@@ -125,17 +132,12 @@ export function requireReachable(origin: string, guard: Guard): void {
 // Nothing that is only checked is ever called.
 const nowhere = {} as never
 
-function compileTarget(
-  api: Api,
-  route: CompiledRoute,
-  deps: DeploymentDeps,
-  compileMapping: CompileRequestMapping,
-): Target {
+function compileTarget(api: Api, route: CompiledRoute, deps: DeploymentDeps, shared: Shared): Target {
   const { authorization, key } = route
   const integration = own(api.integrations, route.integration)
   if (integration === null)
     throw new Error(`the route "${key}" names the integration "${route.integration}", which is not defined`)
-  const run = compileIntegration(api, route, integration, deps, compileMapping)
+  const run = compileIntegration(api, route, integration, deps, shared)
   if (authorization.type === 'NONE') return { authorizer: null, integration: run }
   const authorizer = own(api.authorizers, authorization.authorizer)
   if (authorizer === null) {
@@ -155,14 +157,14 @@ function compileIntegration(
   route: CompiledRoute,
   integration: Integration,
   deps: DeploymentDeps,
-  compileMapping: CompileRequestMapping,
+  { compileMapping, deadlinesOf }: Shared,
 ): CompiledIntegration {
   const segments = route.method === null ? null : route.segments
   const surroundings = { segments, stageVariables: api.stage.variables }
   const mapping = compileMapping(integration.requestParameters, surroundings)
   return integration.type === 'AWS_PROXY'
     ? compileLambda(integration, mapping, surroundings, deps)
-    : compileHttpProxy(integration, mapping, surroundings, deps)
+    : compileHttpProxy(integration, mapping, deadlinesOf(integration.timeoutMs), surroundings, deps)
 }
 
 const own = <T>(record: Readonly<Record<string, T>>, name: string): T | null =>

@@ -56,9 +56,7 @@ const entryOverheadBytes = 512
 const claimBytesPerCharacter = 2
 
 export function createJwtAuthorizer(config: JwtAuthorizer, deps: JwtDeps): CompiledAuthorizer {
-  const verified = new LRUCache<string, VerifiedToken>({
-    maxSize: deps.cacheBytes,
-  })
+  const verified = new LRUCache<number, VerifiedToken>({ maxSize: deps.cacheBytes })
   const sharedScopes = shareScopes()
   const sharedTexts = shareTexts()
   const { extensions } = config
@@ -187,10 +185,21 @@ export function createJwtAuthorizer(config: JwtAuthorizer, deps: JwtDeps): Compi
 }
 
 /**
- * Where a token is looked for: under the end of its signature. The text of every request is a new one to the map, which
- * would read all of it to find its place: 1 µs. What is found there is compared as a whole.
+ * Where a token is looked for: under a number made of the last characters of its signature. Under a text the map would go
+ * to each text that it comes by, for its hash: of 100,000 tokens most are in no cache of the processor, and a lookup
+ * took 1.4 µs instead of 0.3. Two tokens of one number (five pairs in 100,000) take turns, because what is found is
+ * compared as a whole.
  */
-const markOf = (token: string): string => token.slice(-48)
+function markOf(token: string): number {
+  let mark = 0
+  for (let at = Math.max(0, token.length - markedCharacters); at < token.length; at++) {
+    mark = (Math.imul(mark, 31) + token.charCodeAt(at)) | 0
+  }
+  return mark
+}
+
+// Six bits each: twice as many as the number has.
+const markedCharacters = 12
 
 function hasScope(scopes: ReadonlySet<string>, { route: { authorization } }: Call): boolean {
   if (authorization.type !== 'JWT' || authorization.scopes.length === 0) return true

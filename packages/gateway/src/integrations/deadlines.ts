@@ -1,6 +1,6 @@
 /**
- * Expires what takes longer than one fixed time. All deadlines of an integration are equally far away, so they fall due
- * in the order in which they were added: one timer for the oldest replaces a timer per request.
+ * Expires what takes longer than one fixed time. All deadlines of a list are equally far away, so they fall due in the
+ * order in which they were added: one timer for the oldest replaces a timer per request.
  *
  * A list of its own instead of a `Set`: a set that is always filled and emptied copies itself into larger and larger
  * tables, each of which holds on to the next one. Once one of them was old, the collector kept whole requests of half
@@ -62,5 +62,15 @@ export function createDeadlines(ms: number): Deadlines {
       if (!isArmed) arm(ms)
     },
     remove,
+  }
+}
+
+/** One list for all integrations of an API that wait as long: of a list for each, a request finds none in any cache. */
+export function shareDeadlines(): (ms: number) => Deadlines {
+  const lists = new Map<number, Deadlines>()
+  return (ms) => {
+    const list = lists.get(ms) ?? createDeadlines(ms)
+    lists.set(ms, list)
+    return list
   }
 }

@@ -9,7 +9,7 @@ import { mapAnswer } from '../mapping/mapped-answer.ts'
 import { isMapped, type MappedRequest, type RequestMapping } from '../mapping/request.ts'
 import { compileResponseMappings } from '../mapping/response.ts'
 import type { Surroundings } from '../mapping/values.ts'
-import { createDeadlines } from './deadlines.ts'
+import type { Deadlines } from './deadlines.ts'
 import { forwardedLines } from './forwarded.ts'
 import { type BodyStart, cappedBody, readStart } from './request-body.ts'
 import { relayResponse } from './response.ts'
@@ -26,18 +26,19 @@ export type CompiledIntegration = (call: Call) => void
 
 /**
  * @param mapping of its requests; `null`: they pass as they are
+ * @param deadlines as far away as its timeout
  * @throws Error saying what is wrong with the URI or a mapping of answers
  */
 export function compileHttpProxy(
   config: HttpProxyIntegration,
   mapping: RequestMapping | null,
+  deadlines: Deadlines,
   surroundings: Surroundings,
   deps: HttpProxyDeps,
 ): CompiledIntegration {
   const upstream = compileUri(config.uri, surroundings.segments, surroundings.stageVariables)
   const answerMappings = compileResponseMappings(config.responseParameters, surroundings)
   const pool = deps.poolOf(upstream.origin)
-  const deadlines = createDeadlines(config.timeoutMs)
   const ownHost = new URL(upstream.origin).host
 
   const forward = (call: Call, mapped: MappedRequest | null, start: BodyStart | null): void => {

@@ -31,7 +31,7 @@ export function compileUri(
   const fillQuery = compileTemplate(query, segments, encodeURIComponent)
   const isWhole = segments === null && !/\{[^{}]*\}/.test(path)
   const base = path.replace(/\/$/, '')
-  const writePath = (request: CanonicalPath): string => (isWhole ? base + request.path : fillPath(request))
+  const writePath = isWhole ? (request: CanonicalPath): string => base + request.path : fillPath
   const withQuery = (target: string, request: CanonicalPath, own: string): string => {
     if (query === '' && own === '') return target
     const filled = fillQuery(request)

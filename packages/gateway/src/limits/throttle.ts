@@ -67,13 +67,13 @@ export function compileThrottle(api: Api, routes: readonly CompiledRoute[], deps
     }
     return [...account, ...limit('route', key, rateOf(merged, `the route "${key}"`))]
   }
-  const byRoute = new Map(routes.map((route) => [route, limitsOf(route)]))
+  const byRoute = routes.map(limitsOf)
   const tenants = tenantLimits === undefined ? null : compileTenants(api, deps)
-  if (tenants === null && routes.every((route) => byRoute.get(route)!.length === 0)) return null
+  if (tenants === null && byRoute.every((limits) => limits.length === 0)) return null
 
   return {
     admits: (call) => {
-      const limits = byRoute.get(call.route)!
+      const limits = byRoute[call.route.index]!
       const { receivedAt, trace } = call
       for (let i = 0; i < limits.length; i++) {
         const limit = limits[i]!
@@ -89,7 +89,7 @@ export function compileThrottle(api: Api, routes: readonly CompiledRoute[], deps
       if (limit === null) return null
       const wait = call.trace === null ? limit.bucket.take(limit.rate, call.receivedAt) : look(limit, call)
       if (wait === 0) return null
-      if (call.trace === null) for (const { bucket } of byRoute.get(call.route)!) bucket.giveBack()
+      if (call.trace === null) for (const { bucket } of byRoute[call.route.index]!) bucket.giveBack()
       return refusalFields(limit.rate, wait)
     },
   }

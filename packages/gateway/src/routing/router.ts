@@ -7,11 +7,13 @@
  * other protection? Many upstreams ignore case, trailing slashes or the difference between GET and HEAD, so such a
  * request is answered 404 rather than passed on under the weaker rule.
  */
-import type { Authorization, Route } from '../api.ts'
-import { type CanonicalPath, foldSegment } from './path.ts'
+import { type Authorization, methods, type Route } from '../api.ts'
+import { type CanonicalPath, encodeSegment, foldSegment } from './path.ts'
 import { parseRouteKey, type Segment } from './route-key.ts'
 
 export interface CompiledRoute {
+  /** Its place among the routes: whoever keeps something for each keeps a list, which is quicker to find in than a map. */
+  readonly index: number
   readonly key: string
   readonly method: string | null
   readonly segments: readonly Segment[]
@@ -40,6 +42,8 @@ interface Node {
 /** @throws Error naming the route when a key is malformed or two keys claim the same requests */
 export function compileRoutes(routes: readonly Route[]): Router {
   const exactTree = createNode()
+  // Of three hundred routes the tree is in no cache of the processor: a path without variables is found in one step.
+  const staticPaths = new Map<string, readonly CompiledRoute[]>()
   const foldedTree = createNode()
   let fallback: CompiledRoute | null = null
   const compiled = routes.map(compileRoute)
@@ -53,18 +57,29 @@ export function compileRoutes(routes: readonly Route[]): Router {
     const twin = shelf.find((other) => other.method === route.method)
     if (twin !== undefined) throw new Error(`the routes "${twin.key}" and "${route.key}" claim the same requests`)
     shelf.push(route)
+    const path = staticPath(route.segments)
+    if (path !== null) staticPaths.set(`/${path.map(encodeSegment).join('/')}`, shelf)
     insert(foldedTree, withoutTrailingSlash(route.segments), foldSegment).push(route)
   }
   const isGuarded = new Set(compiled.map((route) => route.protection)).size > 1
+  // A path without variables has one spelling that is right, so what hides behind the others is known before a request.
+  const isAlone = compiled.map((route) => {
+    const path = route.method === null ? null : staticPath(route.segments)
+    if (path === null) return !isGuarded
+    const allowed = route.method === 'ANY' ? methods : [route.method!]
+    return allowed.every((method) => !isOtherSpelling(foldedTree, path, method, route))
+  })
 
   return {
     routes: compiled,
-    find: (method, { segments }) => {
+    find: (method, { path, segments }) => {
+      const shelf = staticPaths.get(path)
       const chosen =
+        (shelf === undefined ? undefined : named(shelf, method)) ??
         matchFull(exactTree, segments, 0, method, named) ??
         matchGreedy(exactTree, segments, 0, method, named) ??
         fallback
-      if (chosen === null || !isGuarded) return chosen
+      if (chosen === null || isAlone[chosen.index]!) return chosen
       return isOtherSpelling(foldedTree, segments, method, chosen) ? null : chosen
     },
     near: ({ segments }) => {
@@ -167,7 +182,7 @@ function insert(root: Node, segments: readonly Segment[], name: (text: string) =
   return node.here
 }
 
-function compileRoute(route: Route): CompiledRoute {
+function compileRoute(route: Route, index: number): CompiledRoute {
   const parsed = parseRouteKey(route.key)
   if (typeof parsed === 'string') throw new Error(`the route "${route.key}" is malformed: ${parsed}`)
   const { authorization, integration, key } = route
@@ -175,7 +190,13 @@ function compileRoute(route: Route): CompiledRoute {
     authorization.type === 'NONE'
       ? 'NONE'
       : JSON.stringify([authorization.authorizer, authorization.type === 'JWT' ? [...authorization.scopes].sort() : []])
-  return { key, ...parsed, authorization, integration, protection }
+  return { index, key, ...parsed, authorization, integration, protection }
+}
+
+/** The segments of a path without variables. */
+function staticPath(segments: readonly Segment[]): readonly string[] | null {
+  const texts = segments.flatMap((segment) => (segment.kind === 'static' ? [segment.text] : []))
+  return texts.length === segments.length ? texts : null
 }
 
 function withoutTrailingSlash(segments: readonly Segment[]): readonly Segment[] {
