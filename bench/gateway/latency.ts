@@ -1,16 +1,7 @@
 /** What a contestant adds to the latency of an upstream at half of saturation, against HAProxy. */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import path from 'node:path'
 import type { Arena } from './arena.ts'
 import type { Contestant } from './contestants.ts'
-import type { Pace } from './paced.ts'
-import { figure, load, loadCpu, measure, median, reportRatio, round, seconds } from './windows.ts'
-
-interface Latency {
-  readonly p50: number
-  readonly p99: number
-}
+import { figure, type Latency, load, measure, median, pace, reportRatio, round, seconds } from './windows.ts'
 
 export async function compareLatency(arena: Arena, windows: number): Promise<object> {
   const contestants = [await arena.gateway('gateway'), await arena.haproxy('haproxy')]
@@ -38,14 +29,4 @@ export async function compareLatency(arena: Arena, windows: number): Promise<obj
     min: round(p99(name).min - direct.min),
   })
   return [reportRatio('latency added at p99 ÷ what HAProxy adds, in ms', added(gateway), added(haproxy), 1.5)]
-}
-
-async function pace(pace: Pace): Promise<Latency> {
-  const pinned = { execPath: 'taskset', execArgv: ['-c', String(loadCpu), process.execPath] }
-  const child = fork(path.join(import.meta.dirname, 'paced.ts'), [JSON.stringify(pace)], pinned)
-  const [latency] = (await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(() => Promise.reject(new Error('the load ended before it had measured'))),
-  ])) as [Latency]
-  return latency
 }

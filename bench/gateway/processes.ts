@@ -2,14 +2,19 @@
  * Whether a second process doubles what there is. Both share their limits through PostgreSQL, as they ship.
  *
  * On two cores the load and the upstream need a part of what a second gateway would use, so throughput would measure them.
- * What counts is the CPU time that a request takes of the gateways: as much as with one alone means twice the requests.
+ * What counts is the CPU time that a request takes of the gateways: as much as each of them takes alone means twice the
+ * requests. Alone and together they are asked at one rate, which leaves the load room: a gateway that waits for its
+ * clients is woken for each request, and pays more for it than one that finds several.
  */
 import { openScratchDatabase } from '../identity/scratch-database.ts'
 import type { Arena } from './arena.ts'
-import { figure, load, median, round, runWindow, type Window } from './windows.ts'
+import { type Contestant, cpuMicroseconds } from './contestants.ts'
+import { figure, load, median, pace, round, runWindow, seconds } from './windows.ts'
 
 const WARM_UP = 30_000
 const GOAL = 1.8
+// Of what one alone carries: two, what they are asked by, and the upstream fit on two cores.
+const PART = 0.15
 
 export async function compareProcesses(arena: Arena, windows: number): Promise<object> {
   const database = await openScratchDatabase({ transport: 'tcp' })
@@ -18,22 +23,39 @@ export async function compareProcesses(arena: Arena, windows: number): Promise<o
   try {
     const token = arena.issuer.mint({ scope: 'openid profile read:todos write:other' })
     const traffic = { headers: [`authorization: Bearer ${token}`] }
-    const alone = () => runWindow(first, traffic)
-    const together = () => Promise.all([runWindow(first, traffic), runWindow(second, traffic)])
-    for (let requests = 0; requests < WARM_UP; ) requests += (await together()).reduce((sum, w) => sum + w.requests, 0)
+    let perSecond = 0
+    for (const each of [first, second]) {
+      for (let requests = 0; requests < WARM_UP; ) {
+        const window = await runWindow(each, traffic)
+        requests += window.requests
+        if (each === first) perSecond = Math.floor(window.rate * PART)
+      }
+    }
+    const costAt = async ({ port, pid }: Contestant): Promise<number> => {
+      const before = cpuMicroseconds(pid)
+      await pace({ port, token, perSecond, seconds })
+      return (cpuMicroseconds(pid) - before) / (perSecond * seconds)
+    }
+    const alone = async (): Promise<number[]> => [await costAt(first), await costAt(second)]
+    const together = (): Promise<number[]> => Promise.all([costAt(first), costAt(second)])
 
     const one: number[] = []
     const two: number[] = []
-    console.log(`load ${load()}\n\nCPU µs per request\nwindow  one     two     (requests of each)`)
+    console.log(
+      `each at ${perSecond} requests/s, load ${load()}\n\nCPU µs per request\nwindow  alone           together`,
+    )
     for (let n = 0; n < windows; n++) {
       const both = n % 2 === 0 ? [await alone(), await together()] : [await together(), await alone()].toReversed()
-      const [single, pair] = both as [Window, Window[]]
-      one.push(single.microseconds)
-      two.push(costOf(pair))
-      const requests = pair.map((window) => window.requests).join(' and ')
-      console.log(
-        `${String(n + 1).padEnd(8)}${one.at(-1)!.toFixed(1).padEnd(8)}${two.at(-1)!.toFixed(1).padEnd(8)}(${requests})`,
+      const [singles, pair] = both as [number[], number[]]
+      one.push(mean(singles))
+      two.push(mean(pair))
+      const costs = [singles, pair].map((of) =>
+        of
+          .map((cost) => cost.toFixed(1))
+          .join(' and ')
+          .padEnd(16),
       )
+      console.log(`${String(n + 1).padEnd(8)}${costs.join('')}`)
     }
     const ratio = round((2 * median(one)) / median(two))
     console.log(`two processes ÷ one: ${ratio}; goal at least ${GOAL}: ${ratio >= GOAL ? 'met' : 'MISSED'}`)
@@ -45,8 +67,4 @@ export async function compareProcesses(arena: Arena, windows: number): Promise<o
   }
 }
 
-/** Of a request, whichever process served it. */
-function costOf(pair: readonly Window[]): number {
-  const requests = pair.reduce((sum, window) => sum + window.requests, 0)
-  return pair.reduce((sum, window) => sum + window.microseconds * window.requests, 0) / requests
-}
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length

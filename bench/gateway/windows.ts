@@ -1,8 +1,10 @@
 /** Windows of load, alternating between the contestants in reversed order each round, and what they cost. */
-import { spawn } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { loadavg } from 'node:os'
 import path from 'node:path'
 import { type Contestant, cpuMicroseconds } from './contestants.ts'
+import type { Pace } from './paced.ts'
 
 export interface Window {
   readonly requests: number
@@ -33,6 +35,22 @@ export async function runWindow({ name, port, pid }: Contestant, traffic: Traffi
   if (requests === 0 || /Non-2xx|Socket errors/.test(output)) throw new Error(`a window of ${name} failed:\n${output}`)
   offsets.set(name, (offsets.get(name) ?? 0) + requests)
   return { requests, microseconds: spent / requests, rate, p99 }
+}
+
+export interface Latency {
+  readonly p50: number
+  readonly p99: number
+}
+
+/** Asks at a fixed rate for a while. */
+export async function pace(pace: Pace): Promise<Latency> {
+  const pinned = { execPath: 'taskset', execArgv: ['-c', String(loadCpu), process.execPath] }
+  const child = fork(path.join(import.meta.dirname, 'paced.ts'), [JSON.stringify(pace)], pinned)
+  const [latency] = (await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(() => Promise.reject(new Error('the load ended before it had measured'))),
+  ])) as [Latency]
+  return latency
 }
 
 /**
