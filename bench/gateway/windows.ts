@@ -113,21 +113,30 @@ function wrk(name: string, port: number, { headers, script }: Traffic): Promise<
 export interface Figure {
   readonly median: number
   readonly min: number
+  /** Window by window; absent where it is made of several. */
+  readonly windows?: readonly number[]
 }
 
-/** Prints a ratio beside the figures it is made of. */
+/**
+ * Prints a ratio beside the figures it is made of. What counts is the median of the windows' ratios, because two windows
+ * that follow each other share what disturbs the machine; without windows, the ratio of the medians.
+ */
 export function reportRatio(claim: string, ours: Figure, theirs: Figure, goal: number): object {
   const ratio = { median: round(ours.median / theirs.median), min: round(ours.min / theirs.min) }
-  const verdict = ratio.median <= goal ? 'met' : 'MISSED'
+  const pairs = ours.windows?.map((value, i) => value / theirs.windows![i]!)
+  const counts = pairs === undefined ? ratio.median : round(median(pairs))
+  const verdict = counts <= goal ? 'met' : 'MISSED'
   console.log(
-    `${claim}: ${ratio.median} by medians (${ours.median} ÷ ${theirs.median}), ` +
+    `${claim}: ${pairs === undefined ? '' : `${counts} by windows, `}` +
+      `${ratio.median} by medians (${ours.median} ÷ ${theirs.median}), ` +
       `${ratio.min} by minima (${ours.min} ÷ ${theirs.min}); goal ${goal}: ${verdict}`,
   )
-  return { claim, ours, theirs, ratio, goal }
+  const shown = ({ median, min }: Figure): object => ({ median, min })
+  return { claim, ours: shown(ours), theirs: shown(theirs), ratio: { windows: counts, ...ratio }, goal }
 }
 
 export function figure(values: readonly number[]): Figure {
-  return { median: round(median(values)), min: round(Math.min(...values)) }
+  return { median: round(median(values)), min: round(Math.min(...values)), windows: values }
 }
 
 export function median(values: readonly number[]): number {
