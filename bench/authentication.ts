@@ -25,7 +25,7 @@ const users = Number(process.env.BENCH_USERS ?? 1_000_000)
 
 console.log(`loading 1000 and ${users} users`)
 const small = await startServer({ users: 1000, organizations: 100 })
-const large = await startServer({ users, organizations: users / 10 })
+const large = await startServer({ users, organizations: Math.ceil(users / 10) })
 console.log(`loaded in ${Math.round(performance.now() / 1000)} s`)
 const crypto = spawnChild('crypto.ts')
 const alone = (work: 'signature' | 'hash'): Promise<number> => {

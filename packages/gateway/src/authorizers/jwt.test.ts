@@ -328,6 +328,17 @@ describe('the JWT authorizer', () => {
     assertInvalid(await read(twin), 'token is malformed')
   })
 
+  it('N209 refuses other claims under the signature of a token that is in the cache', async () => {
+    const token = bench.issuer.mint({ scope: 'read:todos' })
+    assert.equal((await read(token)).status, 200)
+    const [head, , signature] = token.split('.')
+    const claims = bench.issuer.mint({ scope: 'read:todos', org_id: 'org_other' }).split('.')[1]
+    bench.upstream.seen.length = 0
+    assertInvalid(await read(`${head}.${claims}.${signature}`), 'the token signature is invalid')
+    assert.deepEqual(bench.upstream.seen, [])
+    assert.equal((await read(token)).status, 200)
+  })
+
   it('logs one line per request, with the reason and without token or query', async () => {
     bench.logLines.length = 0
     const token = bench.issuer.mint({ aud: 'https://other.example.test' })

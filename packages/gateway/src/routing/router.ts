@@ -7,7 +7,7 @@
  * other protection? Many upstreams ignore case, trailing slashes or the difference between GET and HEAD, so such a
  * request is answered 404 rather than passed on under the weaker rule.
  */
-import { type Authorization, methods, type Route } from '../api.ts'
+import type { Authorization, Route } from '../api.ts'
 import { type CanonicalPath, encodeSegment, foldSegment } from './path.ts'
 import { parseRouteKey, type Segment } from './route-key.ts'
 
@@ -62,24 +62,19 @@ export function compileRoutes(routes: readonly Route[]): Router {
     insert(foldedTree, withoutTrailingSlash(route.segments), foldSegment).push(route)
   }
   const isGuarded = new Set(compiled.map((route) => route.protection)).size > 1
-  // A path without variables has one spelling that is right, so what hides behind the others is known before a request.
-  const isAlone = compiled.map((route) => {
-    const path = route.method === null ? null : staticPath(route.segments)
-    if (path === null) return !isGuarded
-    const allowed = route.method === 'ANY' ? methods : [route.method!]
-    return allowed.every((method) => !isOtherSpelling(foldedTree, path, method, route))
-  })
 
   return {
     routes: compiled,
     find: (method, { path, segments }) => {
       const shelf = staticPaths.get(path)
+      const exact = shelf === undefined ? undefined : named(shelf, method)
+      // No other spelling of anything: it is the first that its own folded path leads to.
+      if (exact !== undefined) return exact
       const chosen =
-        (shelf === undefined ? undefined : named(shelf, method)) ??
         matchFull(exactTree, segments, 0, method, named) ??
         matchGreedy(exactTree, segments, 0, method, named) ??
         fallback
-      if (chosen === null || isAlone[chosen.index]!) return chosen
+      if (chosen === null || !isGuarded) return chosen
       return isOtherSpelling(foldedTree, segments, method, chosen) ? null : chosen
     },
     near: ({ segments }) => {
