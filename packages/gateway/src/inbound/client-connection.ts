@@ -14,6 +14,7 @@ import type { Request } from './request.ts'
 import { createRequestBody } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
 import { Response, type ResponseDeps } from './response.ts'
+import { readBytes } from './socket-bytes.ts'
 
 export interface ClientConnection {
   /** Nothing of a request has come, and no answer is due. */
@@ -191,6 +192,8 @@ export function attendClient(socket: Socket, deps: ClientConnectionDeps): Client
     isFresh = false
     rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes])
     consume()
+    // What is left of these bytes lies where the next ones are read, whoever sends them.
+    if (rest.length > 0 && rest.buffer === bytes.buffer) rest = Buffer.from(rest)
   }
 
   const connection: ClientConnection = {
@@ -217,7 +220,7 @@ export function attendClient(socket: Socket, deps: ClientConnectionDeps): Client
     destroy: () => socket.destroy(),
   }
 
-  socket.on('data', onBytes)
+  readBytes(socket, onBytes)
   socket.on('error', () => socket.destroy())
   socket.on('drain', () => {
     turn?.response.onDrain?.()

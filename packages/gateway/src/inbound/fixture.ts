@@ -73,6 +73,8 @@ export function connectClient({ isSlow = false } = {}): Client {
     keepAlive: 'timeout=65',
     onClosed: () => undefined,
   })
+  // As the buffer that all connections share is overwritten by the next read.
+  other.on('data', (bytes: Buffer) => bytes.fill(0xff))
   const client: Client = {
     connection,
     side,
@@ -93,7 +95,7 @@ export function connectClient({ isSlow = false } = {}): Client {
 /** Writes pieces one by one, each read before the next is written. */
 export async function write(client: Client, ...pieces: readonly (string | Buffer)[]): Promise<void> {
   for (const piece of pieces) {
-    client.side.write(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)
+    client.side.write(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : Buffer.from(piece))
     await settled()
   }
 }

@@ -8,7 +8,7 @@ export interface RequestBody {
   /** The last byte of it has come, whether or not somebody wanted it. */
   readonly isComplete: boolean
   /**
-   * Takes what belongs to it.
+   * Takes what belongs to it. The bytes may be overwritten afterwards.
    * @returns the position behind that, or -1 when nobody can say where it ends
    */
   take(bytes: Buffer, from: number): number
@@ -28,7 +28,8 @@ export function createRequestBody(length: number, flow: Flow): RequestBody {
   let remaining = length
   const stream = new Readable({ read: () => flow.resume() })
   const push = (chunk: Buffer): void => {
-    if (!stream.destroyed && !stream.push(chunk)) flow.pause()
+    // Copied: its memory is the next read's.
+    if (!stream.destroyed && !stream.push(Buffer.from(chunk))) flow.pause()
   }
   const takeFixed = (bytes: Buffer, from: number): number => {
     const end = Math.min(bytes.length, from + remaining)
