@@ -3,7 +3,7 @@
  * values and replaces them atomically.
  */
 import type { AddressInfo } from 'node:net'
-import type { Clock } from '@tenantry/kernel/clock.ts'
+import { type Clock, milliseconds } from '@tenantry/kernel/clock.ts'
 import type { Guard } from '@tenantry/kernel/http/egress.ts'
 import type { Logger } from 'pino'
 import { type AccessLog, logToLogger } from './access-log/access-log.ts'
@@ -110,7 +110,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   if (deps.strict === true && (deps.revocations ?? []).length > 0) {
     throw new Error('a strict gateway knows no revocations, because AWS has none: leave out one of the two')
   }
-  const now = (): number => clock.now().getTime()
+  const now = milliseconds(clock)
   const fetchJson = deps.fetchJson ?? createFetchJson(deps.trustedCa === undefined ? {} : { ca: deps.trustedCa })
   const accessLog = deps.accessLog === undefined ? logToLogger(logger) : deps.accessLog
 

@@ -5,6 +5,13 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => new Date(Date.now()) }
 
+/**
+ * The clock in milliseconds since 1970. Where it is asked several times a request: a `Date` for each answer was 3 % of the
+ * gateway's CPU.
+ */
+export const milliseconds = (clock: Clock): (() => number) =>
+  clock === systemClock ? () => Date.now() : () => clock.now().getTime()
+
 /** Whole seconds since 1970, the unit of JWT claims (RFC 7519 §2, NumericDate). */
 export const epochSeconds = (date: Date): number => Math.floor(date.getTime() / 1000)
 
