@@ -39,6 +39,20 @@ paths:
   /$default: { x-amazon-apigateway-any-method: { isDefaultRoute: true, security: [], x-amazon-apigateway-integration: { type: http_proxy, httpMethod: ANY, uri: "\${stageVariables.up}/{proxy}" } } }
 `
 
+describe('the version of a document', () => {
+  it('is 3.0, with the number of a patch or without, as SAM accepts it; quoted, or it would be a number', async () => {
+    const versions = { '3.0.1': true, '"3.0"': true, '3.1.0': false, '3.0': false }
+    for (const [version, isKnown] of Object.entries(versions)) {
+      const text = `openapi: ${version}\npaths: { /a: { get: { security: [], x-amazon-apigateway-integration: { type: http_proxy, httpMethod: GET, uri: "http://up.test/" } } } }`
+      const read = await readDefinition(text, options).then(
+        () => true,
+        () => false,
+      )
+      assert.equal(read, isKnown, version)
+    }
+  })
+})
+
 describe('a definition without a stage', () => {
   const read = (text: string, basePath?: 'ignore' | 'prepend' | 'split') =>
     readDefinition(

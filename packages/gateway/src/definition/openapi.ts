@@ -129,7 +129,7 @@ const tagExtension = 'x-amazon-apigateway-tag-value'
 export async function readOpenApi(source: Members, place: Place, context: ReadContext): Promise<Definition | null> {
   const filled = members(fillVariables(source, context.variables), place)
   if (filled === null) return null
-  if (typeof filled.openapi !== 'string' || !/^3\.0\.\d+$/.test(filled.openapi)) {
+  if (typeof filled.openapi !== 'string' || !/^3\.0(\.\d+)?$/.test(filled.openapi)) {
     const isOlder = 'swagger' in filled
     place.in(isOlder ? 'swagger' : 'openapi').error('must be an OpenAPI version 3.0.x: HTTP APIs know no other')
     return null
