@@ -4,13 +4,16 @@
  */
 import type { Api } from '../../api.ts'
 import type { Discover } from '../../authorizers/discovery.ts'
-import { type Members, parseSource, rootOf } from '../document.ts'
+import { isMembers, type Members, parseSource, rootOf } from '../document.ts'
+import { type ReadFile, rootOfFile } from '../files.ts'
 import { accepted, type Findings } from '../openapi.ts'
-import { createReport, type Place, placeIn, type Report, refused, type Source } from '../report.ts'
+import { createReport, type Place, placeIn, type Report, type Source } from '../report.ts'
+import { isIntrinsic } from '../sam/globals.ts'
 import { withOrigins } from '../sam/origins.ts'
 import { isSam, rewriteSam } from '../sam/sam.ts'
 import { readApis } from './apis.ts'
 import { type FunctionSource, readFunctions } from './functions.ts'
+import { takeIn } from './include.ts'
 import { shortForms } from './short-forms.ts'
 import { createTemplate, type Template, type TemplateValues } from './template.ts'
 
@@ -18,8 +21,8 @@ export interface TemplateOptions extends Partial<TemplateValues> {
   /** What complaints call the document. */
   readonly file?: string
   readonly discover: Discover
-  /** Reads a file that the template names (`DefinitionUri` of SAM), by its path relative to the template. */
-  readonly readFile?: (path: string) => string
+  /** Reads a file that the template names (`AWS::Include`, `DefinitionUri` of SAM). */
+  readonly readFile?: ReadFile
   readonly failOnWarnings?: boolean
   /** Refuse what goes beyond AWS. */
   readonly strict?: boolean
@@ -43,7 +46,9 @@ export async function loadTemplate(text: string, options: TemplateOptions): Prom
   const report = createReport()
   const source = parseSource(text, options.file ?? 'template', shortForms)
   const root = rootOf(source, (at) => placeIn(report, at))
-  const read = root === null ? null : await readTemplate(root, source, report, options)
+  const files = { report, readFile: options.readFile }
+  const whole = root === null ? null : takeIn(root, source, placeIn(report, source), files)
+  const read = whole === null ? null : await readTemplate(whole.root, whole.source, report, options)
   return { ...accepted(read, report, options), info: report.info, warnings: report.warnings }
 }
 
@@ -77,21 +82,29 @@ function fromSam(
   { readFile }: TemplateOptions,
 ): { root: Members; aliases: Readonly<Record<string, string>>; place: Place } | null {
   const files = new Map<string, Source>()
-  const readBody = (path: string, place: Place): unknown => {
-    if (readFile === undefined) return refused(place, 'names a file, and no files are read here')
-    try {
-      const document = parseSource(readFile(path), path, shortForms)
-      // Where the content stands once it is taken in: beside the member that names it.
-      files.set(place.at.replace(/DefinitionUri$/, 'Body'), document)
-      return rootOf(document, (at) => placeIn(report, at))
-    } catch (error) {
-      return refused(place, `"${path}" cannot be read: ${error instanceof Error ? error.message : String(error)}`)
-    }
+  const readBody = (path: unknown, place: Place): Members | null => {
+    const file = rootOfFile(path, place, { report, readFile })
+    if (file === null) return null
+    tellOfFunctions(file.content, placeIn(report, file.source))
+    // Where the content stands once it is taken in: beside the member that names it.
+    files.set(place.at.replace(/DefinitionUri$/, 'Body'), file.source)
+    return file.content
   }
   const rewritten = rewriteSam(root, placeIn(report, source), { readBody })
   if (rewritten === null) return null
   const place = placeIn(report, withOrigins(source, rewritten.origins, files))
   return { root: rewritten.root, aliases: rewritten.aliases, place }
+}
+
+/** AWS takes such a file as it is: a function in it would be nobody's to compute. */
+function tellOfFunctions(value: unknown, place: Place): void {
+  if (isIntrinsic(value)) {
+    place.error('is not computed by AWS in a file that DefinitionUri names: include the file in DefinitionBody')
+  } else if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) tellOfFunctions(item, place.in(index))
+  } else if (isMembers(value)) {
+    for (const [name, item] of Object.entries(value)) tellOfFunctions(item, place.in(name))
+  }
 }
 
 function reportOthers({ resources }: Template, place: Place): void {
