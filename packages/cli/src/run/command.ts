@@ -37,6 +37,7 @@ const flags = {
     describe: 'Authorities whose clients a domain with mutual TLS lets in.',
   },
   parameter: { type: 'string', multiple: true, of: 'Name=value', describe: 'A parameter of the template.' },
+  import: { type: 'string', multiple: true, of: 'name=value', describe: 'What another stack exports.' },
   variable: { type: 'string', multiple: true, of: 'Name=value', describe: 'AWS::Region and the like.' },
   'stage-variable': {
     type: 'string',
@@ -87,6 +88,7 @@ export async function runCommand(args: string[], dataDirectory: string): Promise
     port: readPort(values.port, '--port'),
     ...(values['tls-port'] === undefined ? {} : { tls: await readTls(values, dataDirectory) }),
     parameters: namedValues(values.parameter, 'parameter'),
+    imports: namedValues(values.import, 'import'),
     variables: namedValues(values.variable, 'variable'),
     stageVariables: namedValues(values['stage-variable'], 'stage-variable'),
     ...(values['env-vars'] === undefined ? {} : { environments: readEnvironments(values['env-vars']) }),

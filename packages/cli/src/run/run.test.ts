@@ -237,6 +237,28 @@ test('--env-vars gives functions values by their logical id, and --parameter fil
   assert.deepEqual(await ask(`${url}/notes`), { status: 200, body: { result: ['good evening', 'harbour'] } })
 })
 
+test('--import gives what another stack exports, and a change of an included file is served at once', async () => {
+  const api = (path: string, uri: string): string => `
+openapi: 3.0.1
+paths: { ${path}: { get: { security: [], x-amazon-apigateway-integration: { type: http_proxy, httpMethod: GET, uri: "${uri}" } } } }`
+  write(
+    'template.yaml',
+    `Resources:
+  Api:
+    Type: AWS::ApiGatewayV2::Api
+    Properties: { Name: !ImportValue name, Body: { Fn::Transform: { Name: AWS::Include, Parameters: { Location: api.yaml } } } }
+  Stage: { Type: AWS::ApiGatewayV2::Stage, Properties: { ApiId: !Ref Api, StageName: $default, AutoDeploy: true } }
+`,
+  )
+  write('api.yaml', api('/first', 'http://up.test/'))
+  const { ready, next } = await run('--import', 'name=notes')
+  assert.match(JSON.stringify(ready.routes), /\/first/)
+  write('api.yaml', api('/second', 'http://up.test/'))
+  assert.match(JSON.stringify((await next('ready')).routes), /\/second/)
+  write('api.yaml', api('/third', 'nowhere'))
+  assert.match(String((await next('failed')).reason), /api\.yaml:3: .*uri/)
+})
+
 test('a function that cannot be run here is told when it starts, and by 500 when it is called', async () => {
   write('template.yaml', template().replace('nodejs24.x', 'python3.13'))
   const { url, ready, next } = await run()

@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly tls?: RunTls
   /** Parameters of a template, by name. */
   readonly parameters: Readonly<Record<string, string>>
+  /** What other stacks export, by name. */
+  readonly imports: Readonly<Record<string, string>>
   /** `AWS::Region` and the like, or `${name}` in an OpenAPI document. */
   readonly variables: Readonly<Record<string, string>>
   readonly stageVariables: Readonly<Record<string, string>>
@@ -60,7 +62,8 @@ export interface RunEvents {
 export async function runDefinition(options: RunOptions, events: RunEvents): Promise<Running> {
   const { logger, accessLog, trustedCa, host, port, tls } = options
   const fetchJson = createFetchJson(trustedCa === undefined ? {} : { ca: trustedCa })
-  const load = () => readDefinition(options, fetchJson)
+  const named = new Set([resolve(options.file)])
+  const load = () => readDefinition(options, fetchJson, (path) => named.add(path))
   let current = await load()
   const functions: Functions = { invoke: (arn, event, invocation) => current.invoke(arn, event, invocation) }
   const gateway = createGateway({
@@ -117,11 +120,19 @@ export async function runDefinition(options: RunOptions, events: RunEvents): Pro
   const leaving = new Set<Promise<void>>()
   // One after the other: of two at once the one that asks a slow issuer would come last, with what was saved first.
   let reloading: Promise<void> = Promise.resolve()
-  const stopWatching = options.watch
-    ? watchFile(options.file, () => {
-        reloading = reloading.then(reload).catch((error: unknown) => events.failed(error as Error))
-      })
-    : () => {}
+  const watched = new Map<string, () => void>()
+  // A definition that is read anew may name further files.
+  const watchNamed = (): void => {
+    const more = [...named].filter((path) => options.watch && !watched.has(path))
+    for (const path of more) watched.set(path, watchFile(path, changed))
+  }
+  const changed = (): void => {
+    reloading = reloading
+      .then(reload)
+      .catch((error: unknown) => events.failed(error as Error))
+      .then(watchNamed)
+  }
+  watchNamed()
 
   return {
     port: listening.port,
@@ -129,7 +140,7 @@ export async function runDefinition(options: RunOptions, events: RunEvents): Pro
     apis: current.apis,
     warnings: current.warnings,
     close: async () => {
-      stopWatching()
+      for (const stop of watched.values()) stop()
       await reloading
       await gateway.close()
       await Promise.all([current.close(), ...leaving])
@@ -145,16 +156,28 @@ interface Served extends Functions {
   close(): Promise<void>
 }
 
-async function readDefinition(options: RunOptions, fetchJson: ReturnType<typeof createFetchJson>): Promise<Served> {
-  const { file, parameters, variables, stageVariables, logger } = options
+/** @param reads is told each further file that the definition names */
+async function readDefinition(
+  options: RunOptions,
+  fetchJson: ReturnType<typeof createFetchJson>,
+  reads: (path: string) => void,
+): Promise<Served> {
+  const { file, parameters, imports, variables, stageVariables, logger } = options
+  const readBeside = (name: string): string => {
+    const path = resolve(dirname(file), name)
+    const text = readFileSync(path, 'utf8')
+    reads(path)
+    return text
+  }
   const definition: LoadedDefinition = await loadDefinition(readFileSync(file, 'utf8'), {
     id: 'local',
     file,
     parameters,
+    imports,
     variables,
     stageVariables,
     discover: createDiscover(fetchJson),
-    readFile: (path) => readFileSync(resolve(dirname(file), path), 'utf8'),
+    readFile: readBeside,
   })
   const { domains, warnings } = domainsToServe(definition.apis, options.tls)
   const runnable = runnableFunctions(definition.functions, file, options.environments)
@@ -188,7 +211,7 @@ const invokeOrExplain =
 function watchFile(file: string, changed: () => void): () => void {
   const name = basename(file)
   let timer: NodeJS.Timeout | undefined
-  const watcher = watch(dirname(resolve(file)), (_event, entry) => {
+  const watcher = watch(dirname(file), (_event, entry) => {
     if (entry !== name) return
     clearTimeout(timer)
     timer = setTimeout(changed, 100)
