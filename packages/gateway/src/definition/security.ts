@@ -61,6 +61,10 @@ function readRequirements(value: unknown, schemes: Schemes, place: Place): Autho
     return refused(place.in(0), 'an operation has one security mechanism; several are not supported')
   const [authorizer, asked] = entry
   const scheme = schemes.get(authorizer)
+  // What SAM writes for an event whose Authorizer is NONE.
+  if (scheme === undefined && authorizer === 'NONE' && Array.isArray(asked) && asked.length === 0) {
+    return { type: 'NONE' }
+  }
   if (scheme === undefined) return refused(place.in(0), `the scheme "${authorizer}" is not defined in components`)
   const scopes = readScopes(asked, place.in(0).in(authorizer))
   if (scopes === null || scheme === null) return null

@@ -1,7 +1,7 @@
-import { isMembers, type Members, members, onlyMembers } from '../document.ts'
+import { isMembers, type Members, members, onlyMembers, textMap } from '../document.ts'
 import { type Place, pointerStep } from '../report.ts'
-import { type Auth, corsOf, readAuth, securityOf, tagsOf, withDefaultAuthorizer } from './auth.ts'
-import { type ApiEvent, anyMember, propertiesOf } from './functions.ts'
+import { bodyOf } from './body.ts'
+import { type ApiEvent, anyMember, defaultPath, propertiesOf } from './functions.ts'
 import { isIntrinsic } from './globals.ts'
 import type { Origins } from './origins.ts'
 
@@ -13,7 +13,7 @@ export interface SamApi {
 }
 
 export interface RewriteDeps {
-  readonly readBody: (path: string, place: Place) => unknown
+  readonly readBody: (path: unknown, place: Place) => Members | null
   readonly origins: Origins
   readonly aliases: Record<string, string>
 }
@@ -77,7 +77,7 @@ function stageSettings(object: Members, events: readonly ApiEvent[]): Members {
   const own = isMembers(object.RouteSettings) ? object.RouteSettings : {}
   const asked = events.flatMap(({ path, method, routeSettings }) => {
     const verb = method === anyMember ? 'ANY' : method.toUpperCase()
-    const key = path === '/$default' ? '$default' : `${verb} ${path}`
+    const key = path === defaultPath ? '$default' : `${verb} ${path}`
     return isMembers(routeSettings) ? [[key, { ...(isMembers(own[key]) ? own[key] : {}), ...routeSettings }]] : []
   })
   const settings = { ...own, ...Object.fromEntries(asked) }
@@ -118,99 +118,7 @@ function domainOf(
   ]
 }
 
-function bodyOf(api: SamApi, object: Members, place: Place, deps: RewriteDeps): Members | null {
-  const { DefinitionBody: written, DefinitionUri: uri } = object
-  if (written !== undefined && uri !== undefined) {
-    place.error('has a DefinitionBody and a DefinitionUri: remove one of them')
-    return null
-  }
-  const pointer = `${api.place.at}/Properties/Body`
-  if (written !== undefined) deps.origins.set(pointer, place.in('DefinitionBody').at)
-  if (uri !== undefined && typeof uri !== 'string') {
-    place.in('DefinitionUri').error('lies in a bucket: name a file beside the template')
-    return null
-  }
-  const content = uri === undefined ? (written ?? skeleton) : deps.readBody(uri, place.in('DefinitionUri'))
-  const body = content === null ? null : members(content, place.in('DefinitionBody'))
-  if (body === null || isIntrinsic(body)) {
-    if (body !== null) place.in('DefinitionBody').error('must be the document itself')
-    return null
-  }
-  refuseTwoNames(body, object, place)
-  return extend(body, api, object, place, deps)
-}
-
-const skeleton: Members = { openapi: '3.0.1', info: { title: { Ref: 'AWS::StackName' }, version: '1.0' }, paths: {} }
-
-function refuseTwoNames(body: Members, { Name, Description, DefinitionUri }: Members, place: Place): void {
-  const info = isMembers(body.info) ? body.info : {}
-  const isWritten = body !== skeleton
-  if (Description !== undefined && (info.description !== undefined || DefinitionUri !== undefined)) {
-    place.in('Description').error('the document has a description, too: remove one of them')
-  }
-  if (Name !== undefined && isWritten && info.title !== undefined) {
-    place.in('Name').error('the document has a title, too: remove one of them')
-  }
-}
-
-/** Adds authorizers, CORS and the routes of events to a document. */
-function extend(body: Members, api: SamApi, object: Members, place: Place, deps: RewriteDeps): Members {
-  const pointer = `${api.place.at}/Properties/Body`
-  const auth = readAuth(object.Auth, place.in('Auth'))
-  const components = isMembers(body.components) ? body.components : {}
-  const schemes = isMembers(components.securitySchemes) ? components.securitySchemes : {}
-  for (const name of Object.keys(auth.schemes)) {
-    const at = place.in('Auth').in('Authorizers').in(name).at
-    deps.origins.set(`${pointer}/components/securitySchemes/${pointerStep(name)}`, at)
-  }
-  const cors = corsOf(object.CorsConfiguration, place.in('CorsConfiguration'))
-  const corsName = 'x-amazon-apigateway-cors'
-  if (cors !== null) deps.origins.set(`${pointer}/${corsName}`, place.in('CorsConfiguration').at)
-  const own = body[corsName]
-  const paths = withDefaultAuthorizer(isMembers(body.paths) ? body.paths : {}, auth)
-  return {
-    ...body,
-    components: { ...components, securitySchemes: { ...schemes, ...auth.schemes } },
-    paths: addEvents(paths, api, auth, pointer, deps),
-    ...(cors === null ? {} : { [corsName]: { ...(isMembers(own) ? own : {}), ...cors } }),
-  }
-}
-
-function addEvents(paths: Members, { events }: SamApi, auth: Auth, pointer: string, { origins }: RewriteDeps): Members {
-  const all = new Map(Object.entries(paths).map(([path, item]) => [path, isMembers(item) ? { ...item } : item]))
-  const added = new Set<string>()
-  for (const event of events) {
-    const { path, method, place } = event
-    const item = all.get(path) ?? {}
-    const key = `${method} ${path}`
-    if (added.has(key) || !isMembers(item)) {
-      place.error(`the route "${key}" is asked for by another event, too`)
-      continue
-    }
-    added.add(key)
-    const existing = item[method]
-    // An operation of the document that leads somewhere keeps its way.
-    if (isMembers(existing) && 'x-amazon-apigateway-integration' in existing) continue
-    const security = securityOf(event.auth, auth, method, place.in('Auth'))
-    // Without it nobody knows who may call, which is complained about: no route is made.
-    if (security === null) continue
-    origins.set(`${pointer}/paths/${pointerStep(path)}/${method}`, place.at)
-    const operation = { ...(isMembers(existing) ? existing : {}), ...operationOf(event, security) }
-    const conditional =
-      event.condition === null ? operation : { 'Fn::If': [event.condition, operation, { Ref: 'AWS::NoValue' }] }
-    all.set(path, { ...item, [method]: conditional })
-  }
-  return Object.fromEntries(all)
-}
-
-function operationOf(event: ApiEvent, security: unknown): Members {
-  const { timeout, payloadFormatVersion, target: uri } = event
-  return {
-    ...(event.path === '/$default' ? { isDefaultRoute: true } : {}),
-    security,
-    'x-amazon-apigateway-integration': {
-      ...{ type: 'aws_proxy', httpMethod: 'POST', payloadFormatVersion, uri },
-      ...(timeout === undefined ? {} : { timeoutInMillis: timeout }),
-    },
-  }
-}
+const tagsOf = (value: unknown, place: Place): Members => ({
+  'httpapi:createdBy': 'SAM',
+  ...textMap(value, place),
+})

@@ -1,5 +1,6 @@
-import { isMembers, type Members, members, onlyMembers, textMap } from '../document.ts'
+import { isMembers, type Members, members, onlyMembers } from '../document.ts'
 import { type Place, refused, say } from '../report.ts'
+import { eachAlternative } from './alternatives.ts'
 import { isIntrinsic } from './globals.ts'
 
 /** What `Auth` of an HTTP API says. */
@@ -95,14 +96,17 @@ const sourceKinds = {
 }
 
 /** The `security` of the route that an event makes; always said, so that no route is open by omission. */
-export function securityOf(event: Members, auth: Auth, method: string, place: Place): unknown {
+export function securityOf(event: Members, auth: Auth, method: string, place: Place): readonly unknown[] | null {
   const { Authorizer: named, AuthorizationScopes: scopes } = event
   // A browser's preflight carries no token.
   const fallback = method === 'options' ? null : auth.defaultAuthorizer
   const name = named === undefined ? fallback : named
-  if (name === null || name === 'NONE') {
-    if (name === null && scopes !== undefined)
-      place.in('AuthorizationScopes').error('no authorizer checks these scopes')
+  if (name === 'NONE') {
+    if (auth.defaultAuthorizer !== null) return open
+    return refused(place.in('Authorizer'), 'is open without it, and SAM refuses it where there is no DefaultAuthorizer')
+  }
+  if (name === null) {
+    if (scopes !== undefined) place.in('AuthorizationScopes').error('no authorizer checks these scopes')
     return []
   }
   if (name === 'AWS_IAM') return refused(place.in('Authorizer'), 'IAM authorization is not supported')
@@ -110,26 +114,34 @@ export function securityOf(event: Members, auth: Auth, method: string, place: Pl
     if (name !== auth.defaultAuthorizer) place.in('Authorizer').error(`${say(name)} is no authorizer of the API`)
     return null
   }
-  return [{ [name]: scopes ?? auth.scopes.get(name) ?? [] }]
+  // SAM takes an empty list for nothing said.
+  const asked = Array.isArray(scopes) && scopes.length === 0 ? undefined : scopes
+  return [{ [name]: asked ?? auth.scopes.get(name) ?? [] }]
 }
 
-/** Gives operations that say nothing of their own the default authorizer. */
+/** How SAM writes that nobody is asked: an empty list would be nothing said. */
+const open = [{ NONE: [] }]
+
+/** Gives operations that say nothing of their own the default authorizer, whichever alternative of them is there. */
 export function withDefaultAuthorizer(paths: Members, { defaultAuthorizer, scopes }: Auth): Members {
   if (defaultAuthorizer === null) return paths
   const security = [{ [defaultAuthorizer]: scopes.get(defaultAuthorizer) ?? [] }]
-  const guarded = (method: string, operation: unknown): unknown => {
-    const isOperation = isMembers(operation) && !isIntrinsic(operation) && integration in operation
-    return isOperation && !('security' in operation) && method !== 'options' ? { ...operation, security } : operation
+  const guarded = (operation: unknown): unknown => {
+    if (!isMembers(operation) || !(integration in operation)) return operation
+    const { security: own } = operation
+    return own === undefined || (Array.isArray(own) && own.length === 0) ? { ...operation, security } : operation
   }
-  return Object.fromEntries(
-    Object.entries(paths).map(([path, item]) => {
-      if (!isMembers(item) || isIntrinsic(item)) return [path, item]
-      return [path, Object.fromEntries(Object.entries(item).map(([m, operation]) => [m, guarded(m, operation)]))]
-    }),
-  )
+  const guardedItem = (item: unknown): unknown => {
+    if (!isMembers(item)) return item
+    const operations = Object.entries(item).map(([method, operation]) => {
+      return [method, method === 'options' ? operation : eachAlternative(operation, guarded)] as const
+    })
+    return Object.fromEntries(operations)
+  }
+  return Object.fromEntries(Object.entries(paths).map(([path, item]) => [path, eachAlternative(item, guardedItem)]))
 }
 
-const integration = 'x-amazon-apigateway-integration'
+export const integration = 'x-amazon-apigateway-integration'
 
 /** `CorsConfiguration`: true, one origin, or an object, written as OpenAPI writes it. */
 export function corsOf(value: unknown, place: Place): Members | null {
@@ -144,8 +156,3 @@ export function corsOf(value: unknown, place: Place): Members | null {
     Object.entries(object).map(([name, item]) => [name[0]!.toLowerCase() + name.slice(1), item]),
   )
 }
-
-export const tagsOf = (value: unknown, place: Place): Members => ({
-  'httpapi:createdBy': 'SAM',
-  ...textMap(value, place),
-})

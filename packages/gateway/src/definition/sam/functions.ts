@@ -4,11 +4,12 @@ import { type Place, refused } from '../report.ts'
 /** A route that a function asks for. */
 export interface ApiEvent {
   readonly apiId: string
-  /** `/$default` for the default route. */
+  /** `defaultPath` for the default route. */
   readonly path: string
   /** In lower case, or the member of an OpenAPI path item that stands for any. */
   readonly method: string
   readonly auth: Members
+  /** Absent for the newest. */
   readonly payloadFormatVersion: unknown
   readonly timeout: unknown
   readonly routeSettings: unknown
@@ -82,10 +83,10 @@ function readEvent(id: string, resource: Members, object: Members, place: Place,
   const { AutoPublishAlias: alias } = propertiesOf(resource)
   return {
     apiId,
-    path: path ?? '/$default',
+    path: path === null || path === '$default' ? defaultPath : path,
     method: isAny ? anyMember : method.toLowerCase(),
     auth,
-    payloadFormatVersion: object.PayloadFormatVersion ?? '2.0',
+    payloadFormatVersion: object.PayloadFormatVersion,
     timeout: object.TimeoutInMillis,
     routeSettings: object.RouteSettings,
     target: typeof alias === 'string' ? { Ref: aliasId(id, alias) } : { 'Fn::GetAtt': [id, 'Arn'] },
@@ -95,6 +96,7 @@ function readEvent(id: string, resource: Members, object: Members, place: Place,
 }
 
 export const anyMember = 'x-amazon-apigateway-any-method'
+export const defaultPath = '/$default'
 
 /** The logical id in `!Ref Api`, or in plain text. */
 function referenced(value: unknown): string | null {

@@ -12,7 +12,7 @@ import type { Origins } from './origins.ts'
 
 export interface SamDeps {
   /** Parses the file that `DefinitionUri` names, relative to the template; `null` after a complaint. */
-  readonly readBody: (path: string, place: Place) => unknown
+  readonly readBody: (path: unknown, place: Place) => Members | null
 }
 
 export interface Rewritten {
