@@ -1,4 +1,4 @@
-import { isMembers, type Members, members, onlyMembers, textMap } from '../document.ts'
+import { isMembers, type Members, members, onlyMembers } from '../document.ts'
 import { type Place, pointerStep } from '../report.ts'
 import { bodyOf } from './body.ts'
 import { type ApiEvent, anyMember, defaultPath, propertiesOf } from './functions.ts'
@@ -106,8 +106,7 @@ function domainOf(
   const { DomainName, MutualTlsAuthentication, BasePath = ['/'] } = domain
   const domainId = `ApiGatewayDomainNameV2${id}`
   deps.aliases[`${id}.DomainName`] = domainId
-  if (!Array.isArray(BasePath)) place.in('BasePath').error('must be a list')
-  const paths: readonly unknown[] = Array.isArray(BasePath) ? BasePath : []
+  const paths: readonly unknown[] = [BasePath].flat()
   return [
     [domainId, 'DomainName', { DomainName, MutualTlsAuthentication }],
     ...paths.map((path, index) => {
@@ -118,7 +117,7 @@ function domainOf(
   ]
 }
 
-const tagsOf = (value: unknown, place: Place): Members => ({
-  'httpapi:createdBy': 'SAM',
-  ...textMap(value, place),
-})
+function tagsOf(value: unknown, place: Place): Members {
+  const tags = value === undefined ? {} : (members(value, place) ?? {})
+  return { 'httpapi:createdBy': 'SAM', ...tags }
+}

@@ -14,7 +14,9 @@ export interface Auth {
 export function readAuth(value: unknown, place: Place): Auth {
   const object = value === undefined ? {} : (members(value, place) ?? {})
   onlyMembers(object, ['Authorizers', 'DefaultAuthorizer', 'EnableIamAuthorizer'], place)
-  if (object.EnableIamAuthorizer === true) place.in('EnableIamAuthorizer').error('IAM authorization is not supported')
+  if (object.EnableIamAuthorizer === true) {
+    place.in('EnableIamAuthorizer').info('IAM authorization is not supported: a route that asks for it is refused')
+  }
   const here = place.in('Authorizers')
   const declared = object.Authorizers === undefined ? {} : (members(object.Authorizers, here) ?? {})
   const read = Object.entries(declared).flatMap(([name, item]) => {
@@ -22,7 +24,7 @@ export function readAuth(value: unknown, place: Place): Auth {
     const scheme = authorizer === null ? null : schemeOf(authorizer, here.in(name))
     return authorizer === null || scheme === null ? [] : [{ name, scheme, scopes: authorizer.AuthorizationScopes }]
   })
-  const { DefaultAuthorizer: fallback } = object
+  const fallback = isNoValue(object.DefaultAuthorizer) ? undefined : object.DefaultAuthorizer
   const isKnown = typeof fallback === 'string' && Object.hasOwn(declared, fallback)
   if (fallback !== undefined && !isKnown) {
     const message = fallback === 'AWS_IAM' ? 'IAM authorization is not supported' : `${say(fallback)} is no authorizer`
@@ -143,10 +145,15 @@ export function withDefaultAuthorizer(paths: Members, { defaultAuthorizer, scope
 
 export const integration = 'x-amazon-apigateway-integration'
 
+const isNoValue = (value: unknown): boolean => isMembers(value) && value.Ref === 'AWS::NoValue'
+
 /** `CorsConfiguration`: true, one origin, or an object, written as OpenAPI writes it. */
 export function corsOf(value: unknown, place: Place): Members | null {
   if (value === undefined || value === false) return null
   if (value === true) return { allowOrigins: ['*'] }
+  if (isMembers(value) && Array.isArray(value['Fn::If'])) {
+    return eachAlternative(value, (one) => corsOf(one, place) ?? { Ref: 'AWS::NoValue' }) as Members
+  }
   if (typeof value === 'string' || isIntrinsic(value)) return { allowOrigins: [value] }
   const object = members(value, place)
   if (object === null) return null

@@ -63,6 +63,12 @@ describe('the default authorizer of SAM', () => {
       'GET /own': 'own',
     })
   })
+
+  it('may be no value', async () => {
+    const auth = `{ DefaultAuthorizer: !Ref AWS::NoValue, EnableIamAuthorizer: true, Authorizers: { ${tenants} } }`
+    const events = `A: ${event('Path: /a, Method: get')}`
+    assert.deepEqual(callersOf(await loadText(template({ paths: '{}', events, auth }))), { 'GET /a': 'open' })
+  })
 })
 
 describe('an event of SAM', () => {

@@ -74,7 +74,8 @@ function extend(body: Members, api: SamApi, object: Members, place: Place, deps:
     components: { ...components, securitySchemes: { ...schemes, ...auth.schemes } },
     // Events say who calls them before the default says it of the rest.
     paths: withDefaultAuthorizer(paths, auth),
-    ...(cors === null ? {} : { [corsName]: { ...own, ...cors } }),
+    // What a condition decides replaces, because it cannot be merged.
+    ...(cors === null ? {} : { [corsName]: isIntrinsic(cors) ? cors : { ...own, ...cors } }),
   }
 }
 
