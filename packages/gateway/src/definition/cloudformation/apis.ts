@@ -24,6 +24,11 @@ const prefix = 'AWS::ApiGatewayV2::'
 const known = ['Api', 'Stage', 'Route', 'Integration', 'Authorizer', 'Deployment', 'DomainName', 'ApiMapping']
 /** WebSocket APIs have these. */
 const foreign = ['IntegrationResponse', 'Model', 'RouteResponse']
+const remedies: Readonly<Record<string, string>> = {
+  ApiGatewayManagedOverrides: ': instead of Target, write the route, the integration and the stage as resources',
+}
+
+const otherTypes = ['AWS::ApiGateway::RestApi', 'AWS::Serverless::Api', 'AWS::Serverless::WebSocketApi']
 
 export interface ApiDeps {
   readonly discover: AuthorizerDeps['discover']
@@ -36,16 +41,24 @@ export async function readApis(template: Template, deps: ApiDeps): Promise<reado
   for (const { type, place } of template.resources) {
     const name = type.startsWith(prefix) ? type.slice(prefix.length) : null
     if (name !== null && foreign.includes(name)) place.info('has no effect on an HTTP API')
-    else if (name !== null && !known.includes(name)) place.error(`${type} is not supported`)
+    else if (name === 'VpcLink')
+      place.info('there are no VPC links outside of AWS: an integration through one is refused')
+    else if (name !== null && !known.includes(name)) place.error(`${type} is not supported${remedies[name] ?? ''}`)
   }
-  const resources = template.ofType(`${prefix}Api`)
+  const sockets = template
+    .ofType(`${prefix}Api`)
+    .filter((api) => template.property(api, 'ProtocolType') === 'WEBSOCKET')
+  for (const { place } of sockets) place.in('Properties').in('ProtocolType').warn('WebSocket APIs are not read')
+  const others = new Set([...sockets, ...template.ofType(...otherTypes)].map(template.idOf))
+  const resources = template.ofType(`${prefix}Api`).filter((api) => !sockets.includes(api))
   const mappings = readMappings(template)
   const apis: Api[] = []
   for (const resource of resources) apis.push(...(await readApi(resource, template, mappings, deps)))
-  checkParents(template, new Set(resources.map(template.idOf)))
+  checkParents(template, new Set([...resources.map(template.idOf), ...others]))
   for (const { apiId, stage, place } of mappings) {
     const isThere = apis.some((api) => api.id === apiId && api.stage.name === stage)
-    if (!isThere) place.error(`leads to the stage "${stage}" of "${apiId}", which the template does not define`)
+    if (others.has(apiId)) place.info('leads to an API of another kind, which is not read')
+    else if (!isThere) place.error(`leads to the stage "${stage}" of "${apiId}", which the template does not define`)
   }
   return apis
 }

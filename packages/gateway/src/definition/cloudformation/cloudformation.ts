@@ -10,7 +10,7 @@ import { accepted, type Findings } from '../openapi.ts'
 import { createReport, type Place, placeIn, type Report, type Source } from '../report.ts'
 import { isIntrinsic } from '../sam/globals.ts'
 import { withOrigins } from '../sam/origins.ts'
-import { isSam, rewriteSam } from '../sam/sam.ts'
+import { isSam, type Rewritten, rewriteSam } from '../sam/sam.ts'
 import { readApis } from './apis.ts'
 import { type FunctionSource, readFunctions } from './functions.ts'
 import { takeIn } from './include.ts'
@@ -62,7 +62,8 @@ async function readTemplate(
   const values = { parameters, imports, variables, apiIds, hostSuffix }
   const sam = isSam(written) ? fromSam(written, source, report, options) : null
   if (isSam(written) && sam === null) return null
-  const { root, aliases, place } = sam ?? { root: written, aliases: {}, place: placeIn(report, source) }
+  const plain = { root: written, aliases: {}, place: placeIn(report, source), besides: new Set<string>() }
+  const { root, aliases, place, besides } = sam ?? plain
   const template = createTemplate(root, place, values, aliases)
   if (template === null) return null
   const apis = await readApis(template, {
@@ -71,7 +72,10 @@ async function readTemplate(
     values,
   })
   if (apis.length === 0) place.in('Resources').warn('defines no HTTP API')
-  reportOthers(template, place.in('Resources'))
+  reportOthers(
+    template.resources.filter(({ logicalId }) => !besides.has(logicalId)),
+    place.in('Resources'),
+  )
   return { apis, functions: readFunctions(template) }
 }
 
@@ -80,7 +84,7 @@ function fromSam(
   source: Source,
   report: Report,
   { readFile }: TemplateOptions,
-): { root: Members; aliases: Readonly<Record<string, string>>; place: Place } | null {
+): (Pick<Rewritten, 'root' | 'aliases' | 'besides'> & { place: Place }) | null {
   const files = new Map<string, Source>()
   const readBody = (path: unknown, place: Place): Members | null => {
     const file = rootOfFile(path, place, { report, readFile })
@@ -93,7 +97,7 @@ function fromSam(
   const rewritten = rewriteSam(root, placeIn(report, source), { readBody })
   if (rewritten === null) return null
   const place = placeIn(report, withOrigins(source, rewritten.origins, files))
-  return { root: rewritten.root, aliases: rewritten.aliases, place }
+  return { ...rewritten, place }
 }
 
 /** AWS takes such a file as it is: a function in it would be nobody's to compute. */
@@ -107,7 +111,7 @@ function tellOfFunctions(value: unknown, place: Place): void {
   }
 }
 
-function reportOthers({ resources }: Template, place: Place): void {
+function reportOthers(resources: Template['resources'], place: Place): void {
   const isOurs = /^AWS::ApiGatewayV2::|^AWS::Lambda::(Function|Alias|Version)$/
   const types = new Set(resources.map(({ type }) => type).filter((type) => !isOurs.test(type)))
   const isRest = (type: string): boolean => type.startsWith('AWS::ApiGateway::') || type === 'AWS::Serverless::Api'

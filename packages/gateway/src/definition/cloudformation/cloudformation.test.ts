@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { callersOf, loadText, refusal } from '../test-options.ts'
+
+const template = (more: string, stage = ''): string => `
+Resources:
+  Api: { Type: AWS::ApiGatewayV2::Api, Properties: { Name: api, ProtocolType: HTTP } }
+  Stage: { Type: AWS::ApiGatewayV2::Stage, Properties: { ApiId: !Ref Api, StageName: $default, AutoDeploy: true, ${stage} } }
+  Up: { Type: AWS::ApiGatewayV2::Integration, Properties: { ApiId: !Ref Api, IntegrationType: HTTP_PROXY, IntegrationMethod: ANY, IntegrationUri: "http://up.test/" } }
+  Route: { Type: AWS::ApiGatewayV2::Route, Properties: { ApiId: !Ref Api, RouteKey: GET /a, AuthorizationType: NONE, Target: !Sub "integrations/\${Up}" } }
+${more}
+`
+
+describe('a template with an HTTP API', () => {
+  it('is read beside APIs of other kinds, which are named and not read', async () => {
+    const loaded = await loadText(
+      template(`
+  Socket: { Type: AWS::ApiGatewayV2::Api, Properties: { Name: socket, ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action } }
+  SocketStage: { Type: AWS::ApiGatewayV2::Stage, Properties: { ApiId: !Ref Socket, StageName: live, AutoDeploy: true } }
+  Connect: { Type: AWS::ApiGatewayV2::Route, Properties: { ApiId: !Ref Socket, RouteKey: $connect, Target: integrations/x } }
+  Rest: { Type: AWS::ApiGateway::RestApi, Properties: { Name: rest } }
+  SocketMapping: { Type: AWS::ApiGatewayV2::ApiMapping, Properties: { ApiId: !Ref Socket, DomainName: a.example.test, Stage: live } }
+  RestMapping: { Type: AWS::ApiGatewayV2::ApiMapping, Properties: { ApiId: !Ref Rest, DomainName: a.example.test, Stage: live } }`),
+    )
+    assert.deepEqual(callersOf(loaded), { 'GET /a': 'open' })
+    assert.deepEqual(
+      loaded.warnings.map(({ message }) => message),
+      ['WebSocket APIs are not read', 'REST APIs are not read: AWS::ApiGateway::RestApi'],
+    )
+  })
+
+  it('is read with a VPC link, through which no integration may lead', async () => {
+    const link = '  Link: { Type: AWS::ApiGatewayV2::VpcLink, Properties: { Name: link, SubnetIds: [a] } }'
+    assert.deepEqual(callersOf(await loadText(template(link))), { 'GET /a': 'open' })
+    const through = template(link).replace('IntegrationMethod: ANY', 'IntegrationMethod: ANY, ConnectionType: VPC_LINK')
+    assert.match((await refusal(through))[0]!, /Up\.Properties\.ConnectionType: only INTERNET is supported/)
+  })
+
+  it('says what to write instead of overrides of quick create', async () => {
+    const overrides = '  O: { Type: AWS::ApiGatewayV2::ApiGatewayManagedOverrides, Properties: { ApiId: !Ref Api } }'
+    const [complaint] = await refusal(template(overrides))
+    assert.match(complaint!, /is not supported: instead of Target, write the route, the integration and the stage/)
+  })
+})
