@@ -41,4 +41,12 @@ describe('a template with an HTTP API', () => {
     const [complaint] = await refusal(template(overrides))
     assert.match(complaint!, /is not supported: instead of Target, write the route, the integration and the stage/)
   })
+
+  it('has access logs of one line, which may end in a line feed as a block of YAML does', async () => {
+    const format = (text: string): string =>
+      template('', `AccessLogSettings: { DestinationArn: x, Format: ${JSON.stringify(text)} }`)
+    const { apis } = await loadText(format('{ "id": "$context.requestId" }\n'))
+    assert.equal(apis[0]!.stage.accessLogFormat, '{ "id": "$context.requestId" }')
+    assert.match((await refusal(format('{\n"id": "$context.requestId" }')))[0]!, /Format: must be one line/)
+  })
 })

@@ -61,7 +61,9 @@ function readFormat(value: unknown, place: Place, template: Template): string | 
   const settings = members(value, place)
   if (settings === null) return null
   onlyMembers(settings, ['DestinationArn', 'Format'], place)
-  const format = template.evaluate(settings.Format, place.in('Format'))
+  const written = template.evaluate(settings.Format, place.in('Format'))
+  // A block of YAML ends in a line feed, the one place where AWS lets it stand.
+  const format = typeof written === 'string' ? written.replace(/\r?\n$/, '') : written
   if (typeof format !== 'string' || format.length > 3072 || /[\r\n]/.test(format)) {
     return refused(place.in('Format'), 'must be one line of at most 3072 characters')
   }
