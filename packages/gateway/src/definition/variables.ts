@@ -30,6 +30,10 @@ export function resolvedText(value: unknown, stageVariables: Variables | null, p
   }
   try {
     const text = stageVariables === null ? value : resolveStageVariables(value, stageVariables)
+    if (text.includes('{{resolve:')) {
+      place.error(`"${text}" is looked up by AWS: make it a parameter, and pass its value to the import`)
+      return null
+    }
     if (!text.includes('${')) return text
     place.error(`"${text}" holds a variable without a value: pass it to the import`)
   } catch (error) {

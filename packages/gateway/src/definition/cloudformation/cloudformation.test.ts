@@ -49,4 +49,13 @@ describe('a template with an HTTP API', () => {
     assert.equal(apis[0]!.stage.accessLogFormat, '{ "id": "$context.requestId" }')
     assert.match((await refusal(format('{\n"id": "$context.requestId" }')))[0]!, /Format: must be one line/)
   })
+
+  it('is refused where it has AWS look up who may call, instead of taking the words for the value', async () => {
+    const authorizer = (audience: string): string => `
+  Jwt: { Type: AWS::ApiGatewayV2::Authorizer, Properties: { ApiId: !Ref Api, Name: jwt, AuthorizerType: JWT, IdentitySource: [$request.header.Authorization],
+    JwtConfiguration: { Issuer: "https://id.example.test/", Audience: ["${audience}"] } } }`
+    await loadText(template(authorizer('a')))
+    const [complaint] = await refusal(template(authorizer('{{resolve:ssm:/audience}}')))
+    assert.match(complaint!, /Audience\.0: "{{resolve:ssm:\/audience}}" is looked up by AWS: make it a parameter/)
+  })
 })
