@@ -96,8 +96,13 @@ async function readApi(
     const stage = readStage(part, template)
     return stage === null ? [] : [{ stage, place: part.place }]
   })
-  if (object.Target !== undefined) stages.push({ stage: defaultStage(), place })
+  // Quick create makes a stage.
+  if (object.Target !== undefined) stages.unshift({ stage: defaultStage(), place })
   if (stages.length === 0) place.warn('has no stage, so it answers nowhere')
+  for (const [index, { stage, place: at }] of stages.entries()) {
+    const isTaken = stages.slice(0, index).some((other) => other.stage.name === stage.name)
+    if (isTaken) at.in('Properties').in('StageName').error(`another stage of the API is called "${stage.name}", too`)
+  }
   const apis: Api[] = []
   for (const { stage, place: at } of stages) {
     const definition = await readDefinition(resource, object, parts, template, { ...deps, stage })

@@ -50,6 +50,19 @@ describe('a template with an HTTP API', () => {
     assert.match((await refusal(format('{\n"id": "$context.requestId" }')))[0]!, /Format: must be one line/)
   })
 
+  it('has stages of different names, the one that quick create makes among them', async () => {
+    const again = '  Again: { Type: AWS::ApiGatewayV2::Stage, Properties: { ApiId: !Ref Api, StageName: $default } }'
+    const other = again.replace('$default', 'live')
+    assert.equal((await loadText(template(other))).apis.length, 2)
+    const complaint = /Again\.Properties\.StageName: another stage of the API is called "\$default", too/
+    assert.match((await refusal(template(again)))[0]!, complaint)
+    const quick = `
+Resources:
+  Api: { Type: AWS::ApiGatewayV2::Api, Properties: { Name: api, ProtocolType: HTTP, Target: "https://up.example.test/" } }
+${again}`
+    assert.match((await refusal(quick))[0]!, complaint)
+  })
+
   it('is refused where it has AWS look up who may call, instead of taking the words for the value', async () => {
     const authorizer = (audience: string): string => `
   Jwt: { Type: AWS::ApiGatewayV2::Authorizer, Properties: { ApiId: !Ref Api, Name: jwt, AuthorizerType: JWT, IdentitySource: [$request.header.Authorization],
