@@ -83,7 +83,7 @@ function fromSam(
   root: Members,
   source: Source,
   report: Report,
-  { readFile }: TemplateOptions,
+  { readFile, parameters = {} }: TemplateOptions,
 ): (Pick<Rewritten, 'root' | 'aliases' | 'besides'> & { place: Place }) | null {
   const files = new Map<string, Source>()
   const readBody = (path: unknown, place: Place): Members | null => {
@@ -94,7 +94,7 @@ function fromSam(
     files.set(place.at.replace(/DefinitionUri$/, 'Body'), file.source)
     return file.content
   }
-  const rewritten = rewriteSam(root, placeIn(report, source), { readBody })
+  const rewritten = rewriteSam(root, placeIn(report, source), { readBody, parameters })
   if (rewritten === null) return null
   const place = placeIn(report, withOrigins(source, rewritten.origins, files))
   return { ...rewritten, place }

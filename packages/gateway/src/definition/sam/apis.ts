@@ -4,6 +4,7 @@ import { bodyOf } from './body.ts'
 import { type ApiEvent, anyMember, defaultPath, propertiesOf } from './functions.ts'
 import { isIntrinsic } from './globals.ts'
 import type { Origins } from './origins.ts'
+import type { Dereference } from './parameters.ts'
 
 export interface SamApi {
   readonly id: string
@@ -16,6 +17,7 @@ export interface RewriteDeps {
   readonly readBody: (path: unknown, place: Place) => Members | null
   readonly origins: Origins
   readonly aliases: Record<string, string>
+  readonly dereference: Dereference
 }
 
 const known = [

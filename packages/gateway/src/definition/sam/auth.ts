@@ -2,6 +2,7 @@ import { isMembers, type Members, members, onlyMembers } from '../document.ts'
 import { type Place, refused, say } from '../report.ts'
 import { eachAlternative } from './alternatives.ts'
 import { isIntrinsic } from './globals.ts'
+import type { Dereference } from './parameters.ts'
 
 /** What `Auth` of an HTTP API says. */
 export interface Auth {
@@ -11,7 +12,7 @@ export interface Auth {
   readonly defaultAuthorizer: string | null
 }
 
-export function readAuth(value: unknown, place: Place): Auth {
+export function readAuth(value: unknown, place: Place, dereference: Dereference): Auth {
   const object = value === undefined ? {} : (members(value, place) ?? {})
   onlyMembers(object, ['Authorizers', 'DefaultAuthorizer', 'EnableIamAuthorizer'], place)
   if (object.EnableIamAuthorizer === true) {
@@ -24,7 +25,9 @@ export function readAuth(value: unknown, place: Place): Auth {
     const scheme = authorizer === null ? null : schemeOf(authorizer, here.in(name))
     return authorizer === null || scheme === null ? [] : [{ name, scheme, scopes: authorizer.AuthorizationScopes }]
   })
-  const fallback = isNoValue(object.DefaultAuthorizer) ? undefined : object.DefaultAuthorizer
+  const fallback = isNoValue(object.DefaultAuthorizer)
+    ? undefined
+    : dereference(object.DefaultAuthorizer, place.in('DefaultAuthorizer'))
   const isKnown = typeof fallback === 'string' && Object.hasOwn(declared, fallback)
   if (fallback !== undefined && !isKnown) {
     const message = fallback === 'AWS_IAM' ? 'IAM authorization is not supported' : `${say(fallback)} is no authorizer`

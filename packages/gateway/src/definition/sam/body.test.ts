@@ -121,6 +121,43 @@ describe('an event of SAM', () => {
   })
 })
 
+describe('a parameter', () => {
+  const paths = '{}'
+  const auth = `{ DefaultAuthorizer: !Ref Fallback, Authorizers: { ${tenants}, Others: { IdentitySource: $request.header.Authorization, ${jwt} } } }`
+  const events = [
+    `A: ${event('Path: !Ref Path, Method: !Ref Method')}`,
+    `B: ${event('Path: /b, Method: get, Auth: { Authorizer: !Ref Special }')}`,
+  ].join(', ')
+  const parameters = `
+Parameters:
+  Path: { Type: String, Default: /a }
+  Method: { Type: String, Default: POST }
+  Fallback: { Type: String, Default: Tenants }
+  Special: { Type: String, Default: Others }
+`
+
+  it('may say the path and the method of an event, its authorizer and the default one, as in SAM', async () => {
+    const loaded = await loadText(template({ paths, auth, events }) + parameters)
+    assert.deepEqual(callersOf(loaded), { 'POST /a': 'Tenants read', 'GET /b': 'Others' })
+  })
+
+  it('without a value is asked for where it is needed', async () => {
+    const complaints = await refusal(template({ paths, auth, events }) + parameters.replaceAll(/, Default: \S+/g, ''))
+    for (const [name, at] of [
+      ['Path', 'Events.A.Properties.Path'],
+      ['Method', 'Events.A.Properties.Method'],
+      ['Fallback', 'Auth.DefaultAuthorizer'],
+      ['Special', 'Auth.Authorizer'],
+    ]) {
+      const complaint = `${at}: the parameter "${name}" has no value`
+      assert.ok(
+        complaints.some((line) => line.includes(complaint)),
+        `${complaint} in ${complaints.join('\n')}`,
+      )
+    }
+  })
+})
+
 describe('a file that DefinitionUri names', () => {
   const file = `openapi: 3.0.1
 paths:

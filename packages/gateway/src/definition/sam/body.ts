@@ -57,7 +57,7 @@ function refuseTwoNames(body: Members, { Name, Description }: Members, place: Pl
 /** Adds authorizers, CORS and the routes of events to a document. */
 function extend(body: Members, api: SamApi, object: Members, place: Place, deps: RewriteDeps): Members {
   const pointer = `${api.place.at}/Properties/Body`
-  const auth = readAuth(object.Auth, place.in('Auth'))
+  const auth = readAuth(object.Auth, place.in('Auth'), deps.dereference)
   const components = isMembers(body.components) ? body.components : {}
   const schemes = isMembers(components.securitySchemes) ? components.securitySchemes : {}
   for (const name of Object.keys(auth.schemes)) {

@@ -1,5 +1,6 @@
 import { isMembers, type Members, members, onlyMembers, optionalText } from '../document.ts'
 import { type Place, refused } from '../report.ts'
+import type { Dereference } from './parameters.ts'
 
 /** A route that a function asks for. */
 export interface ApiEvent {
@@ -51,8 +52,14 @@ export function checkFunction(properties: Members, place: Place): void {
   }
 }
 
+export interface EventDeps {
+  /** The API that events belong to which name none. */
+  readonly implicitApi: string
+  readonly dereference: Dereference
+}
+
 /** The events of type `HttpApi` of a function. */
-export function readEvents(id: string, resource: Members, place: Place, implicitApi: string): readonly ApiEvent[] {
+export function readEvents(id: string, resource: Members, place: Place, deps: EventDeps): readonly ApiEvent[] {
   const properties = propertiesOf(resource)
   const events = properties.Events === undefined ? {} : (members(properties.Events, place) ?? {})
   return Object.entries(events).flatMap(([name, value]) => {
@@ -62,17 +69,25 @@ export function readEvents(id: string, resource: Members, place: Place, implicit
     onlyMembers(event, ['Type', 'Properties'], place.in(name))
     const at = place.in(name).in('Properties')
     const object = event.Properties === undefined ? {} : members(event.Properties, at)
-    const read = object === null ? null : readEvent(id, resource, object, at, implicitApi)
+    const read = object === null ? null : readEvent(id, resource, object, at, deps)
     return read === null ? [] : [read]
   })
 }
 
-function readEvent(id: string, resource: Members, object: Members, place: Place, implicitApi: string): ApiEvent | null {
+function readEvent(
+  id: string,
+  resource: Members,
+  object: Members,
+  place: Place,
+  { implicitApi, dereference }: EventDeps,
+): ApiEvent | null {
   onlyMembers(object, eventMembers, place)
   const apiId = object.ApiId === undefined ? implicitApi : referenced(object.ApiId)
   if (apiId === null) return refused(place.in('ApiId'), 'must refer to an API of this template, as !Ref does')
-  const path = optionalText(object.Path, place.in('Path'))
-  const method = optionalText(object.Method, place.in('Method'))
+  const textAt = (name: string): string | null =>
+    optionalText(dereference(object[name], place.in(name)), place.in(name))
+  const path = textAt('Path')
+  const method = textAt('Method')
   if ((path === null) !== (method === null)) {
     return refused(place, 'names Path and Method, or neither of them for the route $default')
   }
@@ -80,12 +95,13 @@ function readEvent(id: string, resource: Members, object: Members, place: Place,
   const auth = object.Auth === undefined ? {} : members(object.Auth, place.in('Auth'))
   if (auth === null) return null
   onlyMembers(auth, ['Authorizer', 'AuthorizationScopes'], place.in('Auth'))
+  const authorizer = dereference(auth.Authorizer, place.in('Auth').in('Authorizer'))
   const { AutoPublishAlias: alias } = propertiesOf(resource)
   return {
     apiId,
     path: path === null || path === '$default' ? defaultPath : path,
     method: isAny ? anyMember : method.toLowerCase(),
-    auth,
+    auth: authorizer === undefined ? auth : { ...auth, Authorizer: authorizer },
     payloadFormatVersion: object.PayloadFormatVersion,
     timeout: object.TimeoutInMillis,
     routeSettings: object.RouteSettings,

@@ -5,15 +5,19 @@
  */
 import { isMembers, type Members, members } from '../document.ts'
 import type { Place } from '../report.ts'
+import type { Variables } from '../variables.ts'
 import { rewriteApi } from './apis.ts'
 import { type ApiEvent, checkFunction, propertiesOf, readEvents, rewriteFunction } from './functions.ts'
 import { mergeGlobals, readGlobals } from './globals.ts'
 import { namedBesides } from './named.ts'
 import type { Origins } from './origins.ts'
+import { dereferenceIn } from './parameters.ts'
 
 export interface SamDeps {
   /** Parses the file that `DefinitionUri` names, relative to the template; `null` after a complaint. */
   readonly readBody: (path: unknown, place: Place) => Members | null
+  /** Values of parameters, before defaults. */
+  readonly parameters: Variables
 }
 
 export interface Rewritten {
@@ -38,6 +42,7 @@ export function rewriteSam(root: Members, place: Place, deps: SamDeps): Rewritte
   const here = place.in('Resources')
   const declared = members(root.Resources, here)
   if (declared === null) return null
+  const dereference = dereferenceIn(root.Parameters, deps.parameters)
   const globals = readGlobals(root.Globals, place.in('Globals'))
   const written = Object.entries(declared).map(([id, resource]) => [id, isMembers(resource) ? resource : {}] as const)
   checkFunction(globals.Function, place.in('Globals').in('Function'))
@@ -49,7 +54,7 @@ export function rewriteSam(root: Members, place: Place, deps: SamDeps): Rewritte
     .filter(([, { Type }]) => Type === functionType)
     .map(([id, resource]) => [id, mergeGlobals(resource, globals.Function)] as const)
   const events = functions.flatMap(([id, resource]) =>
-    readEvents(id, resource, here.in(id).in('Properties').in('Events'), implicitApi),
+    readEvents(id, resource, here.in(id).in('Properties').in('Events'), { implicitApi, dereference }),
   )
   const apis = written.filter(([, { Type }]) => Type === httpApi)
   if (events.some(({ apiId }) => apiId === implicitApi) && !Object.hasOwn(declared, implicitApi)) {
@@ -73,7 +78,7 @@ export function rewriteSam(root: Members, place: Place, deps: SamDeps): Rewritte
     const api = mergeGlobals(resource, globals.HttpApi)
     Object.assign(
       rewritten,
-      rewriteApi({ id, resource: api, events: own, place: here.in(id) }, { ...deps, origins, aliases }),
+      rewriteApi({ id, resource: api, events: own, place: here.in(id) }, { ...deps, origins, aliases, dereference }),
     )
   }
   const { Globals: _globals, ...others } = root
