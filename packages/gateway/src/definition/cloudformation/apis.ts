@@ -122,7 +122,8 @@ async function readApi(
   return apis
 }
 
-const isMethodAndPath = /^\$\{request\.method\} \$\{request\.path\}$/
+// Braces only mark where a variable ends; Amazon reports the expression without them.
+const isMethodAndPath = /^\$(\{request\.method\}|request\.method) \$(\{request\.path\}|request\.path)$/
 
 const apiMembers = [
   ...['Name', 'Description', 'Version', 'Tags', 'ProtocolType', 'Body', 'BodyS3Location', 'BasePath'],

@@ -42,6 +42,17 @@ describe('a template with an HTTP API', () => {
     assert.match(complaint!, /is not supported: instead of Target, write the route, the integration and the stage/)
   })
 
+  it('may say that routes are selected by method and path, in either spelling, and by nothing else', async () => {
+    const selected = (expression: string): string =>
+      template('').replace('ProtocolType: HTTP', `ProtocolType: HTTP, RouteSelectionExpression: "${expression}"`)
+    await loadText(selected('$request.method $request.path'))
+    await loadText(selected(`\${request.method} \${request.path}`))
+    assert.match(
+      (await refusal(selected('$request.body.action')))[0]!,
+      /RouteSelectionExpression: routes are selected by/,
+    )
+  })
+
   it('has access logs of one line, which may end in a line feed as a block of YAML does', async () => {
     const format = (text: string): string =>
       template('', `AccessLogSettings: { DestinationArn: x, Format: ${JSON.stringify(text)} }`)
