@@ -11,6 +11,7 @@ import type { AuthorizerDeps } from '../authorizers.ts'
 import { readCors } from '../cors.ts'
 import { flag, type Members, members, optionalText, textMap } from '../document.ts'
 import { functionArnOf } from '../function-arn.ts'
+import { readRole } from '../integrations.ts'
 import { checkTogether, readOpenApi } from '../openapi.ts'
 import { uriFault } from '../operations.ts'
 import { type Place, refused, say, strictly } from '../report.ts'
@@ -255,11 +256,15 @@ function readQuick(
   if (typeof target !== 'string') return refused(place.in('Target'), 'must be a URL or the ARN of a function')
   const functionArn = functionArnOf(target)
   const shared = { timeoutMs: 30_000, requestParameters: {}, responseParameters: {} }
+  const credentialsArn = readRole(object.CredentialsArn, place.in('CredentialsArn'))
+  if (credentialsArn === undefined) return null
+  if (functionArn === null && credentialsArn !== null) {
+    place.in('CredentialsArn').info('has no effect on an HTTP integration')
+  }
   const integration: Integration =
     functionArn === null
       ? { type: 'HTTP_PROXY', method: 'ANY', uri: target, ...shared }
-      : { type: 'AWS_PROXY', functionArn, payloadFormatVersion: '2.0', credentialsArn: null, ...shared }
-  if (object.CredentialsArn !== undefined) return refused(place.in('CredentialsArn'), 'is not supported')
+      : { type: 'AWS_PROXY', functionArn, payloadFormatVersion: '2.0', credentialsArn, ...shared }
   const fault = uriFault(integration, String(key), stageVariables)
   if (fault !== null) return refused(place.in('Target'), fault)
   place.in('Target').warn(`makes the route "${String(key)}" public, as quick create does`)

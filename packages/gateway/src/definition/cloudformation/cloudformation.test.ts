@@ -53,6 +53,21 @@ describe('a template with an HTTP API', () => {
     )
   })
 
+  it('may have quick create call a function in a role, which an HTTP integration has no use for', async () => {
+    const quick = (target: string, role: string): string => `
+Resources:
+  Api: { Type: AWS::ApiGatewayV2::Api, Properties: { Name: api, ProtocolType: HTTP, Target: "${target}", CredentialsArn: "${role}" } }`
+    const [target, role] = ['arn:aws:lambda:eu-north-1:111111111111:function:f', 'arn:aws:iam::111111111111:role/r']
+    const called = (await loadText(quick(target, role))).apis[0]!.integrations.Target!
+    assert.equal(called.type === 'AWS_PROXY' && called.credentialsArn, role)
+    const { info } = await loadText(quick('https://up.example.test/', role))
+    assert.match(info[0]!.message, /^has no effect on an HTTP integration$/)
+    assert.match(
+      (await refusal(quick(target, 'arn:aws:iam::*:user/*')))[0]!,
+      /CredentialsArn: .* is not the ARN of a role/,
+    )
+  })
+
   it('has access logs of one line, which may end in a line feed as a block of YAML does', async () => {
     const format = (text: string): string =>
       template('', `AccessLogSettings: { DestinationArn: x, Format: ${JSON.stringify(text)} }`)
