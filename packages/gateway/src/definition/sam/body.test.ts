@@ -141,6 +141,18 @@ Parameters:
     assert.deepEqual(callersOf(loaded), { 'POST /a': 'Tenants read', 'GET /b': 'Others' })
   })
 
+  it('may name the alias of a function, which its routes then lead to', async () => {
+    const aliased = (alias: string): string => {
+      const route = `A: ${event('Path: /a, Method: get')}`
+      return template({ paths, events: route }).replace('CodeUri: .', `CodeUri: .\n      AutoPublishAlias: ${alias}`)
+    }
+    const { integrations } = (await loadText(aliased('!Ref Special') + parameters)).apis[0]!
+    const { 'GET /a': called } = integrations
+    assert.match((called?.type === 'AWS_PROXY' && called.functionArn) || '', /:function:F:Others$/)
+    const [complaint] = await refusal(aliased('!Sub "x"') + parameters)
+    assert.match(complaint!, /F\.Properties\.AutoPublishAlias: /)
+  })
+
   it('without a value is asked for where it is needed', async () => {
     const complaints = await refusal(template({ paths, auth, events }) + parameters.replaceAll(/, Default: \S+/g, ''))
     for (const [name, at] of [

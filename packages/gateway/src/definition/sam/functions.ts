@@ -120,6 +120,15 @@ function referenced(value: unknown): string | null {
   return isMembers(value) && typeof value.Ref === 'string' ? value.Ref : null
 }
 
+/** The name of a function's alias in place of a reference to a parameter: SAM names a resource by it. */
+export function nameAlias(resource: Members, place: Place, dereference: Dereference): Members {
+  const properties = propertiesOf(resource)
+  if (properties.AutoPublishAlias === undefined) return resource
+  const at = place.in('AutoPublishAlias')
+  const AutoPublishAlias = optionalText(dereference(properties.AutoPublishAlias, at), at) ?? undefined
+  return { ...resource, Properties: { ...properties, AutoPublishAlias } }
+}
+
 /** The resources of a function: itself, and its alias. */
 export function rewriteFunction(
   id: string,

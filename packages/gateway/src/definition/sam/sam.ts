@@ -7,7 +7,7 @@ import { isMembers, type Members, members } from '../document.ts'
 import type { Place } from '../report.ts'
 import type { Variables } from '../variables.ts'
 import { rewriteApi } from './apis.ts'
-import { type ApiEvent, checkFunction, propertiesOf, readEvents, rewriteFunction } from './functions.ts'
+import { type ApiEvent, checkFunction, nameAlias, propertiesOf, readEvents, rewriteFunction } from './functions.ts'
 import { mergeGlobals, readGlobals } from './globals.ts'
 import { namedBesides } from './named.ts'
 import type { Origins } from './origins.ts'
@@ -53,6 +53,7 @@ export function rewriteSam(root: Members, place: Place, deps: SamDeps): Rewritte
   const functions = written
     .filter(([, { Type }]) => Type === functionType)
     .map(([id, resource]) => [id, mergeGlobals(resource, globals.Function)] as const)
+    .map(([id, resource]) => [id, nameAlias(resource, here.in(id).in('Properties'), dereference)] as const)
   const events = functions.flatMap(([id, resource]) =>
     readEvents(id, resource, here.in(id).in('Properties').in('Events'), { implicitApi, dereference }),
   )
