@@ -19,7 +19,7 @@ import { par } from './par.ts'
 import { passkey } from './passkey.ts'
 import { passkeySignUp } from './passkey-sign-up.ts'
 import { passwordless } from './passwordless.ts'
-import { problems, toOAuthError } from './problems.ts'
+import { problems, toTokenError } from './problems.ts'
 import { type RegistrationDependencies, registration } from './registration/registration.ts'
 import { revocation } from './revocation.ts'
 import { type SignupDependencies, signup } from './signup.ts'
@@ -36,7 +36,7 @@ export const oauth = (deps: Dependencies) => async (app: Api) => {
     if (problem.code === 'too_many_attempts' || problem.code === 'too_many_factor_tries')
       reply.header('retry-after', '900')
     if (problem.status === 401) reply.header('www-authenticate', challenge(request, problem.code))
-    return reply.code(problem.status).header('cache-control', 'no-store').send(toOAuthError(problem))
+    return reply.code(problem.status).header('cache-control', 'no-store').send(toTokenError(problem))
   })
   app.setNotFoundHandler(() => {
     throw problems.not_found()

@@ -154,12 +154,15 @@ const WIRE: Record<string, string> = {
 export interface OAuthError {
   error: string
   error_description: string
-  /** With which a second factor is asked for and proven. */
-  mfa_token?: string
 }
 
 export const toOAuthError = (problem: Problem): OAuthError => ({
   error: WIRE[problem.code] ?? problem.code,
   error_description: problem.message,
-  ...(typeof problem.facts.mfa_token === 'string' ? { mfa_token: problem.facts.mfa_token } : {}),
 })
+
+/** The same for whoever asked for tokens, who is told with what a second factor is asked for and proven. */
+export const toTokenError = (problem: Problem): OAuthError & { mfa_token?: unknown; mfa_requirements?: unknown } => {
+  const { mfa_token, mfa_requirements } = problem.facts
+  return { ...toOAuthError(problem), ...(mfa_token === undefined ? {} : { mfa_token, mfa_requirements }) }
+}

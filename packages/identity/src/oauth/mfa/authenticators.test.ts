@@ -55,7 +55,7 @@ test('with a token for {issuer}mfa/ a person’s authenticators are listed, and 
   assert.equal(claims.exp - claims.iat, 600)
   const { json } = await list(token)
   const id = json[0].id as string
-  assert.deepEqual(json, [{ id, authenticator_type: 'otp', active: true }])
+  assert.deepEqual(json, [{ id, authenticator_type: 'otp', type: 'otp', active: true }])
   const gone = await remove(token, id)
   assert.deepEqual([gone.status, gone.text], [204, ''])
   refused(await remove(token, id), 404, 'not_found')

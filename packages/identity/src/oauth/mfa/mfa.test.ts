@@ -39,7 +39,7 @@ async function settle(on: string[] = ['otp']) {
   /** As far as it goes with the password. */
   const half = async (more: Record<string, string> = {}): Promise<string> => {
     const answer = await enter(more)
-    const { mfa_token, ...rest } = answer.json
+    const { mfa_token, mfa_requirements: _, ...rest } = answer.json
     const words = { error: 'mfa_required', error_description: 'Multifactor authentication required' }
     assert.deepEqual([answer.status, rest], [403, words], answer.text)
     assert.match(mfa_token, /^[A-Za-z0-9_-]{43}$/)
@@ -108,6 +108,33 @@ test('a password leads to an mfa_token; the first app is added with it, and its 
   )
   assert.deepEqual((await challenge(next, { challenge_type: 'otp' })).json, { challenge_type: 'otp' })
   assert.equal((await prove(next, 'mfa-otp', { otp: app() })).status, 200)
+})
+
+test('an mfa_token comes with what it can be used for, in the words by which SDKs pick authenticators', async () => {
+  const { env, enter, half, associate, list, prove } = await settle(['otp', 'sms', 'webauthn-roaming', 'recovery-code'])
+  const required = async () => (await enter()).json.mfa_requirements
+  assert.deepEqual(await required(), { enroll: [{ type: 'otp' }, { type: 'phone' }] })
+  const mfa_token = await half()
+  const body = { authenticator_types: ['oob'], oob_channels: ['sms'], phone_number: '+4366012345679' }
+  const { oob_code } = (await associate(mfa_token, body)).json
+  assert.deepEqual(await required(), { enroll: [{ type: 'otp' }, { type: 'phone' }] }, 'not confirmed yet')
+  const proof = { oob_code, binding_code: await codeFor(env, '+4366012345679') }
+  assert.equal((await prove(mfa_token, 'mfa-oob', proof)).status, 200)
+  assert.deepEqual(await required(), { challenge: [{ type: 'phone' }, { type: 'recovery-code' }] })
+  const shown = (await list(await half())).json as { type: string; oob_channel?: string; oob_channels?: string[] }[]
+  assert.deepEqual(
+    shown.map(({ type, oob_channel, oob_channels }) => [type, oob_channel, oob_channels]),
+    [
+      ['phone', 'sms', ['sms']],
+      ['recovery-code', undefined, undefined],
+    ],
+  )
+})
+
+test('a proven address is asked for where codes by mail are on, and nothing is to be added first', async () => {
+  const { env, anna, enter } = await settle(['email', 'otp'])
+  await env.manage('PATCH', `/users/${encodeURIComponent(anna.user_id)}`, { email_verified: true })
+  assert.deepEqual((await enter()).json.mfa_requirements, { challenge: [{ type: 'email' }] })
 })
 
 test('N92 who has an authenticator cannot add another one with a password alone', async () => {

@@ -17,6 +17,7 @@ import { authenticateClient } from '../token/client-authentication.ts'
 import { required } from '../token/token.ts'
 import { type MfaApiDependencies, openMfaAccessToken } from './mfa-api.ts'
 import { type Opened, openMfaToken } from './mfa-token.ts'
+import { askableHere, mayAdd, OUT_OF_BAND, typeOf } from './requirements.ts'
 import * as store from './store.ts'
 
 export interface MfaDependencies extends MfaApiDependencies {
@@ -28,9 +29,6 @@ const READ = { scope: 'read:authenticators', freshFactor: false }
 const REMOVE = { scope: 'remove:authenticators', freshFactor: true }
 
 type Parameters = Readonly<Record<string, string>>
-
-/** Factors that answer with a code which arrives elsewhere. */
-const OUT_OF_BAND: readonly FactorName[] = ['sms', 'email']
 
 /** What a challenge is bound to: this token, and this asking. */
 export const handleOf = (token: string, oobCode: string) => `${token}.${oobCode}`
@@ -49,13 +47,13 @@ export const mfa = (deps: MfaDependencies) => async (app: Api) => {
       ? await openMfaAccessToken(deps, request.environment, token, READ, asker(request))
       : (await bearer(request)).person
     const enrolled = await factors.enrolled(person)
-    return reply.header('cache-control', 'no-store').send(enrolled.filter(isHere).map(shown))
+    return reply.header('cache-control', 'no-store').send(askableHere(enrolled).map(shown))
   })
 
   app.delete<{ Params: { id: string } }>('/mfa/authenticators/:id', async (request, reply) => {
     const { environment, params } = request
     const person = await openMfaAccessToken(deps, environment, bearerOf(request), REMOVE, asker(request))
-    const method = (await factors.enrolled(person)).filter(isHere).find(({ id }) => id === params.id)
+    const method = askableHere(await factors.enrolled(person)).find(({ id }) => id === params.id)
     const { user_id } = person.user
     const [removed] = method
       ? await deps.database.inEnvironment(environment.id, (tx) => methods.remove(tx, user_id, method.id))
@@ -75,18 +73,18 @@ export const mfa = (deps: MfaDependencies) => async (app: Api) => {
     const { person } = await openMfaToken(deps, request.environment, token, client, asker(request))
     const types = (parameters.challenge_type ?? 'otp oob').split(' ')
     if (types.some((type) => type !== 'otp' && type !== 'oob')) throw problems.unsupported_challenge_type()
-    const enrolled = (await factors.enrolled(person)).filter(isHere)
+    const enrolled = askableHere(await factors.enrolled(person))
     if (enrolled.length === 0) throw problems.association_required()
     const method = enrolled.find(
       (each) =>
         each.factor !== 'recovery-code' &&
-        types.includes(typeOf(each)) &&
+        types.includes(authenticatorTypeOf(each)) &&
         (parameters.authenticator_id === undefined || each.id === parameters.authenticator_id) &&
         (parameters.oob_channel === undefined || each.factor === parameters.oob_channel),
     )
     if (!method) throw problems.unsupported_challenge_type()
     reply.header('cache-control', 'no-store')
-    return reply.send(typeOf(method) === 'otp' ? { challenge_type: 'otp' } : await sendOob(token, person, method))
+    return reply.send(method.factor === 'otp' ? { challenge_type: 'otp' } : await sendOob(token, person, method))
   })
 
   app.post('/mfa/associate', async (request, reply) => {
@@ -94,10 +92,7 @@ export const mfa = (deps: MfaDependencies) => async (app: Api) => {
     const opened = await bearer(request, parameters)
     const { person, token, row } = opened
     const enrolled = await factors.enrolled(person)
-    // Who knows the password alone must not add a factor beside those that would keep them out; a proven address is
-    // enrolled by itself and does not count.
-    const isEnrolled = enrolled.some(({ factor }) => factor !== 'email') || (await factors.hasElsewhere(person))
-    if (isEnrolled) throw refusals.already_enrolled()
+    if (!(await mayAdd(factors, person, enrolled))) throw refusals.already_enrolled()
     const factor = wantedFactor(parameters)
     const { phone_number: phoneNumber, email } = parameters
     const { method, shown: revealed } = await factors.enrol(person, factor, { phoneNumber, email })
@@ -146,17 +141,17 @@ function bearerOf({ headers }: FastifyRequest): string {
   return token
 }
 
-/** A key of a browser is asked for on pages only. */
-const isHere = ({ factor }: Method): boolean =>
-  factor === 'otp' || factor === 'recovery-code' || OUT_OF_BAND.includes(factor)
+const isOutOfBand = ({ factor }: Method): boolean => OUT_OF_BAND.includes(factor)
 
-const typeOf = ({ factor }: Method): string => (OUT_OF_BAND.includes(factor) ? 'oob' : factor)
+const authenticatorTypeOf = (method: Method): string => (isOutOfBand(method) ? 'oob' : method.factor)
 
+/** The channel stands there twice: SDKs of one age read `oob_channel`, those of another `oob_channels`. */
 const shown = (method: Method) => ({
   id: method.id,
-  authenticator_type: typeOf(method),
+  authenticator_type: authenticatorTypeOf(method),
+  type: typeOf(method.factor),
   active: true,
-  ...(typeOf(method) === 'oob' ? { oob_channel: method.factor, name: nameOf(method) } : {}),
+  ...(isOutOfBand(method) ? { oob_channel: method.factor, oob_channels: [method.factor], name: nameOf(method) } : {}),
 })
 
 /** Enough for the owner to know which one is meant. */

@@ -10,6 +10,7 @@ import type { Proof } from '../../login/store.ts'
 import type { Connection, OrganizationConfiguration, ResourceServer } from '../configuration.ts'
 import { type Grant, insertDirectGrant } from '../grant-store.ts'
 import { keepHalfProven } from '../mfa/mfa-token.ts'
+import { mfaRequirements } from '../mfa/requirements.ts'
 import { organizationWithoutPages } from '../organization.ts'
 import { problems } from '../problems.ts'
 import { issue, type TokenAnswer } from '../tokens/issue.ts'
@@ -115,7 +116,8 @@ export async function signInDirectly(
     const what = { user_id, client_id, organization_id, audience, scope, amr, connection_id: connection.id }
     const proven = { proof: person.proof, protocol: how.protocol, grant_type: how.grantType ?? null }
     const mfa_token = await keepHalfProven(deps, environment, { ...what, ...proven })
-    throw problems.mfa_required({ facts: { mfa_token } })
+    const half = { environment, user: subject.user!, product: client.name, about }
+    throw problems.mfa_required({ facts: { mfa_token, mfa_requirements: await mfaRequirements(deps.factors, half) } })
   })
   const offline =
     client.grant_types.includes('refresh_token') &&

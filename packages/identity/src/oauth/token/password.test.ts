@@ -297,8 +297,9 @@ test('a password alone gives no tokens where the environment or the organization
   const { world, acme, ask } = await settle()
   const refuse = async (more: Record<string, string>) => {
     const answer = await ask(more)
-    const { mfa_token, ...rest } = answer.json
+    const { mfa_token, mfa_requirements, ...rest } = answer.json
     assert.equal(typeof mfa_token, 'string')
+    assert.deepEqual(mfa_requirements, { enroll: [] })
     refused({ ...answer, json: rest }, 403, 'mfa_required', 'Multifactor authentication required')
   }
   const metadata = (tenantry_mfa: string | null) =>
