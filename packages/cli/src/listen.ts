@@ -14,6 +14,10 @@ export const problems = defineProblems({
   },
 })
 
+/** An address here as clients name it in Host and Origin: without the port that its scheme implies. */
+export const localOrigin = (scheme: 'http' | 'https', port: number): string =>
+  new URL(`${scheme}://localhost:${port}`).origin
+
 export interface Listener {
   close(): Promise<void>
 }

@@ -15,7 +15,7 @@ import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
 import pino, { type DestinationStream } from 'pino'
 import { openDatabase } from './database.ts'
-import { listen } from './listen.ts'
+import { listen, localOrigin } from './listen.ts'
 import { ensureLocalCertificate } from './local-certificate.ts'
 import { keepMasterKey } from './master-key.ts'
 import { seedQuickstart } from './quickstart.ts'
@@ -119,7 +119,7 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   })
   closers.push(() => app.close())
 
-  const origins = { https: `https://localhost:${settings.httpsPort}`, http: `http://localhost:${settings.httpPort}` }
+  const origins = { https: localOrigin('https', settings.httpsPort), http: localOrigin('http', settings.httpPort) }
   const environment = await openEnvironment({ database, secrets, clock }, [origins.https, origins.http])
   const http = await listen(app, { port: settings.httpPort, host, variable: definitions.httpPort.variable })
   closers.push(http.close)
@@ -128,7 +128,7 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   closers.push(https.close)
 
   const sample = {
-    appUrl: `http://localhost:${settings.appPort}`,
+    appUrl: localOrigin('http', settings.appPort),
     apiAudience: 'https://api.stockroom.example',
     tenantClaim: 'https://stockroom.example/tenantId',
     tierClaim: 'https://stockroom.example/tier',
@@ -146,8 +146,8 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
     managementAudience: `${origins.https}/api/v2/`,
     ...(mail.kind === 'mailbox' ? { mailUrl: `${origins.http}/dev/mail` } : {}),
     appUrl: sample.appUrl,
-    gatewayUrl: `http://localhost:${settings.gatewayPort}`,
-    controlPlaneUrl: `http://localhost:${settings.controlPlanePort}`,
+    gatewayUrl: localOrigin('http', settings.gatewayPort),
+    controlPlaneUrl: localOrigin('http', settings.controlPlanePort),
     controlPlane: await controlPlaneAccess({ database, secrets }, environment.id),
     apiAudience: sample.apiAudience,
     tenantClaim: sample.tenantClaim,
