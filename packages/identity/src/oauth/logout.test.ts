@@ -141,7 +141,7 @@ test('N77 without a hint that names this sign-in the person is asked, and only t
   }
   assert.equal(await signedIn(), true)
 
-  const out = await browser.submit(await browser.visit(`/oidc/logout?client_id=${world.spa}&state=abc`), {})
+  const out = await browser.submit(await browser.visit('/oidc/logout?state=abc'), {})
   assert.equal(out.status, 200)
   assert.match(out.text, /You’re signed out/)
   assert.equal(await signedIn(), false)
@@ -157,6 +157,15 @@ test('a confirmed sign-out leads back with the state it was asked with', async (
   const query = new URLSearchParams({ client_id: world.spa, post_logout_redirect_uri: HOME, state: 'abc' })
   const out = await browser.submit(await browser.visit(`/oidc/logout?${query}`), {})
   assert.deepEqual([out.status, out.headers.location], [303, `${HOME}/?state=abc`])
+})
+
+test('/oidc/logout leads a client that says who it is, and not where to, to its first address', async () => {
+  const { world, browser, signedIn } = await settle()
+  const out = await browser.submit(await browser.visit(`/oidc/logout?client_id=${world.spa}`), {})
+  assert.deepEqual([out.status, out.headers.location], [303, HOME])
+  assert.equal(await signedIn(), false)
+  const nobody = await browser.visit(`/oidc/logout?client_id=${world.spa}&state=abc`)
+  assert.deepEqual([nobody.status, nobody.headers.location], [302, `${HOME}/?state=abc`])
 })
 
 test('N20 N100 /oidc/logout leads only where the client’s list says, hint or no hint', async () => {

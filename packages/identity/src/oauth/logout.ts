@@ -55,8 +55,11 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
     if (hint && parameters.client_id !== undefined && parameters.client_id !== hint.clientId) {
       throw refuse('The client_id is not the one that the id_token_hint was issued to.')
     }
-    const target = parameters.post_logout_redirect_uri
-    if (target !== undefined && !(await allowedTargets(deps, request, clientId)).includes(target)) {
+    const allowed = await allowedTargets(deps, request, clientId)
+    // A client that says who it is and not where to is answered as at /v2/logout.
+    const home = hint === undefined && clientId !== undefined ? allowed[0] : undefined
+    const target = parameters.post_logout_redirect_uri ?? home
+    if (target !== undefined && !allowed.includes(target)) {
       throw refuse('The post_logout_redirect_uri is not in the list of allowed logout URLs.')
     }
     const session = await deps.sessions.read(request)
