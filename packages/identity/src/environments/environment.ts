@@ -64,6 +64,8 @@ export interface EnvironmentSettings {
   allowed_logout_urls?: string[]
   /** Clients may push their authorization requests to /oauth/par. */
   pushed_authorization_requests_supported?: boolean
+  /** `compatibility` lets requests name an API by `resource` (RFC 8707) as well. */
+  resource_parameter_profile?: 'audience' | 'compatibility'
   /** The languages of its pages; the first is for whoever asks for none of them. */
   enabled_locales?: string[]
   flags?: EnvironmentFlags

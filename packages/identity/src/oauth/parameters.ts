@@ -1,6 +1,16 @@
+import type { Environment } from '../environments/environment.ts'
 import { problems } from './problems.ts'
 
 const refuse = (reason: string) => problems.invalid_request({ facts: { reason } })
+
+/**
+ * The API that a request is about. Where the environment says so, clients that know no `audience` (those of MCP servers) name
+ * it by `resource` (RFC 8707).
+ */
+export const namedAudience = (
+  { settings }: Pick<Environment, 'settings'>,
+  { audience, resource }: Readonly<Record<string, string>>,
+): string | undefined => (settings.resource_parameter_profile === 'compatibility' ? audience || resource : audience)
 
 /**
  * Form and JSON bodies in one shape. SDKs of auth0 2.x and 3.x send JSON, later ones forms; members that are no text

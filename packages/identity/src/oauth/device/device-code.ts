@@ -10,7 +10,7 @@ import { hashHandle, type Secrets } from '@tenantry/kernel/secrets.ts'
 import { DEVICE_FLOW } from '../../resources/tenant-settings/device-flow.ts'
 import type { Configuration } from '../configuration.ts'
 import { namedOrganization } from '../organization.ts'
-import { readParameters } from '../parameters.ts'
+import { namedAudience, readParameters } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { authenticateClient } from '../token/client-authentication.ts'
 import { parseScope } from '../tokens/scope.ts'
@@ -38,13 +38,14 @@ export const deviceCode = (deps: DeviceCodeDependencies) => async (app: Api) => 
     if (!client.grant_types.includes(DEVICE_CODE)) throw problems.unauthorized_client({ facts: { type: DEVICE_CODE } })
     const scope = parseScope(parameters.scope)
     if (!scope) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
-    const audience = parameters.audience || environment.settings.default_audience
+    const asksFor = namedAudience(environment, parameters)
+    const audience = asksFor || environment.settings.default_audience
     const api = audience ? await deps.configuration.resourceServer(environment, audience) : undefined
-    if (parameters.audience && !api) {
-      const reason = `Service not enabled within domain: ${parameters.audience.slice(0, 200)}`
+    if (asksFor && !api) {
+      const reason = `Service not enabled within domain: ${asksFor.slice(0, 200)}`
       throw problems.access_denied({ facts: { reason } })
     }
-    const meant = api && (parameters.audience || !api.is_system) ? api : undefined
+    const meant = api && (asksFor || !api.is_system) ? api : undefined
     const organization = await organizationOf()
 
     const code = randomHandle()

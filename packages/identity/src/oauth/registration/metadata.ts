@@ -1,6 +1,7 @@
 /**
  * What a client may say of itself when it registers (RFC 7591 §2): these members and no others. RFC 7591 would have the
- * others ignored; whoever sends a role, an audience or a lifetime and gets a 201 believes that it was given.
+ * others ignored; whoever sends a role, an audience or a lifetime and gets a 201 believes that it was given. What only
+ * describes a client is taken, since those of MCP servers send it, and is not in the answer: nothing is kept of it.
  */
 import type { CreateClient } from '../../resources/clients/schema.ts'
 import { THIRD_PARTY_GRANTS } from '../../resources/clients/third-party.ts'
@@ -25,6 +26,8 @@ const MEMBERS = [
   'response_types',
   'logo_uri',
 ]
+/** What is asked for is asked again at each sign-in, where people agree to it, so `scope` gives nothing either. */
+const DESCRIPTIVE = ['application_type', 'client_uri', 'contacts', 'scope', 'software_id', 'software_version']
 const AUTH_METHODS = ['client_secret_post', 'client_secret_basic', 'none']
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]']
 
@@ -34,7 +37,7 @@ const refuseRedirect = (reason: string) => problems.invalid_redirect_uri({ facts
 /** @throws Problem `invalid_client_metadata`, `invalid_redirect_uri` */
 export function readMetadata(body: unknown): ClientMetadata {
   if (!isObject(body)) throw refuse('Send the metadata of the client as a JSON object.')
-  const unknown = Object.keys(body).find((name) => !MEMBERS.includes(name))
+  const unknown = Object.keys(body).find((name) => !MEMBERS.includes(name) && !DESCRIPTIVE.includes(name))
   if (unknown !== undefined) throw refuse(`The member ${unknown.slice(0, 60)} is not allowed.`)
   const { client_name, logo_uri, token_endpoint_auth_method: method = 'client_secret_post' } = body
   if (client_name !== undefined) refuseName(client_name)

@@ -77,6 +77,26 @@ test('a public client gets no secret; addresses of apps and of this machine are 
   assert.deepEqual([client.app_type, client.refresh_token.rotation_type], ['native', 'rotating'])
 })
 
+test('what only describes a client is taken and not told back, since nothing is kept of it', async () => {
+  const { env } = await settle()
+  const described = {
+    scope: 'openid read:item',
+    client_uri: 'https://partner.test/',
+    contacts: ['a@partner.test'],
+    application_type: 'native',
+    software_id: 'inspector',
+    software_version: '1',
+  }
+  const answer = await register(env, { client_name: 'Inspector', ...described })
+  assert.equal(answer.status, 201, answer.text)
+  assert.deepEqual(
+    Object.keys(described).filter((name) => name in answer.json),
+    [],
+  )
+  const shown = (await env.manage('GET', `/clients/${answer.json.client_id}`)).json
+  assert.doesNotMatch(JSON.stringify(shown), /partner\.test\/|inspector/)
+})
+
 test('N31 metadata outside the allow-list is refused, and no client comes of it', async () => {
   const { env } = await settle()
   const hostile: object[] = [
@@ -84,7 +104,6 @@ test('N31 metadata outside the allow-list is refused, and no client comes of it'
     { roles: ['rol_x'] },
     { protocol_mappers: [{ name: 'role' }] },
     { audience: AUDIENCE },
-    { scope: 'read:item' },
     { token_lifetime: 1 },
     { refresh_token: { expiration_type: 'non-expiring' } },
     { jwt_configuration: { lifetime_in_seconds: 2_592_000 } },
@@ -131,17 +150,11 @@ test('N149 no address among a client’s metadata is called by the server: a log
   await once(inside, 'listening')
   try {
     const base = `https://127.0.0.1:${(inside.address() as AddressInfo).port}`
-    for (const member of [
-      'jwks_uri',
-      'sector_identifier_uri',
-      'policy_uri',
-      'tos_uri',
-      'client_uri',
-      'initiate_login_uri',
-    ]) {
+    for (const member of ['jwks_uri', 'sector_identifier_uri', 'policy_uri', 'tos_uri', 'initiate_login_uri']) {
       const answer = await register(env, { [member]: `${base}/${member}` })
       assert.deepEqual([answer.status, answer.json.error], [400, 'invalid_client_metadata'], member)
     }
+    assert.equal((await register(env, { client_uri: `${base}/` })).status, 201)
     const logo = { logo_uri: `${base}/logo.png` }
     assert.equal((await register(env, logo)).status, 201)
     assert.equal((await env.manage('PATCH', `/clients/${world.spa}`, logo)).status, 200)

@@ -12,6 +12,7 @@ import { type Grant, insertDirectGrant } from '../grant-store.ts'
 import { keepHalfProven } from '../mfa/mfa-token.ts'
 import { mfaRequirements } from '../mfa/requirements.ts'
 import { organizationWithoutPages } from '../organization.ts'
+import { namedAudience } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { issue, type TokenAnswer } from '../tokens/issue.ts'
 import { firstRefreshToken } from '../tokens/refresh.ts'
@@ -41,14 +42,15 @@ export async function readDirectRequest(deps: TokenDependencies, request: TokenR
   )
   const asked = parseScope(parameters.scope)
   if (!asked) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
-  const named = parameters.audience || environment.settings.default_audience
+  const asksFor = namedAudience(environment, parameters)
+  const named = asksFor || environment.settings.default_audience
   const api = named ? await deps.configuration.resourceServer(environment, named) : undefined
-  if (parameters.audience && !api) {
-    const reason = `Service not enabled within domain: ${parameters.audience.slice(0, 200)}`
+  if (asksFor && !api) {
+    const reason = `Service not enabled within domain: ${asksFor.slice(0, 200)}`
     throw problems.access_denied({ facts: { reason } })
   }
   // A default that is gone, or is for machines, is not meant by anybody.
-  const meant = api && (parameters.audience || !api.is_system) ? api : undefined
+  const meant = api && (asksFor || !api.is_system) ? api : undefined
   const audience = meant && named
   about.audience = audience ?? null
   about.organization_id = organization?.organization_id ?? null

@@ -52,6 +52,7 @@ export function changed(current: EnvironmentSettings, change: UpdateTenantSettin
     },
     allow_organization_name_in_authentication_api: change.allow_organization_name_in_authentication_api,
     pushed_authorization_requests_supported: change.pushed_authorization_requests_supported,
+    resource_parameter_profile: change.resource_parameter_profile,
     flags: changedFlags(current, change.flags),
     customize_mfa_in_postlogin_action: change.customize_mfa_in_postlogin_action,
   }
@@ -123,6 +124,7 @@ export const shown = (environment: { name: string; settings: EnvironmentSettings
   idle_ephemeral_session_lifetime: 24,
   oidc_logout: { rp_logout_end_session_endpoint_discovery: true },
   pushed_authorization_requests_supported: false,
+  resource_parameter_profile: 'audience',
   authorization_response_iss_parameter_supported: true,
   sandbox_version: '22',
   sandbox_versions_available: ['22'],

@@ -68,7 +68,6 @@ export const inert = {
   mtls: only(null, { enable_endpoint_aliases: false }),
   authorization_response_iss_parameter_supported: only(true),
   skip_non_verifiable_callback_uri_confirmation_prompt: only(null, false),
-  resource_parameter_profile: only('audience'),
   client_id_metadata_document_supported: only(false),
   enable_ai_guide: only(false),
   phone_consolidated_experience: only(false),
@@ -113,6 +112,9 @@ export const UpdateTenantSettings = Exact({
   oidc_logout: Type.Optional(Exact({ rp_logout_end_session_endpoint_discovery: Type.Optional(Type.Boolean()) })),
   allow_organization_name_in_authentication_api: Type.Optional(Nullable(Type.Boolean())),
   pushed_authorization_requests_supported: Type.Optional(Nullable(Type.Boolean())),
+  resource_parameter_profile: Type.Optional(
+    Type.Unsafe<'audience' | 'compatibility'>(OneOf('audience', 'compatibility')),
+  ),
   customize_mfa_in_postlogin_action: Type.Optional(Nullable(Type.Boolean())),
   ...inertMembers(inert),
 })
@@ -142,5 +144,6 @@ export const TenantSettings = Type.Object({
   sessions: Type.Optional(FreeForm),
   oidc_logout: Type.Optional(FreeForm),
   pushed_authorization_requests_supported: Type.Optional(Type.Boolean()),
+  resource_parameter_profile: Type.Optional(Type.String()),
   authorization_response_iss_parameter_supported: Type.Optional(Type.Boolean()),
 })

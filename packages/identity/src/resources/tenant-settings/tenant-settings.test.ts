@@ -32,6 +32,7 @@ test('a new environment answers as a new tenant does', async () => {
     idle_session_lifetime: 72,
     oidc_logout: { rp_logout_end_session_endpoint_discovery: true },
     pushed_authorization_requests_supported: false,
+    resource_parameter_profile: 'audience',
     sandbox_version: '22',
     sandbox_versions_available: ['22'],
     session_cookie: { mode: 'persistent' },

@@ -2,6 +2,7 @@
 
 import type { ClientGrant } from '../../configuration.ts'
 import { invalidOrganization, namedOrganization } from '../../organization.ts'
+import { namedAudience } from '../../parameters.ts'
 import { problems } from '../../problems.ts'
 import { issueForClient } from '../../tokens/issue.ts'
 import { parseScope } from '../../tokens/scope.ts'
@@ -9,7 +10,8 @@ import { type GrantHandler, required, type TokenDependencies, type TokenRequest 
 
 export const clientCredentials: GrantHandler = async (deps, request) => {
   const { environment, client, parameters, keyring, now } = request
-  const audience = parameters.audience || environment.settings.default_audience || required(parameters, 'audience')
+  const named = namedAudience(environment, parameters)
+  const audience = named || environment.settings.default_audience || required(parameters, 'audience')
   request.about.audience = audience
   const [api, grant] = await Promise.all([
     deps.configuration.resourceServer(environment, audience),

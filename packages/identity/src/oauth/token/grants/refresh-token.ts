@@ -8,6 +8,7 @@ import type { Client } from '../../configuration.ts'
 import { requireConnection } from '../../connection.ts'
 import type { RefreshTokenRow } from '../../grant-store.ts'
 import * as store from '../../grant-store.ts'
+import { namedAudience } from '../../parameters.ts'
 import { problems } from '../../problems.ts'
 import { issue, requireProof } from '../../tokens/issue.ts'
 import {
@@ -36,7 +37,8 @@ export const refreshToken: GrantHandler = async (deps, request) => {
   if (parameters.organization !== undefined && parameters.organization !== token.organization_id) {
     throw problems.invalid_refresh_token({ internal: 'another organization was asked for' })
   }
-  if (parameters.audience !== undefined) request.about.audience = parameters.audience.slice(0, 200)
+  const named = namedAudience(environment, parameters)
+  if (named !== undefined) request.about.audience = named.slice(0, 200)
   const { api, audience, scope } = await targetOf(deps.configuration, request, token)
   const grant = { ...token, audience, scope }
   if (api && audience !== token.audience) {

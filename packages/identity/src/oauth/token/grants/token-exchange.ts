@@ -10,6 +10,7 @@ import { newId } from '@tenantry/kernel/id.ts'
 import type { Client, ClientGrant, ResourceServer } from '../../configuration.ts'
 import { requireConnection } from '../../connection.ts'
 import * as store from '../../grant-store.ts'
+import { namedAudience } from '../../parameters.ts'
 import { problems } from '../../problems.ts'
 import { issue } from '../../tokens/issue.ts'
 import { cutScope, OIDC, parseScope } from '../../tokens/scope.ts'
@@ -24,7 +25,7 @@ export const tokenExchange: GrantHandler = async (deps, request) => {
   const { environment, client, parameters, keyring, now, about } = request
   const token = required(parameters, 'subject_token')
   refuseOtherKinds(client, parameters)
-  const audience = required(parameters, 'audience')
+  const audience = namedAudience(environment, parameters) || required(parameters, 'audience')
   about.audience = audience.slice(0, 200)
   const subjectToken = await readSubjectToken(request, token)
   const { userId, organizationId } = subjectToken
