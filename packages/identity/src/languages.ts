@@ -67,6 +67,10 @@ export function chooseLanguage(enabled: readonly string[], uiLocales?: string, a
   return enabled[0] ?? 'en'
 }
 
+/** What a browser asks for first, as it says it. */
+export const preferredLanguage = (acceptLanguage?: string): string | undefined =>
+  byQuality(acceptLanguage ?? '').find((tag) => /^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$/.test(tag))
+
 const byQuality = (header: string): string[] =>
   header
     .slice(0, 500)

@@ -8,11 +8,13 @@ import type { Problem } from '@tenantry/kernel/problem.ts'
 import type { FastifyRequest } from 'fastify'
 import { applyPostLogin, type FactorWish } from '../actions/post-login.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
+import { preferredLanguage } from '../languages.ts'
 import type { LogEntry, TenantLog } from '../logs/tenant-log.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import type { Client, Connection } from '../oauth/configuration.ts'
 import { type ActionClaims, type Grant, type Subject, seenByActions } from '../oauth/grant-store.ts'
 import { problems as oauthProblems } from '../oauth/problems.ts'
+import { seenRequest } from '../oauth/token/seen-request.ts'
 import type { TokenRequest } from '../oauth/token/token.ts'
 import { noClaims } from '../oauth/tokens/issue.ts'
 import type { AskedEnds } from '../oauth/tokens/refresh.ts'
@@ -63,7 +65,11 @@ export interface PostLogin {
     login: { grant: Grant; subject: Subject; connection: Connection; protocol: string; actor?: object },
   ): Promise<ActionClaims>
   /** @throws also Problem `mfa_required` */
-  atRefresh(request: TokenRequest, grant: Grant & Subject): Promise<Pick<Decided, 'claims' | 'ends'>>
+  atRefresh(
+    request: TokenRequest,
+    grant: Grant & Subject,
+    connection: Connection,
+  ): Promise<Pick<Decided, 'claims' | 'ends'>>
 }
 
 interface Dependencies {
@@ -175,10 +181,11 @@ export function createPostLogin(deps: Dependencies): PostLogin {
             ip: request.ip,
             method: request.method,
             userAgent: request.headers['user-agent'],
-            query: returned?.query ?? {},
+            language: preferredLanguage(request.headers['accept-language']),
+            query: returned?.query ?? asked.query ?? {},
             body: returned?.body ?? fields ?? {},
           }),
-          transaction: transactionEvent(asked),
+          transaction: transactionEvent(asked, request),
         }),
         {
           canRedirect: !asked.prompt.includes('none'),
@@ -194,7 +201,7 @@ export function createPostLogin(deps: Dependencies): PostLogin {
           ...commonEvent(request.client, subject, grant.audience ?? undefined),
           connection: connectionEvent(connection),
           authentication: { methods: methodsOf(grant) },
-          request: directRequest(request),
+          request: seenRequest(request),
           transaction: {
             protocol,
             requested_scopes: grant.scope,
@@ -206,7 +213,7 @@ export function createPostLogin(deps: Dependencies): PostLogin {
       )
       return claims
     },
-    atRefresh: (request, grant) =>
+    atRefresh: (request, grant, connection) =>
       withoutPage(
         grant,
         run(
@@ -215,8 +222,9 @@ export function createPostLogin(deps: Dependencies): PostLogin {
           request.about,
           () => ({
             ...commonEvent(request.client, grant, grant.audience ?? undefined),
+            connection: connectionEvent(connection),
             authentication: { methods: methodsOf(grant) },
-            request: directRequest(request),
+            request: seenRequest(request),
             transaction: {
               protocol: 'oauth2-refresh-token',
               requested_scopes: grant.scope,
@@ -229,9 +237,6 @@ export function createPostLogin(deps: Dependencies): PostLogin {
       ),
   }
 }
-
-const directRequest = ({ environment, browser: { ip, userAgent } }: TokenRequest) =>
-  requestEvent(environment, { ip, userAgent, method: 'POST' })
 
 /** The first factor has the time of the sign-in, what was added since that of the second one. */
 const methodsOf = ({ amr, auth_time, mfa_at }: Pick<Grant, 'amr' | 'auth_time' | 'mfa_at'>) =>

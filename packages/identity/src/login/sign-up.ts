@@ -41,6 +41,7 @@ export interface SignUpDependencies {
 export interface AskedSignUp {
   environment: RequestEnvironment
   asker: ReturnType<typeof asker>
+  language: string | undefined
   client: Client
   connection: Connection
   organizationId: string | undefined

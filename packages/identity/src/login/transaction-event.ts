@@ -1,7 +1,13 @@
 /** A sign-in with pages, as Actions know it. */
+import type { FastifyRequest } from 'fastify'
+import { enabledLocales } from '../environments/environment.ts'
+import { chooseLanguage } from '../languages.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 
-export const transactionEvent = (asked: AuthorizationRequest) => ({
+export const transactionEvent = (
+  asked: AuthorizationRequest,
+  { environment, headers }: Pick<FastifyRequest, 'environment' | 'headers'>,
+) => ({
   protocol: protocolOf(asked),
   requested_scopes: asked.scope,
   redirect_uri: asked.redirect_uri,
@@ -11,6 +17,8 @@ export const transactionEvent = (asked: AuthorizationRequest) => ({
   ...(asked.state === undefined ? {} : { state: asked.state }),
   ...(asked.login_hint === undefined ? {} : { login_hint: asked.login_hint }),
   acr_values: asked.acr_values,
+  locale: chooseLanguage(enabledLocales(environment), asked.ui_locales, headers['accept-language']),
+  ui_locales: (asked.ui_locales ?? '').split(' ').filter(Boolean),
   metadata: {},
 })
 

@@ -120,6 +120,7 @@ export async function finishPasskeySignUp(
   const signedUp = await signUp(deps, {
     environment,
     asker,
+    language: browser.language,
     client,
     connection,
     organizationId,

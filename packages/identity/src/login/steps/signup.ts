@@ -1,5 +1,6 @@
 /** Signing up: an address and a password, and a username where the connection asks for one. */
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
+import { preferredLanguage } from '../../languages.ts'
 import { asker } from '../../logs/tenant-log.ts'
 import { problems as oauthProblems } from '../../oauth/problems.ts'
 import { isEmailAddress } from '../../resources/email-address.ts'
@@ -51,6 +52,7 @@ export const signup: Step = {
     const signedUp = await signUp(tools, {
       environment: request.environment,
       asker: asker(request),
+      language: preferredLanguage(request.headers['accept-language']),
       client,
       connection,
       organizationId: transaction.organizationId,
@@ -60,7 +62,7 @@ export const signup: Step = {
         ...(connection.options.requires_username ? { username: typed.username } : {}),
       },
       body: transaction.progress.fields,
-      transaction: transactionEvent(transaction.request),
+      transaction: transactionEvent(transaction.request, request),
       // Without the cookie there would be no transaction.
       provenIn: isProvenFirst ? hashHandle(readCookie(request, 'browser')!) : undefined,
     })

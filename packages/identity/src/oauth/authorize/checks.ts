@@ -19,6 +19,7 @@ import { namedAudience } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { parseScope, withinGrant } from '../tokens/scope.ts'
 import { type AuthorizationRequest, RESPONSE_MODES, RESPONSE_TYPES, type ResponseMode } from './request.ts'
+import { seenQuery } from './seen-query.ts'
 
 export type Parameters = Readonly<Record<string, string>>
 
@@ -248,6 +249,7 @@ export async function checkRequest(context: Context, respond: ResponseChannel): 
     // Other hints name pages that are a product's own; the sign-in begins as ever then.
     screen_hint: parameters.screen_hint === 'signup' ? ('signup' as const) : undefined,
     ui_locales: parameters.ui_locales?.slice(0, 100),
+    query: seenQuery(parameters),
   }
   let request: Partial<AuthorizationRequest> = base
   for (const check of CHECKS) request = { ...request, ...(await check(context, request)) }

@@ -34,6 +34,8 @@ export interface AuthorizationRequest {
   ui_locales: string | undefined
   /** The person that an `id_token_hint` names: nobody else may answer for this request. */
   hinted_user_id: string | undefined
+  /** What else was asked, for Actions; not of a device. */
+  query?: Record<string, string>
   /** A device without a browser that is signed in, instead of a client that is answered. */
   device?: { id: string; userCode: string }
 }

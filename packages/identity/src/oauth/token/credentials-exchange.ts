@@ -3,9 +3,10 @@
  * get, and may refuse it, add claims and choose among the scopes that it was granted. A failure refuses the token.
  */
 import { applyCredentialsExchange, type CredentialsExchangeEffect } from '../../actions/credentials-exchange.ts'
-import { clientEvent, requestEvent } from '../../resources/actions/event.ts'
+import { clientEvent } from '../../resources/actions/event.ts'
 import { requireSuccess, type Triggered } from '../../resources/actions/triggered.ts'
 import { problems } from '../problems.ts'
+import { seenRequest } from './seen-request.ts'
 import type { TokenRequest } from './token.ts'
 
 interface Exchange {
@@ -38,14 +39,17 @@ export const createCredentialsExchange =
     const ran = await triggered.run(
       request.environment,
       'credentials-exchange',
-      () => ({
-        accessToken: { customClaims: {}, scope },
-        client: clientEvent(request.client),
-        ...(organization ? { organization } : {}),
-        request: seenRequest(request),
-        resource_server: { identifier: audience },
-        transaction: { requested_scopes: asked, target_scopes: scope },
-      }),
+      () => {
+        const { query: _, ...seen } = seenRequest(request)
+        return {
+          accessToken: { customClaims: {}, scope },
+          client: clientEvent(request.client),
+          ...(organization ? { organization } : {}),
+          request: seen,
+          resource_server: { identifier: audience },
+          transaction: { requested_scopes: asked, target_scopes: scope },
+        }
+      },
       request.about,
     )
     if (!ran) return undefined
@@ -54,10 +58,3 @@ export const createCredentialsExchange =
     if (applied.denied) throw DENIALS[applied.denied.code]({ facts: { reason: applied.denied.reason } })
     return applied
   }
-
-/** Without what the client proves itself with: an Action has no use for it. */
-function seenRequest({ environment, browser: { ip, userAgent }, parameters }: TokenRequest) {
-  const { client_secret: _, client_assertion: __, ...body } = parameters
-  const { query: ___, ...request } = requestEvent(environment, { ip, userAgent, method: 'POST', body })
-  return request
-}

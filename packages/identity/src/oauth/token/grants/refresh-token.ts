@@ -49,10 +49,10 @@ export const refreshToken: GrantHandler = async (deps, request) => {
     Object.assign(grant, subject, { resource_server_identifier: identifier })
   }
   refuseSubject(grant, 'suspended_grant')
-  await requireConnection(deps.configuration, environment.id, token)
+  const connection = await requireConnection(deps.configuration, environment.id, token)
   // What is refused must be refused before the token is used up, a token that would be too large as well.
   requireProof({ client, api, provenKey: request.provenKey })
-  const { claims, ends } = await deps.postLogin.atRefresh(request, grant)
+  const { claims, ends } = await deps.postLogin.atRefresh(request, grant, connection)
   const tokens = await issue({
     environmentId: environment.id,
     issuer: environment.issuer,
