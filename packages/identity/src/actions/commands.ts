@@ -43,6 +43,9 @@ const withFactors = <Name extends string>(type: Name) => Type.Object({ type: Typ
 const instant = Type.Number({ minimum: 0, maximum: 8.64e15 }) // milliseconds since 1970, as far as dates reach
 const text = Type.String({ minLength: 1, maxLength: 255 })
 
+/** Of metadata; null deletes. */
+const textOrNothing = Type.Union([Type.String({ maxLength: 255 }), Type.Null()])
+
 /** A refresh token's metadata has plainer names than a session's. */
 const name = Type.String({ pattern: '^[A-Za-z0-9_-]{1,255}$' })
 
@@ -53,19 +56,24 @@ const lifespan = <Group extends 'session' | 'refreshToken', Key extends typeof t
   [
     Type.Object({ type: Type.Literal(`${group}.setExpiresAt`), absolute: instant }, strict),
     Type.Object({ type: Type.Literal(`${group}.setIdleExpiresAt`), inactivity: instant }, strict),
-    Type.Object({ type: Type.Literal(`${group}.setMetadata`), key, value: Type.String({ maxLength: 255 }) }, strict),
+    Type.Object({ type: Type.Literal(`${group}.setMetadata`), key, value: textOrNothing }, strict),
     Type.Object({ type: Type.Literal(`${group}.deleteMetadata`), key }, strict),
     Type.Object({ type: Type.Literal(`${group}.evictMetadata`) }, strict),
   ] as const
 
+const said = Type.Optional(Type.String({ maxLength: 2000 }))
+const invalid = Type.Object({ type: Type.Literal('validation.error'), errorCode: said, errorMessage: said }, strict)
+
 const postLoginCommand = Type.Union([
-  Type.Object({ type: Type.Literal('access.deny'), reason: Type.Optional(Type.String({ maxLength: 2000 })) }, strict),
+  invalid,
+  Type.Object({ type: Type.Literal('access.deny'), reason: said }, strict),
   claim('idToken.setCustomClaim'),
   claim('accessToken.setCustomClaim'),
   Type.Object({ type: Type.Literal('accessToken.addScope'), scope }, strict),
   Type.Object({ type: Type.Literal('accessToken.removeScope'), scope }, strict),
   claim('user.setUserMetadata'),
   claim('user.setAppMetadata'),
+  claim('transaction.setMetadata'),
   Type.Object(
     {
       type: Type.Literal('multifactor.enable'),
@@ -116,14 +124,8 @@ const postLoginCommand = Type.Union([
 ])
 
 const preUserRegistrationCommand = Type.Union([
-  Type.Object(
-    {
-      type: Type.Literal('access.deny'),
-      reason: Type.Optional(Type.String({ maxLength: 2000 })),
-      userMessage: Type.Optional(Type.String({ maxLength: 2000 })),
-    },
-    strict,
-  ),
+  invalid,
+  Type.Object({ type: Type.Literal('access.deny'), reason: said, userMessage: said }, strict),
   claim('user.setUserMetadata'),
   claim('user.setAppMetadata'),
 ])

@@ -15,7 +15,7 @@ export interface TextChanges {
   set: Record<string, string | null>
 }
 
-/** Folds the commands about one of them. A later one wins. @returns undefined when there are none */
+/** Folds the commands about one of them: the earliest end, and of what else is set the last. @returns undefined when there are none */
 export function lifespanChanges(
   commands: readonly Command[],
   of: 'session' | 'refreshToken',
@@ -34,15 +34,15 @@ export function lifespanChanges(
         break
       case 'session.setExpiresAt':
       case 'refreshToken.setExpiresAt':
-        changes.expiresAt = new Date(command.absolute)
+        changes.expiresAt = earlier(changes.expiresAt, command.absolute)
         break
       case 'session.setIdleExpiresAt':
       case 'refreshToken.setIdleExpiresAt':
-        changes.idleExpiresAt = new Date(command.inactivity)
+        changes.idleExpiresAt = earlier(changes.idleExpiresAt, command.inactivity)
         break
       case 'session.setMetadata':
       case 'refreshToken.setMetadata':
-        metadata().set[command.key] = command.value as string
+        metadata().set[command.key] = command.value as string | null
         break
       case 'session.deleteMetadata':
       case 'refreshToken.deleteMetadata':
@@ -56,3 +56,5 @@ export function lifespanChanges(
   }
   return Object.keys(changes).length > 0 ? changes : undefined
 }
+
+const earlier = (known: Date | undefined, at: number): Date => (known && known.getTime() <= at ? known : new Date(at))

@@ -42,6 +42,9 @@ export function applyPostLogin(commands: readonly Command[]): PostLoginEffect {
       case 'access.deny':
         denied ??= command.reason ?? 'Access denied.'
         break
+      case 'validation.error':
+        denied ??= command.errorMessage ?? 'Access denied.'
+        break
       case 'idToken.setCustomClaim':
         idToken.set(command.key, command.value ?? null)
         break
@@ -63,7 +66,7 @@ export function applyPostLogin(commands: readonly Command[]): PostLoginEffect {
       case 'multifactor.enable':
         factors = factors.filter(({ kind }) => kind !== 'mfa')
         if (command.provider !== 'none')
-          factors.push({ kind: 'mfa', mayRemember: command.options?.allowRememberBrowser !== false })
+          factors.push({ kind: 'mfa', mayRemember: command.options?.allowRememberBrowser === true })
         break
       case 'authentication.challengeWith':
       case 'authentication.enrollWith': {

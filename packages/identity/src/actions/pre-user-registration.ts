@@ -18,6 +18,9 @@ export function applyPreUserRegistration(commands: readonly Command[]): PreUserR
         effect.denied ??= { reason: command.reason, message }
         break
       }
+      case 'validation.error':
+        effect.denied ??= { reason: command.errorCode, message: command.errorMessage ?? 'Access denied.' }
+        break
       case 'user.setUserMetadata':
         effect.userMetadata[command.key] = command.value ?? null
         break

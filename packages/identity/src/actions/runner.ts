@@ -215,7 +215,7 @@ export function createActionRunner(deps: {
       commands.push(...step.commands)
       const excess = excessOf(commands)
       if (excess) return failure('invalid_output', action.name, excess, logs)
-      if (step.commands.some((command) => command.type === 'access.deny')) break
+      if (step.commands.some(({ type }) => LAST.has(type))) break
       const away = step.commands.findLast((command) => command.type === 'redirect.sendUserTo')
       if (away) {
         const { url, options } = away
@@ -267,6 +267,14 @@ export function createActionRunner(deps: {
     close: () => pool.close(),
   }
 }
+
+/** After an action that asked for one of these no other runs. */
+const LAST: ReadonlySet<Command['type']> = new Set([
+  'access.deny',
+  'validation.error',
+  'session.revoke',
+  'refreshToken.revoke',
+])
 
 /** Checks have a place of their own, so that deploying cannot hold up the logins of an environment. */
 const CHECKS = ' checks'

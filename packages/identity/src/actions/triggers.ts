@@ -1,6 +1,7 @@
 import type { Command } from './commands.ts'
-import { seenAfter } from './credentials-exchange.ts'
+import { seenAfter as scopesAndClaims } from './credentials-exchange.ts'
 import { actionProblems } from './problems.ts'
+import { seenAfter as transactionMetadata } from './transaction-metadata.ts'
 
 export type TriggerId =
   | 'post-login'
@@ -54,6 +55,8 @@ const postLogin: Trigger = {
     'authentication.enrollWithAny': ['factors'],
     'authentication.recordMethod': ['provider_url'],
     'redirect.sendUserTo': ['url', 'options'],
+    'transaction.setMetadata': ['key', 'value'],
+    'validation.error': ['errorCode', 'errorMessage'],
     'session.revoke': ['reason', 'options'],
     'session.setExpiresAt': ['absolute'],
     'session.setIdleExpiresAt': ['inactivity'],
@@ -74,7 +77,8 @@ const postLogin: Trigger = {
     'refreshToken.setExpiresAt': 'refresh_token',
     'refreshToken.setIdleExpiresAt': 'refresh_token',
   },
-  answers: { 'redirect.canRedirect': false },
+  // There are no Rules here, so none was executed.
+  answers: { 'redirect.canRedirect': false, 'rules.wasExecuted': false },
   unavailable: [
     ...group('authentication', 'setPrimaryUser'),
     ...group('cache', 'delete get set'),
@@ -86,14 +90,12 @@ const postLogin: Trigger = {
         'setIncludeAttributeNameFormat setTypedAttributes setEncryptionCert setEncryptionPublicKey setCert setKey ' +
         'setRelayState setIssuer setEncryptionAlgorithm',
     ),
-    ...group('validation', 'error'),
-    ...group('rules', 'wasExecuted'),
     ...group('prompt', 'render'),
     ...group('session', 'setCookieMode'),
-    ...group('transaction', 'setMetadata'),
     ...group('groups', 'getUserGroups hasGroupMembership'),
     ...group('roles', 'getUserEffectiveRoles getUserEffectiveRolesByIds getUserEffectiveRolesByNames'),
   ],
+  seenAfter: transactionMetadata,
 }
 
 const runtimes = ['node22', 'node18'] as const
@@ -114,7 +116,7 @@ const credentialsExchange: Trigger = {
   answers: {},
   needs: {},
   unavailable: group('cache', 'delete get set'),
-  seenAfter,
+  seenAfter: scopesAndClaims,
 }
 
 const preUserRegistration: Trigger = {
@@ -124,12 +126,13 @@ const preUserRegistration: Trigger = {
   runtimes,
   methods: {
     'access.deny': ['reason', 'userMessage'],
+    'validation.error': ['errorCode', 'errorMessage'],
     'user.setUserMetadata': ['key', 'value'],
     'user.setAppMetadata': ['key', 'value'],
   },
   answers: {},
   needs: {},
-  unavailable: [...group('cache', 'delete get set'), ...group('validation', 'error')],
+  unavailable: group('cache', 'delete get set'),
 }
 
 /** One at which nothing can be changed any more. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { bindPostLogin, createWorld, openBrowser, payloadOf, toldClient } from '../oauth/fixture.ts'
+import { bindPostLogin, createWorld, openBrowser, PASSWORD, payloadOf, toldClient } from '../oauth/fixture.ts'
 import { startIdentity, type TestIdentity } from '../testing.ts'
 
 let identity: TestIdentity
@@ -102,6 +102,37 @@ test('an Action keeps texts beside the session, as many as the API takes', async
   const refused = await silently()
   assert.deepEqual([refused.error, refused.code], ['access_denied', undefined])
   assert.deepEqual((await env.manage('GET', `/sessions/${id}`)).json.session_metadata, { only: 'till 4!' })
+})
+
+test('of several ends that Actions give a session the earliest counts, and metadata that is set to null goes', async () => {
+  const { world, env, browser, anna, sessions } = await settle('')
+  const inSeconds = (seconds: number) =>
+    `api.session.setExpiresAt(Date.parse(event.session.created_at) + ${seconds}_000)`
+  await bindPostLogin(
+    world,
+    `${inSeconds(900)}; ${inSeconds(600)}; api.session.setMetadata('a', '1').session.setMetadata('b', '2')`,
+    inSeconds(700),
+  )
+  await world.signIn(browser, anna)
+  const [made] = await sessions()
+  assert.equal((Date.parse(made.expires_at) - Date.parse(made.created_at)) / 1000, 600)
+  assert.deepEqual(made.session_metadata, { a: '1', b: '2' })
+  await bindPostLogin(world, `api.session.setMetadata('a', null)`)
+  await browser.visit(world.authorize({ prompt: 'none' }).path)
+  assert.deepEqual((await env.manage('GET', `/sessions/${made.id}`)).json.session_metadata, { b: '2' })
+})
+
+test('after an Action that revokes the session no other runs', async () => {
+  const { world, env, browser, anna } = await settle('')
+  await bindPostLogin(
+    world,
+    `api.user.setAppMetadata('first', 1); if (event.session) api.session.revoke('Not here.')`,
+    `api.user.setAppMetadata('second', 2)`,
+  )
+  const form = await browser.follow(await browser.visit(world.authorize().path))
+  await browser.submit(form, { username: anna.email, password: PASSWORD })
+  const { app_metadata } = (await env.manage('GET', `/users/${encodeURIComponent(anna.user_id)}`)).json
+  assert.deepEqual(app_metadata, { first: 1 })
 })
 
 test('a refresh changes the session that it comes from; without one the methods throw, and the refresh is refused', async () => {

@@ -137,6 +137,7 @@ export function guest(sessionTokens: () => SessionTokens): (operation: string, a
     }
     for (const path of keysOf(facts.answers)) place(path, () => facts.answers[path])
     if (facts.methods['transaction.addTargetScope']) placeTargetScopes(facts.event, api.transaction)
+    if (facts.methods['transaction.setMetadata']) placeTransactionMetadata(facts.event, api.transaction)
     if (facts.continuation !== undefined) placeRedirect(facts.continuation, api.redirect as Record<string, unknown>)
     for (const path of facts.unavailable) {
       place(path, () => {
@@ -179,6 +180,20 @@ export function guest(sessionTokens: () => SessionTokens): (operation: string, a
         scopes = joined(scopes, (asked as string[])[index])
       return scopes
     })
+  }
+
+  /** What is left for later actions stands in the event at once. */
+  const placeTransactionMetadata = (event: Record<string, unknown>, transaction: unknown): void => {
+    const methods = transaction as Record<string, (...args: unknown[]) => unknown>
+    const record = methods.setMetadata!
+    methods.setMetadata = (key: unknown, value: unknown): unknown => {
+      const answer = apply(record, undefined, [key, value])
+      const seen = event.transaction as { metadata?: Record<string, unknown> } | undefined
+      if (typeof key !== 'string' || !seen?.metadata) return answer
+      if (value === null || value === undefined) deleteProperty(seen.metadata, key)
+      else defineProperty(seen.metadata, key, { value, writable: true, enumerable: true, configurable: true })
+      return answer
+    }
   }
 
   /** Whoever is sent away must find the way back: without a handler for that, the author is told at his own line. */

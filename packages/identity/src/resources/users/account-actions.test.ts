@@ -85,6 +85,37 @@ test('an Action denies a registration: the page and the API say what it says to 
   assert.deepEqual((await find('anna@friend.test')).app_metadata, { reached: true })
 })
 
+test('an Action that finds a field invalid refuses the registration with its message; its code stands in the log', async () => {
+  const { world, env, signUp, onPage, find, entries } = await settle()
+  await bindBefore(
+    world,
+    `if (!event.request.body['ulp-full-name']) return api.validation.error('invalid_name', 'Your full name, please.')`,
+    `api.user.setAppMetadata('locale', event.transaction.locale).user.setAppMetadata('asks', event.request.language ?? null)`,
+  )
+  const refused = await signUp('anna@example.test')
+  assert.deepEqual(
+    [refused.status, refused.json.code, refused.json.description],
+    [400, 'extensibility_error', 'Your full name, please.'],
+  )
+  const page = await onPage('anna@example.test')
+  assert.equal(page.status, 400)
+  assert.match(page.text, /id="form-error" role="alert">.*Your full name, please\./s)
+  assert.equal(await find('anna@example.test'), undefined)
+  assert.equal((await entries('fs'))[0].description, 'invalid_name')
+
+  const input = '<input name="ulp-full-name">'
+  const partials = await env.manage('PUT', '/prompts/signup/partials', { signup: { 'form-content-end': input } })
+  assert.equal(partials.status, 204, partials.text)
+  const browser = openBrowser({
+    origin: env.origin,
+    request: (path, ask = {}) => env.request(path, { ...ask, headers: { 'accept-language': 'de-AT', ...ask.headers } }),
+  })
+  const form = await browser.follow(await browser.visit(world.authorize({ screen_hint: 'signup' }).path))
+  const typed = { email: 'anna@example.test', password: PASSWORD, 'ulp-full-name': 'Anna Muster' }
+  assert.ok(toldClient(await browser.follow(await browser.submit(form, typed))).code)
+  assert.deepEqual((await find('anna@example.test')).app_metadata, { locale: 'en', asks: 'de-AT' })
+})
+
 test('an Action sees who registers, where, and what they said, but no password; and adds metadata to theirs', async () => {
   const { world, env, connection, signUp, find } = await settle()
   await bindBefore(

@@ -33,7 +33,7 @@ test('an Action turns a second factor on; it runs once, and what it decided hold
     world,
     `${COUNT}
     api.idToken.setCustomClaim('https://example.test/plan', 'gold')
-    if (!event.authentication.methods.find(({ name }) => name === 'mfa')) api.multifactor.enable('any', { allowRememberBrowser: false })`,
+    if (!event.authentication.methods.find(({ name }) => name === 'mfa')) api.multifactor.enable('any')`,
   )
   const silent = async () => toldClient(await browser.visit(world.authorize({ prompt: 'none' }).path))
   const { page, verifier } = await enter()
@@ -64,6 +64,9 @@ test('an Action turns a second factor on; it runs once, and what it decided hold
   assert.doesNotMatch(asked.text, /rememberBrowser/)
   assert.ok(codeOf(await press(other, asked, 'default', { code: app(), rememberBrowser: 'true' })))
   assert.equal(other.cookies.has('tenantry-remembered'), false)
+
+  await bindPostLogin(world, `api.multifactor.enable('any', { allowRememberBrowser: true })`)
+  assert.match((await enter({}, openBrowser(env))).page.text, /rememberBrowser/)
 })
 
 test('with the setting of the environment only Actions say when a second factor is asked for', async () => {
