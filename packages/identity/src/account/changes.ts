@@ -1,7 +1,6 @@
 /** What a person can change about their account. Each change knows whether it needs a fresh sign-in. */
 import { Problem } from '@tenantry/kernel/problem.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
-import { preferredLanguage } from '../languages.ts'
 import { enroll } from '../login/passkeys.ts'
 import { checkPassword } from '../login/password-check.ts'
 import { asker, type LogEntry } from '../logs/tenant-log.ts'
@@ -70,12 +69,7 @@ async function changePassword(deps: AccountDependencies, caller: Caller, form: F
   })
   if (!changed) return { refused: 'wrong-password', status: 400 }
   log(deps, caller, { type: 'scp' })
-  const occasion = {
-    environment: request.environment,
-    asker: asker(request),
-    connection,
-    language: preferredLanguage(request.headers['accept-language']),
-  }
+  const occasion = { environment: request.environment, asker: asker(request), connection }
   deps.accountActions.afterPasswordChange(occasion, { ...user, last_password_reset: now })
   return {}
 }

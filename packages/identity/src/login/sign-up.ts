@@ -41,7 +41,6 @@ export interface SignUpDependencies {
 export interface AskedSignUp {
   environment: RequestEnvironment
   asker: ReturnType<typeof asker>
-  language: string | undefined
   client: Client
   connection: Connection
   organizationId: string | undefined

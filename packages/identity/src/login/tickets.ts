@@ -13,7 +13,6 @@ import { defineProblems } from '@tenantry/kernel/problem.ts'
 import { hashHandle, type Secrets } from '@tenantry/kernel/secrets.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Outbox } from '../delivery/outbox.ts'
-import { preferredLanguage } from '../languages.ts'
 import { asker, type TenantLog } from '../logs/tenant-log.ts'
 import type { Configuration } from '../oauth/configuration.ts'
 import { readParameters } from '../oauth/parameters.ts'
@@ -201,12 +200,7 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     })
     if (!done) throw refused(request, 'password_change', user)
     tenantLog.add(environment.id, { type: 'scp', ...who(user), ...asker(request) })
-    const occasion = {
-      environment,
-      asker: asker(request),
-      connection,
-      language: preferredLanguage(request.headers['accept-language']),
-    }
+    const occasion = { environment, asker: asker(request), connection }
     deps.accountActions.afterPasswordChange(occasion, { ...user, last_password_reset: now })
     return leave(opened, CHANGED, 'reset-password-success')
   }

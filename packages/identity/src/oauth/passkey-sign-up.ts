@@ -120,7 +120,6 @@ export async function finishPasskeySignUp(
   const signedUp = await signUp(deps, {
     environment,
     asker,
-    language: browser.language,
     client,
     connection,
     organizationId,

@@ -8,7 +8,6 @@ import type { Database } from '@tenantry/kernel/database/database.ts'
 import { logProblem, toProblem } from '@tenantry/kernel/http/server.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { FastifyReply } from 'fastify'
-import { preferredLanguage } from '../languages.ts'
 import type { Lockout } from '../login/lockout.ts'
 import { type SignUpDependencies, signUp, takesSignUps } from '../login/sign-up.ts'
 import { asker } from '../logs/tenant-log.ts'
@@ -111,7 +110,6 @@ export const signup = (deps: SignupDependencies) => async (app: Api) => {
     const signedUp = await signUp(deps, {
       environment,
       asker: asker(request),
-      language: preferredLanguage(request.headers['accept-language']),
       client,
       connection,
       organizationId,

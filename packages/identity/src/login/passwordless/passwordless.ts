@@ -41,7 +41,6 @@ export interface PasswordlessDependencies {
 export interface Place extends Omit<Attempt, 'client'> {
   environment: RequestEnvironment
   client: Client
-  language?: string | undefined
   /** The state of the login. */
   state?: string | undefined
   /** It, as Actions know it. */

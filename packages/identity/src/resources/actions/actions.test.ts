@@ -82,7 +82,7 @@ test('what would not be obeyed is refused: other triggers, dependencies, modules
     [{ supported_triggers: [{ id: 'post-login' }, { id: 'post-login' }] }, 400],
     [{ dependencies: [{ name: 'lodash', version: '4.17.21' }] }, 501],
     [{ modules: [{ module_id: 'x' }] }, 501],
-    [{ runtime: 'node12' }, 400],
+    [{ runtime: 'node10' }, 400],
     [{ code: `//${'é'.repeat(50_000)}` }, 400],
     [{ name: '' }, 400],
     [{ surprise: true }, 400],
@@ -94,6 +94,11 @@ test('what would not be obeyed is refused: other triggers, dependencies, modules
   }
   assert.equal((await env.manage('GET', '/actions/actions')).json.total, 0)
   const { id } = await create(env, { dependencies: [], supported_triggers: [{ id: 'post-login', version: 'v2' }] })
+  // Labels that older exports carry; all of them run on the one engine.
+  for (const runtime of ['node16', 'node12']) {
+    const labelled = await env.manage('PATCH', `/actions/actions/${id}`, { runtime })
+    assert.deepEqual([labelled.status, labelled.json.runtime], [200, runtime])
+  }
   const patched = await env.manage('PATCH', `/actions/actions/${id}`, { dependencies: [{ name: 'x' }] })
   assert.equal(patched.status, 501)
 })

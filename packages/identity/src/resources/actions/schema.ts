@@ -24,7 +24,7 @@ export const TriggerId = OneOf(
 export type TriggerId = Static<typeof TriggerId>
 
 /** Labels of Auth0's runtimes. All of them run on the one engine that is here; none of what differs is offered. */
-export const Runtime = OneOf('node22', 'node18')
+export const Runtime = OneOf('node22', 'node18', 'node16', 'node12')
 
 /** Facts about a trigger, as `GET /actions/triggers` tells them, may be sent back with it. */
 const SupportedTriggerInput = Exact({

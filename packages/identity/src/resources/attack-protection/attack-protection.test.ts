@@ -113,7 +113,7 @@ test('what is out of bounds is refused and changes nothing', async () => {
     [BRUTE_FORCE, { allowlist: ['fe80::1%eth0'] }, 400],
     [BRUTE_FORCE, { allowlist: Array<string>(101).fill('192.0.2.1') }, 400],
     [BRUTE_FORCE, { surprise: 1 }, 400],
-    [THROTTLING, { shields: ['admin_notification'] }, 400],
+    [THROTTLING, { shields: ['smoke_signal'] }, 400],
     [THROTTLING, { allowlist: ['nowhere'] }, 400],
     [THROTTLING, { stage: { 'pre-login': { max_attempts: 0 } } }, 400],
     [THROTTLING, { stage: { 'pre-login': { max_attempts: 2501 } } }, 400],
@@ -248,4 +248,20 @@ test('an address is read in one way', () => {
   }
   for (const ip of ['11.0.0.1', '2001:db8:1::1', '192.0.2.2', '::1', 'nonsense', ''])
     assert.equal(trusted(ip), false, ip)
+})
+
+test('the throttling that each of Auth0’s tenants begins with is taken as it is, before there is anybody to write to', async () => {
+  const env = await identity.environment()
+  const usual = {
+    enabled: true,
+    shields: ['admin_notification', 'block'],
+    allowlist: [],
+    stage: {
+      'pre-login': { max_attempts: 100, rate: 864_000 },
+      'pre-user-registration': { max_attempts: 50, rate: 1200 },
+    },
+  }
+  const changed = await env.manage('PATCH', THROTTLING, usual)
+  assert.equal(changed.status, 200, changed.text)
+  assert.deepEqual((await env.manage('GET', THROTTLING)).json.shields, usual.shields)
 })

@@ -103,7 +103,7 @@ export const attackProtection: Slice<{ database: Database; breachedPasswords: Br
       async ({ environment, body }) =>
         database.inEnvironment(environment.id, async (tx) => {
           const current = effective(await store.lock(tx, environment.id))
-          const next = changedThrottling(current.suspicious_ip_throttling, body, environment.settings.support_email)
+          const next = changedThrottling(current.suspicious_ip_throttling, body)
           await store.save(tx, { suspicious_ip_throttling: next })
           return next
         }),

@@ -30,13 +30,16 @@ export function changedBruteForce(
   return { ...current, ...change }
 }
 
-/** @throws Problem `operation_not_supported`, `invalid_body` */
+/**
+ * `admin_notification` is in the default of each of Auth0's tenants. Until there is a `support_email` to write to, the
+ * tenant log alone tells of it, as it always does.
+ *
+ * @throws Problem `operation_not_supported`, `invalid_body`
+ */
 export function changedThrottling(
   current: SuspiciousIpThrottling,
   change: SuspiciousIpThrottlingChange,
-  adminAddress: string | undefined,
 ): SuspiciousIpThrottling {
-  refuseUnaddressed([change.shields], adminAddress)
   refuseAllowlist(change.allowlist)
   const { stage = {}, ...rest } = change
   const exchange = 'pre-custom-token-exchange'

@@ -1,6 +1,8 @@
 /** What holds for a whole environment. Auth0 calls an environment a tenant. */
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { Exact, type Slice } from '@tenantry/kernel/http/slice.ts'
+import { changed as changedBranding } from '../branding/rules.ts'
+import * as branding from '../branding/store.ts'
 import * as connections from '../connections/store.ts'
 import { canonicalAudience, refusals } from '../management-api.ts'
 import * as resourceServers from '../resource-servers/store.ts'
@@ -55,6 +57,10 @@ export const tenantSettings: Slice<{ database: Database }> =
             if (known?.strategy !== 'auth0') throw refuse("'default_directory' is not a database of this environment.")
           }
           await store.save(tx, next)
+          const colors = body.universal_login?.colors
+          if (colors !== undefined) {
+            await branding.save(tx, changedBranding(await branding.lock(tx, environment.id), { colors }))
+          }
           return shown({ name, settings: next })
         })
       },

@@ -7,7 +7,7 @@ import { isObject, refuseActive } from '../inert.ts'
 import { problems as managementProblems } from '../management-api.ts'
 import { refuseAddress } from '../web-address.ts'
 import { DEVICE_FLOW, FEWEST } from './device-flow.ts'
-import { FLAGS, inert, inertFlags, LIVE_FLAGS, type UpdateTenantSettings } from './schema.ts'
+import { FLAGS, inert, inertFlags, inertUniversalLogin, LIVE_FLAGS, type UpdateTenantSettings } from './schema.ts'
 
 export const refuse = (reason: string) =>
   bodyProblems.invalid_body({ facts: { reason: `Payload validation error: ${reason}` } })
@@ -16,6 +16,7 @@ export const refuse = (reason: string) =>
 export function changed(current: EnvironmentSettings, change: UpdateTenantSettings): EnvironmentSettings {
   refuseActive(inert, change)
   if (isObject(change.flags)) refuseActive(inertFlags(change.flags), change.flags, 'flags.')
+  if (change.universal_login) refuseActive(inertUniversalLogin, change.universal_login, 'universal_login.')
   refuseTexts(change)
   refuseLanguages(change.enabled_locales)
   const given: { [Name in keyof EnvironmentSettings]: EnvironmentSettings[Name] | null | undefined } = {

@@ -1,6 +1,7 @@
 import { Exact, Nullable, OneOf } from '@tenantry/kernel/http/slice.ts'
 import Type, { type Static } from 'typebox'
 import { LOCALES } from '../../languages.ts'
+import { UpdateBranding } from '../branding/schema.ts'
 import { inertMembers, isObject, off, only } from '../inert.ts'
 import { FreeForm } from '../wire.ts'
 
@@ -60,7 +61,8 @@ export const inert = {
   error_page: only(null, {}, { html: '', show_log_link: false, url: '' }),
   default_token_quota: only(null, {}),
   flags: isObject,
-  sandbox_version: only('22'),
+  // Names an engine for scripts of kinds that are not here: none of them would run on another.
+  sandbox_version: only('22', '18', '16', '12'),
   legacy_sandbox_version: only(''),
   sandbox_versions_available: only(['22']),
   security_headers: only(null, {}),
@@ -75,6 +77,8 @@ export const inert = {
   dynamic_client_registration_security_mode: only('strict'),
   country_codes: only(null),
 }
+
+export const inertUniversalLogin = { passwordless: off('allow_magiclink_verify_without_session') }
 
 const CookieMode = Type.Unsafe<'persistent' | 'non-persistent'>(OneOf('persistent', 'non-persistent'))
 
@@ -116,6 +120,15 @@ export const UpdateTenantSettings = Exact({
     Type.Unsafe<'audience' | 'compatibility'>(OneOf('audience', 'compatibility')),
   ),
   customize_mfa_in_postlogin_action: Type.Optional(Nullable(Type.Boolean())),
+  /** The same as the colours of the branding, under the name that they had before. */
+  universal_login: Type.Optional(
+    Nullable(
+      Exact({
+        colors: UpdateBranding.properties.colors,
+        passwordless: Type.Optional(Type.Unknown()),
+      }),
+    ),
+  ),
   ...inertMembers(inert),
 })
 export type UpdateTenantSettings = Static<typeof UpdateTenantSettings>

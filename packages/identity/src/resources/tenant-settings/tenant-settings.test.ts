@@ -84,7 +84,7 @@ test('a setting that nothing obeys is refused by name, and one that is wrong wit
     [{ change_password: { enabled: true, html: 'x' } }, 501, /change_password/],
     [{ session_cookie: { mode: 'eternal' } }, 400, /session_cookie/],
     [{ ephemeral_session_lifetime: 1, ephemeral_session_lifetime_in_minutes: 60 }, 400, /ephemeral_session_lifetime/],
-    [{ sandbox_version: '12' }, 501, /sandbox_version/],
+    [{ sandbox_version: '8' }, 501, /sandbox_version/],
     [{ mtls: { enable_endpoint_aliases: true } }, 501, /mtls/],
     [{ support_email: 'nobody' }, 400, /support_email/],
     [{ support_url: 'javascript:alert(1)' }, 400, /support_url/],
@@ -165,4 +165,23 @@ test('two changes at once are both kept', async () => {
   await Promise.all(changes.map((change) => env.manage('PATCH', path, change)))
   const { json } = await env.manage('GET', path)
   assert.deepEqual([json.friendly_name, json.support_email, json.session_lifetime], ['A', 'a@example.test', 5])
+})
+
+test('the older name of the colours is obeyed as the branding is, and an engine of another kind of scripts may be named', async () => {
+  const env = await identity.environment()
+  await env.manage('PATCH', '/branding', { colors: { primary: '#101010' }, logo_url: 'https://cdn.example.test/a.png' })
+  const colors = { primary: '#3bc9db', page_background: '#242629' }
+  const changed = await env.manage('PATCH', path, { universal_login: { colors }, sandbox_version: '16' })
+  assert.deepEqual([changed.status, changed.json.sandbox_version], [200, '22'], changed.text)
+  const { json } = await env.manage('GET', '/branding')
+  assert.deepEqual(json, { colors, logo_url: 'https://cdn.example.test/a.png' })
+  const sessionless = { passwordless: { allow_magiclink_verify_without_session: true } }
+  for (const [universal_login, status] of [
+    [sessionless, 501],
+    [{ colors: { primary: 'red' } }, 400],
+    [{ passwordless: { allow_magiclink_verify_without_session: false } }, 200],
+  ] as const) {
+    assert.equal((await env.manage('PATCH', path, { universal_login })).status, status)
+  }
+  assert.equal((await env.manage('PATCH', path, { sandbox_version: '99' })).status, 501)
 })

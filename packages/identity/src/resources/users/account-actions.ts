@@ -12,8 +12,6 @@ import { requireSuccess, type Triggered } from '../actions/triggered.ts'
 export interface Occasion {
   environment: RequestEnvironment
   asker: { ip: string; user_agent: string | null }
-  /** What their browser asks for first. */
-  language?: string | undefined
   connection: Parameters<typeof connectionEvent>[0]
   client?: Parameters<typeof clientEvent>[0]
   /** What was said in the request, without the password. */
@@ -66,7 +64,7 @@ const OF_PASSWORD_CHANGE = [
 const membersOf = (user: Person, names: readonly string[]) =>
   presentMembers(Object.fromEntries(Object.entries(user).filter(([name]) => names.includes(name))))
 
-function commonEvent({ environment, asker, language, connection, transaction, body }: Occasion) {
+function commonEvent({ environment, asker, connection, transaction, body }: Occasion) {
   const {
     body: said,
     query: _,
@@ -75,7 +73,6 @@ function commonEvent({ environment, asker, language, connection, transaction, bo
     ip: asker.ip,
     method: 'POST',
     userAgent: asker.user_agent ?? undefined,
-    language,
     ...(body ? { body } : {}),
   })
   return {
