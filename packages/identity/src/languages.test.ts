@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { chooseLanguage, directionOf, LOCALES, translationOf } from './languages.ts'
+import { chooseLanguage, directionOf, LOCALES, preferredLanguage, translationOf } from './languages.ts'
 
 test('the language is the first one asked for that is enabled: by the application before the browser, by quality, else the first', () => {
   const enabled = ['en', 'de', 'pt-BR', 'fr']
@@ -36,4 +36,16 @@ test('a locale is shown the texts of its language, and none those of another', (
   }
   assert.equal(directionOf('ar-EG'), 'rtl')
   assert.equal(directionOf('pt-BR'), 'ltr')
+})
+
+test('what a browser asks for first is a language tag or nothing; its application may say another', () => {
+  for (const [accepted, said, expected] of [
+    [undefined, undefined, undefined],
+    ['en;q=0.5, fr-CH', undefined, 'fr-CH'],
+    ['*, de;q=0.1', undefined, 'de'],
+    ['<b>, ../../etc', undefined, undefined],
+    ['en', 'nl-BE', 'nl-BE'],
+  ] as const) {
+    assert.equal(preferredLanguage({ 'accept-language': accepted, 'x-request-language': said }), expected)
+  }
 })

@@ -1,4 +1,5 @@
 /** The languages that people are spoken to, by the codes that Auth0 has for them. */
+import type { IncomingHttpHeaders } from 'node:http'
 
 /** There are texts in these. */
 const TRANSLATIONS = ['en', 'de', 'fr', 'es', 'pt-BR', 'ja', 'ar'] as const
@@ -67,9 +68,13 @@ export function chooseLanguage(enabled: readonly string[], uiLocales?: string, a
   return enabled[0] ?? 'en'
 }
 
-/** What a browser asks for first, as it says it. */
-export const preferredLanguage = (acceptLanguage?: string): string | undefined =>
-  byQuality(acceptLanguage ?? '').find((tag) => /^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$/.test(tag))
+/**
+ * What a browser asks for first, as it says it, unless its application says another: `x-request-language` is Auth0's.
+ */
+export function preferredLanguage(headers: IncomingHttpHeaders): string | undefined {
+  const asked = headers['x-request-language'] ?? headers['accept-language']
+  return byQuality(String(asked ?? '')).find((tag) => /^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$/.test(tag))
+}
 
 const byQuality = (header: string): string[] =>
   header

@@ -9,6 +9,7 @@ import type { Database } from '@tenantry/kernel/database/database.ts'
 import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { ConfigurationCache } from '../configuration-cache.ts'
+import { preferredLanguage } from '../languages.ts'
 import type { BrandingSettings } from '../resources/branding/schema.ts'
 import type { Theme } from '../resources/branding/themes/schema.ts'
 import type { DeviceFlowSettings } from '../resources/tenant-settings/device-flow.ts'
@@ -86,6 +87,8 @@ export interface RequestEnvironment extends Environment {
   issuer: string
   /** Where links that are sent to people lead: the default among the custom domains or, without one, `origin`. */
   linkOrigin: string
+  /** What the browser asks for first, or the application for it. */
+  language?: string | undefined
 }
 
 /** What people read. */
@@ -122,6 +125,7 @@ export const createEnvironmentResolver =
         origin,
         issuer: `${origin}/`,
         linkOrigin: domain === null ? origin : `https://${domain}`,
+        language: preferredLanguage(request.headers),
       }
     }
     throw problems.unknown_host()

@@ -110,3 +110,12 @@ test('at a sign-in without a page an Action sees what the request says, but neit
   assert.equal(answer.status, 200, answer.text)
   assert.deepEqual(seenIn(answer.json), form)
 })
+
+test('an Action sees the times of a person as the API shows them', async () => {
+  const { world, anna, seenIn } = await settle()
+  await bindPostLogin(world, tell('[event.user.created_at, event.user.updated_at]'))
+  const seen = seenIn(await world.tokens(anna))
+  const { json } = await world.env.manage('GET', `/users/${encodeURIComponent(anna.user_id)}`)
+  assert.equal(seen[0], json.created_at)
+  assert.match(seen[1], /^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/)
+})

@@ -8,7 +8,6 @@ import type { Problem } from '@tenantry/kernel/problem.ts'
 import type { FastifyRequest } from 'fastify'
 import { applyPostLogin, type FactorWish } from '../actions/post-login.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
-import { preferredLanguage } from '../languages.ts'
 import type { LogEntry, TenantLog } from '../logs/tenant-log.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import type { Client, Connection } from '../oauth/configuration.ts'
@@ -181,7 +180,6 @@ export function createPostLogin(deps: Dependencies): PostLogin {
             ip: request.ip,
             method: request.method,
             userAgent: request.headers['user-agent'],
-            language: preferredLanguage(request.headers['accept-language']),
             query: returned?.query ?? asked.query ?? {},
             body: returned?.body ?? fields ?? {},
           }),
@@ -249,6 +247,12 @@ function demandOf(wish: FactorWish): Demand {
   return { kind: wish.kind, factors: FACTORS.filter((name) => names.includes(name)) }
 }
 
+/** As everywhere else; the database writes them down in another way. */
+const timesOf = (profile: { created_at: string; updated_at: string }) => ({
+  created_at: new Date(profile.created_at).toISOString(),
+  updated_at: new Date(profile.updated_at).toISOString(),
+})
+
 function commonEvent(client: Client, subject: Subject, audience: string | undefined) {
   const { connection_id, blocked, logins_count, ...profile } = subject.user!
   const policies = client.refresh_token?.policies
@@ -257,7 +261,7 @@ function commonEvent(client: Client, subject: Subject, audience: string | undefi
       ...clientEvent(client),
       ...(policies ? { refresh_token: { policies } } : {}),
     },
-    user: presentMembers(profile),
+    user: { ...presentMembers(profile), ...timesOf(profile) },
     stats: { logins_count },
     ...(subject.organization ? { organization: subject.organization } : {}),
     ...(audience === undefined ? {} : { resource_server: { identifier: audience } }),

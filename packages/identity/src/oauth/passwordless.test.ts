@@ -229,6 +229,29 @@ test('N02 an organization lets in its members, those that join by signing in, an
   refused(await sign('anna@example.test', code), 403, 'unauthorized', 'user is blocked')
 })
 
+test('messages speak the language that was asked for, and are worded with Auth0’s older marks as well', async () => {
+  const { env, client_id, email, sms, text, inbox } = await settle()
+  const change = async (id: string, options: object) => {
+    const { status, text } = await env.manage('PATCH', `/connections/${id}`, { options })
+    assert.equal(status, 200, text)
+  }
+  const body =
+    '{% if request_language contains "fr" %}Votre code: {% else %}Your code: {% endif %}@@password@@ ({{ user.email }})'
+  await change(email.id, { email: { subject: 'x', body, from: '{{ application.name }} <mail@example.test>' } })
+  await change(sms.id, { template: 'Your verification code is: @@password@@' })
+  await text(NUMBER)
+  assert.match((await inbox(NUMBER))[0]!.text, /^Your verification code is: \d{6}$/)
+  const asked = { client_id, connection: 'email', email: 'anna@example.test', send: 'code' }
+  await env.request('/passwordless/start', { form: asked, headers: { 'x-request-language': 'fr-FR' } })
+  const [mail] = (await env.request('/dev/mail.json?to=anna@example.test')).json
+  assert.match(mail.html, /^Votre code: \d{6} \(anna@example\.test\)$/)
+  const [row] = await identity.database.inEnvironment(
+    env.id,
+    (tx) => tx`select sender from messages where recipient = 'anna@example.test'`,
+  )
+  assert.equal(row!.sender, '"Field app" <mail@example.test>')
+})
+
 test('options: the length and life of codes, the words of messages; what nobody obeys is refused by name', async () => {
   const { env, world, email, sms, start, text, inbox, codeFor, sign } = await settle({
     totp: { length: 8, time_step: 600 },

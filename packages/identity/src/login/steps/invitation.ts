@@ -6,7 +6,6 @@
 import { newId } from '@tenantry/kernel/id.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import { shortDate } from '../../delivery/dates.ts'
-import { preferredLanguage } from '../../languages.ts'
 import { asker } from '../../logs/tenant-log.ts'
 import { INVITATION_REFUSED } from '../../oauth/authorize/checks.ts'
 import type { Connection } from '../../oauth/configuration.ts'
@@ -138,7 +137,6 @@ async function accept(tools: StepTools, visit: Visit, invited: Invited, person: 
       ? {
           environment: request.environment,
           asker: asker(request),
-          language: preferredLanguage(request.headers['accept-language']),
           client: visit.client,
           connection: person.connection,
           transaction: transactionEvent(transaction.request, request),

@@ -4,7 +4,6 @@
  */
 import { parseQuery } from '@tenantry/kernel/http/body.ts'
 import type { FastifyReply } from 'fastify'
-import { preferredLanguage } from '../../languages.ts'
 import type { Connection } from '../../oauth/configuration.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
 import { attemptOf, refusalOf } from '../password-check.ts'
@@ -16,7 +15,6 @@ const placeOf = (visit: Visit): Place => ({
   ...attemptOf(visit),
   environment: visit.request.environment,
   client: visit.client,
-  language: preferredLanguage(visit.request.headers['accept-language']),
   state: visit.transaction.progress.code?.by === 'api' ? undefined : visit.transaction.state,
   transaction: transactionEvent(visit.transaction.request, visit.request),
 })

@@ -1,6 +1,5 @@
 /** Signing up: an address and a password, and a username where the connection asks for one. */
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
-import { preferredLanguage } from '../../languages.ts'
 import { asker } from '../../logs/tenant-log.ts'
 import { problems as oauthProblems } from '../../oauth/problems.ts'
 import { isEmailAddress } from '../../resources/email-address.ts'
@@ -52,7 +51,6 @@ export const signup: Step = {
     const signedUp = await signUp(tools, {
       environment: request.environment,
       asker: asker(request),
-      language: preferredLanguage(request.headers['accept-language']),
       client,
       connection,
       organizationId: transaction.organizationId,

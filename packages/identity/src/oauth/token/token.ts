@@ -15,7 +15,6 @@ import type { FastifyRequest } from 'fastify'
 import type { Outbox } from '../../delivery/outbox.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import type { Keyring, Keyrings } from '../../keys/keyring.ts'
-import { preferredLanguage } from '../../languages.ts'
 import type { Factors } from '../../login/factors/factors.ts'
 import type { Lockout } from '../../login/lockout.ts'
 import type { PostLogin } from '../../login/post-login.ts'
@@ -69,7 +68,7 @@ export interface TokenRequest {
   /** The key that the request proved to hold (RFC 9449); what is issued is bound to it. */
   provenKey: string | undefined
   /** Who asks, as Actions see it. */
-  browser: { ip: string; userAgent: string | undefined; language: string | undefined }
+  browser: { ip: string; userAgent: string | undefined }
   /** The same, as the tenant log tells it. */
   asker: ReturnType<typeof asker>
   /** What the tenant log will say of this request. The grant fills in what it learns, before it refuses anything. */
@@ -151,8 +150,7 @@ export const token = (deps: TokenDependencies) => async (app: Api) => {
 
       from.ip = addressOf(request, client)
       about.ip = from.ip
-      const { 'user-agent': userAgent, 'accept-language': languages } = request.headers
-      const browser = { ip: from.ip, userAgent, language: preferredLanguage(languages) }
+      const browser = { ip: from.ip, userAgent: request.headers['user-agent'] }
       const proof = { method: 'POST', path: '/oauth/token', header: request.headers.dpop }
       const key = await provenKey(deps, environment, proof)
       const now = deps.clock.now()

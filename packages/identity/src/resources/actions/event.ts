@@ -19,8 +19,6 @@ export interface SeenRequest {
   ip: string
   method: string
   userAgent: string | undefined
-  /** What the browser asks for first. */
-  language?: string | undefined
   /** What the caller said in it. */
   query?: Record<string, unknown>
   body?: Record<string, unknown>
@@ -39,7 +37,7 @@ export const requestEvent = (environment: RequestEnvironment, seen: SeenRequest)
   method: seen.method,
   hostname: new URL(environment.origin).hostname,
   ...(seen.userAgent ? { user_agent: seen.userAgent.slice(0, 400) } : {}),
-  ...(seen.language ? { language: seen.language } : {}),
+  ...(environment.language ? { language: environment.language } : {}),
   query: seen.query ?? {},
   body: seen.body ?? {},
   geoip: {},

@@ -142,6 +142,30 @@ test('a mail follows its template: words, sender, lifetime, and where its link l
   assert.equal(ticketless!.n, 0)
 })
 
+test('a template may speak the language that was asked for, and knows the application with its metadata', async () => {
+  env = await identity.environment()
+  const { user, client } = await createNouns(env)
+  await env.manage('PATCH', `/clients/${client.client_id}`, { client_metadata: { brand: 'north' } })
+  const subject =
+    '{% if request_language contains "fr" %}Bonjour{% else %}Hello{% endif %} {{ application.metadata.brand }}'
+  assert.equal((await env.manage('PUT', path, { template: 'verify_email', subject, body: '{{ url }}' })).status, 200)
+  const authorization = `Bearer ${await env.managementToken()}`
+  for (const language of [
+    { 'accept-language': 'en;q=0.2, fr-CH' },
+    { 'accept-language': 'fr', 'x-request-language': 'de' },
+    {},
+  ]) {
+    const { status } = await env.request('/api/v2/jobs/verification-email', {
+      method: 'POST',
+      body: { user_id: user.user_id, client_id: client.client_id },
+      headers: { authorization, ...(language as Record<string, string>) },
+    })
+    assert.equal(status, 201)
+  }
+  const sent = (await env.request('/dev/mail.json')).json.map((mail: { subject: string }) => mail.subject)
+  assert.deepEqual(sent.sort(), ['Bonjour north', 'Hello north', 'Hello north'])
+})
+
 test('a link lives as long as the template says; a template that is switched off sends nothing', async () => {
   env = await identity.environment()
   const { user } = await createNouns(env)

@@ -14,10 +14,12 @@ import * as store from './store.ts'
 
 /** Who and what a mail is about; each becomes variables of the template, by Auth0's names. */
 export interface MailSubject {
-  environment: Pick<RequestEnvironment, 'name' | 'settings' | 'origin'>
+  environment: Pick<RequestEnvironment, 'name' | 'settings' | 'origin' | 'language'>
   user: Record<string, unknown> & { email: string }
   connection?: { name: string } | undefined
-  client?: { client_id: string; name: string; callbacks: string[] } | undefined
+  client?:
+    | { client_id: string; name: string; callbacks: string[]; client_metadata?: object; logo_uri?: string | null }
+    | undefined
   organization?: Pick<OrganizationRow, 'id' | 'name' | 'display_name' | 'branding' | 'metadata'> | undefined
   inviter?: { name: string }
   roles?: string[]
@@ -41,7 +43,7 @@ function variablesOf({ environment, user, connection, client, organization, invi
     home_url: settings.default_redirection_uri,
     tenant: environment.name,
     domain: new URL(origin).host,
-    request_language: 'en',
+    request_language: environment.language ?? 'en',
     email,
     user: {
       user_id: user.user_id,
@@ -56,7 +58,14 @@ function variablesOf({ environment, user, connection, client, organization, invi
       app_metadata: user.app_metadata,
     },
     connection: connection && { name: connection.name },
-    application: client && { name: inert(client.name), clientID: client.client_id, callback_domain: domain },
+    application: client && {
+      name: inert(client.name),
+      clientID: client.client_id,
+      callback_domain: domain,
+      logo_uri: client.logo_uri,
+      metadata: client.client_metadata,
+      client_metadata: client.client_metadata,
+    },
     organization: organization && {
       id: organization.id,
       name: organization.name,
@@ -108,7 +117,7 @@ export async function word(
 }
 
 /** The address was checked when the template was written; only the name before it is rendered, and stays a name. */
-async function senderOf(sender: string | null, variables: object): Promise<string | undefined> {
+export async function senderOf(sender: string | null, variables: object): Promise<string | undefined> {
   const address = sender ? addressOf(sender) : undefined
   if (!sender || !address) return undefined
   const name = sender.includes('<')
