@@ -4,7 +4,9 @@
  */
 import type { FastifyRequest } from 'fastify'
 import { enabledLocales, friendlyName } from '../environments/environment.ts'
+import { directionOf } from '../languages.ts'
 import { asker } from '../logs/tenant-log.ts'
+import type { Client, OrganizationConfiguration } from '../oauth/configuration.ts'
 import { framePage, renderPartial } from '../resources/branding/page-template/template.ts'
 import type { PageLook } from './look.ts'
 import type { Texts } from './texts.ts'
@@ -17,7 +19,13 @@ export interface Surroundings {
   language: string
   texts: Texts
   look: PageLook
-  values: Record<string, unknown>
+  about?: About | undefined
+}
+
+/** For whom the page is. */
+export interface About {
+  client: Pick<Client, 'client_id' | 'client_metadata'>
+  organization: OrganizationConfiguration | undefined
 }
 
 /** The page inside the environment's own template, or undefined when there is none or it fails. */
@@ -50,18 +58,33 @@ export async function renderPartials(
 }
 
 /** Auth0's names. Everything is escaped where it is written. */
-const variables = ({ request: { environment }, prompt, screen, language, texts, look, values }: Surroundings) => ({
-  branding: { logo_url: look.logo, colors: { primary: look.primaryColor } },
+const variables = ({ request: { environment }, prompt, screen, language, texts, look, about }: Surroundings) => ({
+  branding: { logo_url: look.logo, colors: { primary: look.primaryColor, page_background: look.pageBackground } },
   tenant: {
     friendly_name: friendlyName(environment),
     support_email: environment.settings.support_email,
     support_url: environment.settings.support_url,
     enabled_locales: enabledLocales(environment),
   },
-  application: { name: look.application, logo_url: look.logo },
-  organization: values.organization,
+  application: {
+    id: about?.client.client_id,
+    name: look.application,
+    logo_url: look.logo,
+    logo_uri: look.logo,
+    metadata: about?.client.client_metadata,
+  },
+  organization: about?.organization && organizationOf(about.organization),
   prompt: { name: prompt, screen: { name: screen, texts } },
   locale: language,
+  dir: directionOf(language),
+})
+
+const organizationOf = ({ organization_id, name, display_name, metadata, branding }: OrganizationConfiguration) => ({
+  id: organization_id,
+  name,
+  display_name,
+  metadata,
+  branding,
 })
 
 function fails(request: FastifyRequest, what: string, error: unknown): void {

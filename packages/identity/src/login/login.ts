@@ -179,17 +179,17 @@ export function createLogin(deps: LoginDependencies): Login {
   const show: StepTools['show'] = async (visit, page, values, status = 200, images = []) => {
     const { client, transaction, request, reply } = visit
     const { found, look } = await ofOrganization(request, client, transaction.organizationId)
-    const shown = found && { name: found.name, display_name: found.display_name }
     return sendPage(reply, page, {
       status,
       look,
+      about: { client, organization: found },
       redirectUri: transaction.request.redirect_uri,
       uiLocales: transaction.request.ui_locales,
       inPopup: transaction.request.response_mode === 'web_message',
       images,
       values: {
         ...values,
-        organization: shown,
+        organization: found && { name: found.name, display_name: found.display_name },
         application: client.name,
         state: transaction.state,
         csrf: transaction.csrf,

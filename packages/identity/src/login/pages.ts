@@ -11,7 +11,7 @@ import { exactDate } from '../delivery/dates.ts'
 import { enabledLocales, friendlyName } from '../environments/environment.ts'
 import { chooseLanguage, directionOf } from '../languages.ts'
 import { files } from './files.ts'
-import { inFrame, renderPartials } from './frame.ts'
+import { type About, inFrame, renderPartials } from './frame.ts'
 import { environmentLook, type PageLook, styleOf } from './look.ts'
 import { textsOf } from './texts.ts'
 import type { Screen, Words } from './words.ts'
@@ -29,6 +29,8 @@ const liquid = new Liquid({
 export interface PageOptions {
   status?: number
   look: PageLook
+  /** What a template around the page may show. */
+  about?: About
   /** Where a form's answer may lead: browsers apply form-action to the redirect after a post as well. */
   redirectUri?: string | undefined
   /** What the application asked for, as it came. */
@@ -102,7 +104,7 @@ export async function sendPage(reply: FastifyReply, page: PageName, options: Pag
   const language = languageOf(request, options.uiLocales)
   const words = await wordsOf(request, { prompt, screen, language }, options.status)
   const texts = textsOf({ language, prompt, screen }, { ...options.values, ...namesOf(request, options) }, words.texts)
-  const around = { request, nonce, prompt, screen, language, texts, look: options.look, values: options.values }
+  const around = { request, nonce, prompt, screen, language, texts, look: options.look, about: options.about }
   const partials = await renderPartials(around, words.partials)
   // Nothing in it waits: rendered in steps it cost a twelfth of a sign-in's own work.
   const alone: string = liquid.renderFileSync(page, {

@@ -217,6 +217,30 @@ test('a page template is set as text or JSON, read and deleted', async () => {
   assert.equal((await env.manage('GET', template)).status, 404)
 })
 
+test('a template shows whose page it is: application and organization with their metadata, colours and direction', async () => {
+  const world = await createWorld(identity, { client_metadata: { brand: 'north' } })
+  const { env } = world
+  const acme = await world.organization('acme')
+  await env.manage('PATCH', `/organizations/${acme}`, {
+    branding: { colors: { primary: '#123456', page_background: '#abcdef' } },
+  })
+  const shown = [
+    'application.id',
+    'application.metadata.brand',
+    'organization.id',
+    'organization.metadata.tenantId',
+    'organization.branding.colors.primary',
+    'branding.colors.page_background',
+    'dir',
+  ]
+  const body = PAGE.replace('{{ prompt.name }}', `<ol>${shown.map((name) => `<li>{{ ${name} }}</li>`).join('')}</ol>`)
+  assert.equal((await env.manage('PUT', template, { template: body })).status, 201)
+  const browser = openBrowser(env)
+  const { text } = await browser.follow(await browser.visit(world.authorize({ organization: acme }).path))
+  const told = [.../<ol>(.*?)<\/ol>/s.exec(text)![1]!.matchAll(/<li>(.*?)<\/li>/g)].map(([, value]) => value)
+  assert.deepEqual(told, [world.spa, 'north', acme, 't-acme', '#123456', '#abcdef', 'ltr'])
+})
+
 test('a template without head or widget, with broken Liquid, without end or with a script is refused with the reason', async () => {
   const env = await identity.environment()
   for (const [body, status, message] of [
