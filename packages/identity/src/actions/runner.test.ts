@@ -75,6 +75,19 @@ test('a documented method that is not available throws, and the login fails clos
   assert.match(failure.detail, /^Error: api\.cache\.set is not available yet\n {4}at .*\(action\.js:3:11\)$/)
 })
 
+test('what Actions find elsewhere in Node.js is missed by name, and a slip of the author stays one', async () => {
+  const detailOf = async (body: string) => failureOf(await runBody(runner, body)).detail
+  assert.match(
+    await detailOf(`await fetch('https://a.test')`),
+    /^ReferenceError: fetch is not defined: an Action has no network, no modules and nothing of Node\.js here yet\n {4}at .*action\.js:2:1/,
+  )
+  assert.match(
+    await detailOf('new URLSearchParams()'),
+    /^ReferenceError: URLSearchParams is not defined: an Action has/,
+  )
+  assert.match(await detailOf('fetched()'), /^ReferenceError: fetched is not defined\n/)
+})
+
 test('canRedirect answers false, unless whoever runs the Actions says otherwise', async () => {
   assert.equal(await reportOf(runner, 'report(api.redirect.canRedirect())'), false)
   const code = handler(`api.idToken.setCustomClaim('can', api.redirect.canRedirect())`)

@@ -22,6 +22,9 @@ export function guest(sessionTokens: () => SessionTokens): (operation: string, a
   const slice = String.prototype.slice
   const replaceAll = String.prototype.replaceAll
   const split = String.prototype.split
+  const match = String.prototype.match
+  const includes = String.prototype.includes
+  const MISSING = /^(ReferenceError: )(\w+) is not defined([\s\S]*)$/
   const world = globalThis as unknown as Record<string, unknown>
 
   // Shared memory and WebAssembly memory are not counted against the isolate's limit; finalizers would run during
@@ -67,9 +70,21 @@ export function guest(sessionTokens: () => SessionTokens): (operation: string, a
     return out
   }
 
+  /** What an Action of Auth0's finds in Node.js, and not here. */
+  const ELSEWHERE =
+    ' fetch Headers Request Response FormData Blob AbortController URL URLSearchParams crypto Buffer process global ' +
+    'TextEncoder TextDecoder atob btoa structuredClone queueMicrotask setInterval setImmediate performance __dirname '
+
+  /** An author who misses one of those is told that it is not a slip of theirs. */
+  const explained = (stack: string): string => {
+    const [, before = '', name = '', after = ''] = apply(match, stack, [MISSING]) ?? []
+    if (name === '' || !apply(includes, ELSEWHERE, [` ${name} `])) return stack
+    return `${before}${name} is not defined: an Action has no network, no modules and nothing of Node.js here yet${after}`
+  }
+
   const describe = (thrown: unknown): string => {
     try {
-      if (thrown instanceof ErrorHere) return clip(redacted(text(thrown.stack ?? thrown)), 8192)
+      if (thrown instanceof ErrorHere) return clip(redacted(explained(text(thrown.stack ?? thrown))), 8192)
       return clip(
         redacted(`Thrown: ${typeof thrown === 'string' ? thrown : (stringify(thrown) ?? text(thrown))}`),
         8192,
