@@ -102,6 +102,10 @@ test('options of a configuration export are taken, and those that nothing obeys 
     const answer = await env.manage('POST', '/connections', { name: 'other', strategy: 'auth0', ...body })
     assert.equal(answer.status, 501, JSON.stringify(body))
   }
+  const social = { name: 'social', strategy: 'google-oauth2', options: { scope: ['email'], client_id: 'theirs' } }
+  const refused = await env.manage('POST', '/connections', social)
+  assert.equal(refused.status, 501)
+  assert.match(refused.json.message, /strategy: google-oauth2/)
   for (const password_options of [
     { complexity: { max_length_exceeded: 'truncate' } },
     { dictionary: { default: 'en_100k' } },

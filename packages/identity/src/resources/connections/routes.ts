@@ -7,7 +7,7 @@ import * as clients from '../clients/store.ts'
 import { refusals } from '../management-api.ts'
 import { answer, BothPagings, CheckpointQuery, PageAnswer, pageOf } from '../paging.ts'
 import { FieldsQuery, pick, Timestamp } from '../wire.ts'
-import { changed, opened, problems, refuseWording, shown } from './rules.ts'
+import { changed, opened, problems, refuseOtherStrategies, refuseWording, shown } from './rules.ts'
 import {
   Connection,
   ConnectionFilter,
@@ -63,6 +63,7 @@ export const connections: Slice<{ database: Database; clock: Clock }> =
           body: CreateConnection,
           response: { 201: Connection, ...refusals(400, 404, 409, 501) },
         },
+        preValidation: async (request) => refuseOtherStrategies(request.body),
       },
       async (request, reply) => {
         const connection = opened(request.body, clock.now())

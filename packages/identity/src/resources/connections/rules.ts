@@ -25,9 +25,15 @@ export const problems = defineProblems({
   invalid_body: { status: 400, title: '{reason}' },
 })
 
+/** Before the body is checked: what another strategy's options are called is nothing to hold against them. @throws Problem */
+export function refuseOtherStrategies(body: unknown): void {
+  const { strategy } = (body ?? {}) as { strategy?: unknown }
+  if (typeof strategy !== 'string' || strategy === 'auth0' || isPasswordless(strategy)) return
+  throw unsupported(`strategy: ${strategy}`)
+}
+
 /** A new connection. @throws Problem `operation_not_supported`, `invalid_body` */
 export function opened(asked: CreateConnection, now: Date): ConnectionRow {
-  if (asked.strategy !== 'auth0' && !isPasswordless(asked.strategy)) throw unsupported(`strategy: ${asked.strategy}`)
   refuseActive(inert, asked)
   refuseOtherRealms(asked.realms, asked.name)
   return {
