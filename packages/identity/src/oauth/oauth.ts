@@ -6,6 +6,7 @@
 import { logProblem, toProblem } from '@tenantry/kernel/http/server.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { FastifyRequest } from 'fastify'
+import { avatars } from './avatars.ts'
 import { type ChangePasswordDependencies, changePassword } from './change-password.ts'
 import { cors } from './cors.ts'
 import { clientSettings } from './cross-origin/client-settings.ts'
@@ -53,6 +54,7 @@ export const oauth = (deps: Dependencies) => async (app: Api) => {
   await clientSettings(deps)(app)
   await par(deps)(app)
   await userinfo(deps)(app)
+  await avatars(app)
   await revocation(deps)(app)
   await changePassword(deps)(app)
   await signup(deps)(app)

@@ -40,6 +40,7 @@ test('the JWT of an API tells who its bearer is, by GET and POST, with the claim
       sub: anna.user_id,
       name: anna.email,
       nickname: 'anna',
+      picture: `${world.env.issuer}avatars/AN.svg`,
       email: anna.email,
       email_verified: false,
     })

@@ -45,7 +45,8 @@ export const userinfo = (deps: Dependencies) => async (app: Api) => {
       // Who was removed or blocked ends here at once, a suspended organization too, whatever the token's remaining life.
       const isOut = !person?.user || person.user.blocked || !person.is_member || person.is_suspended
       if (isOut || !scope.includes('openid')) throw problems.invalid_token()
-      return reply.header('cache-control', 'no-store').send({ sub: claims.sub, ...profileClaims(person.user!, scope) })
+      const profile = profileClaims(person.user!, scope, request.environment.issuer)
+      return reply.header('cache-control', 'no-store').send({ sub: claims.sub, ...profile })
     },
   })
 }

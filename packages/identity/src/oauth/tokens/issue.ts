@@ -185,7 +185,7 @@ async function idToken(mint: Mint, scope: string[], hashed: Record<string, strin
     value === undefined ? [] : [[name, leftHalf(value, alg)] as const],
   )
   const payload = {
-    ...profileClaims(subject.user!, scope),
+    ...profileClaims(subject.user!, scope, issuer),
     ...claims.id,
     iss: issuer,
     sub: grant.user_id,

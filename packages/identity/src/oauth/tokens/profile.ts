@@ -1,7 +1,8 @@
+import { avatarOf } from '../avatars.ts'
 import type { UserRecord } from '../grant-store.ts'
 
 /** Claims of OpenID Connect Core §5.4 by scope. `updated_at` is an ISO text, as Auth0 writes it. */
-export function profileClaims(user: UserRecord, scope: string[]): Record<string, unknown> {
+export function profileClaims(user: UserRecord, scope: string[], issuer: string): Record<string, unknown> {
   const claims: Record<string, unknown> = {}
   const put = (name: string, value: unknown) => {
     if (value !== null && value !== undefined) claims[name] = value
@@ -11,7 +12,7 @@ export function profileClaims(user: UserRecord, scope: string[]): Record<string,
     put('nickname', user.nickname)
     put('given_name', user.given_name)
     put('family_name', user.family_name)
-    put('picture', user.picture)
+    put('picture', user.picture ?? avatarOf(issuer, user))
     put('updated_at', new Date(user.updated_at).toISOString())
   }
   if (scope.includes('email')) {
