@@ -69,6 +69,8 @@ export async function startSdkWorld({
     })
     incoming.pipe(inner)
   })
+  // What the server says of its connections is passed on, and must hold of these.
+  tls.keepAliveTimeout = 75_000
   await new Promise<void>((resolve) => tls.listen(0, '127.0.0.1', resolve))
   const env = await identity.environment()
   const domain = `localhost:${(tls.address() as AddressInfo).port}`
