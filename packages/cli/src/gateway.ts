@@ -18,7 +18,7 @@ import { createGateway, type Gateway } from '@tenantry/gateway/gateway.ts'
 import { createSharedBuckets } from '@tenantry/gateway/limits/store.ts'
 import { serveMetrics } from '@tenantry/gateway/metrics/server.ts'
 import { createPemDirectory, type PemDirectory } from '@tenantry/gateway/tls/directory.ts'
-import type { Clock } from '@tenantry/kernel/clock.ts'
+import { type Clock, milliseconds } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
@@ -74,7 +74,7 @@ export async function startGateway(
   for (const warning of loaded.warnings) logger.warn(warning, 'the API definition has a warning')
   const { gatewayAccessLog, gatewayLogGroups, gatewayTls } = settings
   const ownLog = gatewayAccessLog === undefined ? logToLogger(logger) : await openAccessLog(gatewayAccessLog, logger)
-  const now = (): number => clock.now().getTime()
+  const now = milliseconds(clock)
   const accessLog =
     gatewayLogGroups === undefined
       ? ownLog

@@ -6,8 +6,8 @@ export interface Clock {
 export const systemClock: Clock = { now: () => new Date(Date.now()) }
 
 /**
- * The clock in milliseconds since 1970. Where it is asked several times a request: a `Date` for each answer was 3 % of the
- * gateway's CPU.
+ * The clock in milliseconds since 1970. Where it is asked several times a request: a `Date` for each answer was 3 % of a
+ * profile of the gateway.
  */
 export const milliseconds = (clock: Clock): (() => number) =>
   clock === systemClock ? () => Date.now() : () => clock.now().getTime()

@@ -2,7 +2,7 @@
  * From the store to the data plane, in every process: a change is announced by the database and read at once; a look
  * every few seconds finds what an announcement missed. A stage that cannot be served takes no other down and says why.
  */
-import type { Clock } from '@tenantry/kernel/clock.ts'
+import { type Clock, milliseconds } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import type { Logger } from '@tenantry/kernel/logger.ts'
 import type { Api, Definition, Endpoint } from '../api.ts'
@@ -112,7 +112,7 @@ export async function startPublisher(deps: PublisherDeps): Promise<Publisher> {
     served = domains
   }
   let served: readonly Domain[] = []
-  const now = (): number => deps.clock.now().getTime()
+  const now = milliseconds(deps.clock)
   const readDomains = createDomainReader({ pems: deps.pems, logger, now })
 
   const report = async (stage: store.ServedStage, failure: string | null): Promise<void> => {

@@ -46,12 +46,11 @@ export async function readApis(template: Template, deps: ApiDeps): Promise<reado
       place.info('there are no VPC links outside of AWS: an integration through one is refused')
     else if (name !== null && !known.includes(name)) place.error(`${type} is not supported${remedies[name] ?? ''}`)
   }
-  const sockets = template
-    .ofType(`${prefix}Api`)
-    .filter((api) => template.property(api, 'ProtocolType') === 'WEBSOCKET')
+  const all = template.ofType(`${prefix}Api`)
+  const sockets = all.filter((api) => template.property(api, 'ProtocolType') === 'WEBSOCKET')
   for (const { place } of sockets) place.in('Properties').in('ProtocolType').warn('WebSocket APIs are not read')
   const others = new Set([...sockets, ...template.ofType(...otherTypes)].map(template.idOf))
-  const resources = template.ofType(`${prefix}Api`).filter((api) => !sockets.includes(api))
+  const resources = all.filter((api) => !sockets.includes(api))
   const mappings = readMappings(template)
   const apis: Api[] = []
   for (const resource of resources) apis.push(...(await readApi(resource, template, mappings, deps)))
