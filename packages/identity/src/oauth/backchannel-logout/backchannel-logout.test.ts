@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { systemClock } from '@tenantry/kernel/clock.ts'
 import { testDatabase } from '@tenantry/kernel/database/testing.ts'
 import { createEgress } from '@tenantry/kernel/http/egress.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
@@ -230,8 +231,9 @@ test('an application hears only of the endings it asked for, and always of its p
 
 test('a session that runs out is told of when it is removed', async () => {
   const { world } = await settle({ mode: 'custom', selected_initiators: ['session-expired'] })
-  identity.clock.advance(200 * 3600)
-  await tidy(identity)
+  await identity.database.inEnvironment(world.env.id, (tx) => tx`update sessions set expires_at = now()`)
+  // By everybody's clock: what a later one holds for expired is still needed by the tests that run beside this one.
+  await tidy({ database: identity.database, clock: systemClock })
   await told(world)
   assert.equal(received.length >= 1, true)
   assert.equal(payloadOf(tokenAt('/one')).iss, world.env.issuer)
