@@ -9,6 +9,7 @@ import { createKeyrings } from '@tenantry/identity/keys/keyring.ts'
 import { managementScopes } from '@tenantry/identity/resources/management-scopes.ts'
 import { epochSeconds, systemClock } from '@tenantry/kernel/clock.ts'
 import { connect, createDatabase } from '@tenantry/kernel/database/database.ts'
+import { createEgress } from '@tenantry/kernel/http/egress.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
 import { createSecrets } from '@tenantry/kernel/secrets.ts'
 import Fastify from 'fastify'
@@ -24,7 +25,7 @@ const secrets = createSecrets(Buffer.alloc(32, 1))
 // As \`npm start\` opens its log.
 const destination = pino.destination({ dest: '/dev/null', sync: false, minLength: 12_288, periodicFlush: 100 })
 const logger = createLogger({ destination })
-const runner = createActionRunner({ logger })
+const runner = createActionRunner({ logger, egress: createEgress() })
 const app = await createIdentity({
   database,
   secrets,

@@ -10,6 +10,7 @@ import { managementScopes } from '@tenantry/identity/resources/management-scopes
 import { systemClock as clock, epochSeconds } from '@tenantry/kernel/clock.ts'
 import { createDatabase, type Database } from '@tenantry/kernel/database/database.ts'
 import { testDatabase } from '@tenantry/kernel/database/testing.ts'
+import { createEgress } from '@tenantry/kernel/http/egress.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import { newId } from '@tenantry/kernel/id.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
@@ -18,7 +19,7 @@ import { type Quickstart, seedQuickstart } from './quickstart.ts'
 
 const secrets = createSecrets(Buffer.alloc(32, 7))
 const logger = createLogger({ level: 'silent' })
-const runner = createActionRunner({ logger })
+const runner = createActionRunner({ logger, egress: createEgress() })
 let database: Database
 let app: Api
 before(async () => {

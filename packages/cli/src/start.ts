@@ -101,7 +101,8 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   closers.push(database.close)
 
   await refreshManagementApis(database)
-  const runner = createActionRunner({ logger })
+  const egress = createEgress({ allow: settings.egressAllow })
+  const runner = createActionRunner({ logger, egress })
   closers.push(runner.close)
   const mail = settings.smtpUrl
     ? { kind: 'smtp' as const, url: settings.smtpUrl, from: settings.mailFrom }
@@ -179,7 +180,6 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
 
   // Neither loaded nor awaited before the rest is ready: the job queue and the mail library cost a quarter of the start.
   const ownerUrl = opened.urls.owner
-  const egress = createEgress({ allow: settings.egressAllow })
   const background = import('@tenantry/identity/background.ts').then(({ startBackground }) =>
     startBackground({
       ownerUrl,

@@ -13,6 +13,7 @@ import {
   type DatabaseUrls,
 } from '@tenantry/kernel/database/database.ts'
 import { testDatabase } from '@tenantry/kernel/database/testing.ts'
+import { createEgress, type Egress } from '@tenantry/kernel/http/egress.ts'
 import type { MountedRoute } from '@tenantry/kernel/http/server.ts'
 import { randomText } from '@tenantry/kernel/id.ts'
 import { createLogger } from '@tenantry/kernel/logger.ts'
@@ -121,6 +122,7 @@ export async function startIdentity({
   onStatement,
   resolveTxt,
   breachedPasswords,
+  egress = createEgress(),
   clock = tickingClock(),
 }: {
   urls?: DatabaseUrls
@@ -129,6 +131,8 @@ export async function startIdentity({
   onStatement?: DatabaseOptions['onStatement']
   resolveTxt?: ResolveTxt
   breachedPasswords?: BreachedPasswords
+  /** What Actions call through. */
+  egress?: Egress
   clock?: MovableClock
 } = {}): Promise<TestIdentity> {
   const database = await createDatabase({ urls, poolSize, onStatement })
@@ -142,7 +146,7 @@ export async function startIdentity({
       },
     },
   })
-  const runner = createActionRunner({ logger })
+  const runner = createActionRunner({ logger, egress })
   const app = await createIdentity({
     database,
     secrets,

@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict'
 import { after } from 'node:test'
+import { createEgress } from '@tenantry/kernel/http/egress.ts'
 import type { Command } from './commands.ts'
-import {
-  type ActionLimits,
-  type ActionOutcome,
-  type ActionRunner,
-  type BoundAction,
-  createActionRunner,
-} from './runner.ts'
+import type { ActionLimits } from './limits.ts'
+import { type ActionOutcome, type ActionRunner, type BoundAction, createActionRunner } from './runner.ts'
 
 /** Real runner processes for the tests of this folder. One process by default, so that neighbours are neighbours. */
-export function testRunner(limits: Partial<ActionLimits> = {}, processes = 1) {
+export function testRunner(limits: Partial<ActionLimits> = {}, processes = 1, allow: string[] = []) {
   const entries: string[] = []
   const note = (_facts: Record<string, unknown>, message: string) => {
     entries.push(message)
   }
-  const runner = createActionRunner({ logger: { warn: note, error: note }, limits, processes })
+  const egress = createEgress({ allow })
+  const runner = createActionRunner({ logger: { warn: note, error: note }, egress, limits, processes })
   after(() => runner.close())
   return { runner, entries }
 }

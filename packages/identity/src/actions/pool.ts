@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto'
 import { planLaunch } from './launch.ts'
-import type { RunnerCall } from './runner/messages.ts'
+import type { RunCalls } from './outside/outside.ts'
+import type { PartSource, RunnerCall } from './runner/messages.ts'
 import { type ActionLogger, type CallResult, type RunnerProcess, startRunnerProcess } from './runner-process.ts'
+
+export interface PoolCall extends Omit<RunnerCall, 'id' | 'parts'> {
+  sources: readonly PartSource[]
+  /** Makes the calls to the outside of one run. */
+  outside(): RunCalls
+}
 
 export interface Pool {
   /** Waits at most `patienceMs` for a process to come up. */
-  call(environmentId: string, call: Omit<RunnerCall, 'id'>, patienceMs: number): Promise<CallResult>
+  call(environmentId: string, call: PoolCall, patienceMs: number): Promise<CallResult>
   /** The process ids that are up now, for the operator's diagnosis. */
   pids(): number[]
   close(): Promise<void>
@@ -82,7 +89,8 @@ export function createPool(deps: { logger: ActionLogger; processes: number }): P
   }
 
   return {
-    async call(environmentId, call, patienceMs) {
+    async call(environmentId, { sources, outside, ...call }, patienceMs) {
+      const parts = sources.map(({ name }) => name)
       const slot = slotOf(environmentId)
       const deadline = performance.now() + patienceMs
       for (let attempt = 1; ; attempt++) {
@@ -93,7 +101,7 @@ export function createPool(deps: { logger: ActionLogger; processes: number }): P
           if (!closed) deps.logger.error({ error }, 'a runner process for Actions cannot be started')
           return { lost: true, retryable: false, guilty: false, detail: 'No runner process could be started.' }
         }
-        const result = await runner.call({ ...call, id: nextId++ })
+        const result = await runner.call({ ...call, parts, id: nextId++ }, sources, outside())
         if (result.lost ? result.guilty : result.reply.tainted)
           apartUntil.set(environmentId, performance.now() + APART_MS)
         if (!result.lost && !result.reply.tainted) slot.failures = 0

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import type { Launch } from './launch.ts'
+import type { RunCalls } from './outside/outside.ts'
 import { receiveLines, sendLine } from './runner/channel.ts'
-import type { FromRunner, RunnerCall, RunnerReply } from './runner/messages.ts'
+import type { OutsideCall, PartSource, RunnerCall, RunnerReply, ToRunner } from './runner/messages.ts'
 
 /** Narrow on purpose: any structured logger fits. */
 export interface ActionLogger {
@@ -10,8 +11,8 @@ export interface ActionLogger {
 }
 
 /**
- * `retryable`: the call never began, or was cut off because another call ruined the process. `guilty`: this call is the
- * one that ruined it.
+ * `retryable`: the call never began, or was cut off because another call ruined the process; never after it has called
+ * out, since what that did would be done twice. `guilty`: this call is the one that ruined it.
  */
 export type CallResult =
   | { lost: false; reply: RunnerReply }
@@ -21,7 +22,11 @@ export interface RunnerProcess {
   readonly pid: number
   /** False once the process is gone, retired or closing. */
   usable(): boolean
-  call(call: RunnerCall): Promise<CallResult>
+  /**
+   * @param sources of the parts that the call names
+   * @param outside makes the calls of this run, and is told when the run is over
+   */
+  call(call: RunnerCall, sources: readonly PartSource[], outside: RunCalls): Promise<CallResult>
   close(): Promise<void>
 }
 
@@ -31,12 +36,14 @@ const GRACE_MS = 2_500
 /** How long the other calls of a ruined process may take to finish. */
 const DRAIN_MS = 500
 const CLOSE_MS = 2_000
-/** 320 KB of commands and 200 KB of console lines, each escaped at its worst. */
+/** 320 KB of commands and 200 KB of console lines, or the request of a call to the outside, escaped at its worst. */
 const MAX_REPLY_CHARS = 4_000_000
 const STDERR_CHARS = 2_000
 
 interface Pending {
   started: boolean
+  calledOut: boolean
+  outside: RunCalls
   settle(result: CallResult): void
   timer: NodeJS.Timeout
 }
@@ -50,6 +57,8 @@ export function startRunnerProcess(launch: Launch, logger: ActionLogger): Promis
     ...(launch.uid === undefined ? {} : { uid: launch.uid, gid: launch.gid }),
   })
   const pending = new Map<number, Pending>()
+  const told = new Set<string>()
+  const tell = (message: ToRunner) => sendLine(child.stdin, message)
   const gone = new Promise<void>((resolve) => child.once('close', () => resolve()))
   let usable = true
   let guilty: number | undefined
@@ -65,6 +74,7 @@ export function startRunnerProcess(launch: Launch, logger: ActionLogger): Promis
     if (!call) return
     pending.delete(id)
     clearTimeout(call.timer)
+    call.outside.end()
     call.settle(result)
   }
   const retire = (id: number): void => {
@@ -86,7 +96,7 @@ export function startRunnerProcess(launch: Launch, logger: ActionLogger): Promis
     const running: RunnerProcess = {
       pid: child.pid ?? 0,
       usable: () => usable,
-      call: (call) =>
+      call: (call, sources, outside) =>
         new Promise((settle) => {
           const timer = setTimeout(() => {
             logger.error({ pid: child.pid }, 'a runner process fell silent and is killed')
@@ -94,8 +104,12 @@ export function startRunnerProcess(launch: Launch, logger: ActionLogger): Promis
             kill()
             finish(call.id, { lost: true, retryable: false, guilty: true, detail: 'The runner process fell silent.' })
           }, call.limits.wallMs + GRACE_MS)
-          pending.set(call.id, { started: false, settle, timer })
-          sendLine(child.stdin, call)
+          pending.set(call.id, { started: false, calledOut: false, outside, settle, timer })
+          for (const part of sources) {
+            if (!told.has(part.name)) tell({ part })
+            told.add(part.name)
+          }
+          tell({ run: call })
         }),
       async close() {
         usable = false
@@ -107,13 +121,21 @@ export function startRunnerProcess(launch: Launch, logger: ActionLogger): Promis
     }
 
     const hear = (text: string): void => {
-      const message = JSON.parse(text) as Partial<FromRunner & { ready: true; started: number; reply: RunnerReply }>
+      const message = JSON.parse(text) as Heard
       if (message.ready === true) {
         clearTimeout(startTimer)
         resolve(running)
       } else if (typeof message.started === 'number') {
         const call = pending.get(message.started)
         if (call) call.started = true
+      } else if (isOutsideCall(message.call)) {
+        const { id, call: number, request } = message.call
+        const call = pending.get(id)
+        if (!call) return
+        call.calledOut = true
+        void call.outside.answer(request).then((answer) => {
+          if (pending.get(id) === call) tell({ answer: { id, call: number, answer } })
+        })
       } else if (isReply(message.reply)) {
         if (message.reply.tainted && usable) retire(message.reply.id)
         finish(message.reply.id, { lost: false, reply: message.reply })
@@ -152,13 +174,27 @@ export function startRunnerProcess(launch: Launch, logger: ActionLogger): Promis
         finish(id, {
           lost: true,
           guilty: guilty === id,
-          retryable: innocent || !call.started,
+          retryable: !call.calledOut && (innocent || !call.started),
           detail: `The runner process ended (${signal ?? code}).`,
         })
       }
     })
   })
 }
+
+interface Heard {
+  ready?: unknown
+  started?: unknown
+  call?: Partial<OutsideCall>
+  reply?: Partial<RunnerReply>
+}
+
+const isOutsideCall = (call: Partial<OutsideCall> | undefined): call is OutsideCall =>
+  typeof call === 'object' &&
+  call !== null &&
+  typeof call.id === 'number' &&
+  typeof call.call === 'number' &&
+  typeof call.request === 'string'
 
 const STATUSES = new Set(['ok', 'error', 'timeout', 'memory', 'invalid_output'])
 

@@ -78,13 +78,10 @@ test('a documented method that is not available throws, and the login fails clos
 test('what Actions find elsewhere in Node.js is missed by name, and a slip of the author stays one', async () => {
   const detailOf = async (body: string) => failureOf(await runBody(runner, body)).detail
   assert.match(
-    await detailOf(`await fetch('https://a.test')`),
-    /^ReferenceError: fetch is not defined: an Action has no network, no modules and nothing of Node\.js here yet\n {4}at .*action\.js:2:1/,
+    await detailOf(`process.exit()`),
+    /^ReferenceError: process is not defined: an Action has no process, no files and no streams here\n {4}at .*action\.js:2:1/,
   )
-  assert.match(
-    await detailOf('new URLSearchParams()'),
-    /^ReferenceError: URLSearchParams is not defined: an Action has/,
-  )
+  assert.match(await detailOf('new FormData()'), /^ReferenceError: FormData is not defined: an Action has/)
   assert.match(await detailOf('fetched()'), /^ReferenceError: fetched is not defined\n/)
 })
 
@@ -179,10 +176,11 @@ test('an unknown trigger is a problem, not an outcome', async () => {
   )
 })
 
-for (const id of ['node:fs', 'fs', './secrets', 'lodash', 'isolated-vm']) {
+for (const id of ['node:fs', 'fs', './secrets', 'lodash/../fs', '__proto__', 'toString', 'isolated-vm']) {
   test(`N196 require(${id}) is refused at deploy and at run time`, async () => {
     const code = `const it = require('${id}')\nexports.onExecutePostLogin = () => {}`
-    const message = `Error: require("${id}") is refused: this Action runtime has no modules or dependencies yet\n    at action.js:1:12`
+    const there = 'axios, buffer, crypto, jsonwebtoken, lodash, node-fetch, querystring, url, util, uuid'
+    const message = `Error: require("${id}") is refused: there is no such module here. There are: ${there}\n    at action.js:1:12`
     assert.deepEqual(await runner.checkCode(code), { ok: false, message })
     assert.equal(failureOf(await runAll(runner, [action(code)])).detail, message)
   })

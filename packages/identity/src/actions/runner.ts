@@ -8,47 +8,19 @@
  * Every failure fails closed: no command of any action of the run survives.
  */
 import { createHash, randomUUID } from 'node:crypto'
+import type { Egress } from '@tenantry/kernel/http/egress.ts'
 import { createAdmission } from './admission.ts'
 import { type Command, excessOf, parseCommands } from './commands.ts'
+import { type ActionLimits, defaultLimits } from './limits.ts'
 import { parseLogs, redactable, safeDetail, safeText } from './logs.ts'
+import { createOutfitter, type Outfit } from './modules/outfit.ts'
+import { moduleNames } from './modules/parts.ts'
+import { createRunCalls } from './outside/outside.ts'
 import { createPool } from './pool.ts'
 import type { SendUserTo } from './redirect.ts'
 import type { CallLimits, GuestPayload } from './runner/messages.ts'
 import type { ActionLogger } from './runner-process.ts'
 import { type Trigger, type TriggerId, triggerOf } from './triggers.ts'
-
-export interface ActionLimits {
-  /** CPU time of one action. Generous by default, because a slow or busy machine must not refuse honest logins. */
-  cpuMs: number
-  /** Elapsed time of one action. */
-  wallMs: number
-  /** Elapsed time of a whole run: the wait for its turn, the start of a runner process and all of its actions. */
-  triggerWallMs: number
-  memoryMb: number
-  /** Of the commands of one action. Claims of two tokens and both kinds of metadata, each at its own limit, fit in. */
-  outputBytes: number
-  codeBytes: number
-  eventBytes: number
-  logLines: number
-  logChars: number
-  /** Runs of one environment at once, and how many more may wait for their turn. */
-  concurrency: number
-  queue: number
-}
-
-export const defaultLimits: ActionLimits = {
-  cpuMs: 250,
-  wallMs: 3_000,
-  triggerWallMs: 10_000,
-  memoryMb: 32,
-  outputBytes: 320 * 1024,
-  codeBytes: 100_000,
-  eventBytes: 512 * 1024,
-  logLines: 100,
-  logChars: 2_048,
-  concurrency: 8,
-  queue: 200,
-}
 
 export interface BoundAction {
   actionId: string
@@ -123,23 +95,27 @@ export interface ActionRunner {
 /** Refuses to be made with an engine that has a known escape. Starts no process before the first action needs one. */
 export function createActionRunner(deps: {
   logger: ActionLogger
+  /** What calls of actions go through. */
+  egress: Egress
   limits?: Partial<ActionLimits>
   processes?: number
 }): ActionRunner {
   const limits: ActionLimits = { ...defaultLimits, ...deps.limits }
   const admission = createAdmission({ running: limits.concurrency, waiting: limits.queue })
   const pool = createPool({ logger: deps.logger, processes: deps.processes ?? 2 })
+  const outfit = createOutfitter()
 
   const callLimits = (wallMs: number): CallLimits => ({
     cpuMs: limits.cpuMs,
     wallMs,
     memoryMb: limits.memoryMb,
     outputChars: limits.outputBytes,
+    calls: limits.calls,
   })
 
   const payloadOf = (
     trigger: Trigger,
-    run: Pick<GuestPayload, 'handler' | 'event' | 'redact'> & Pick<Invocation, 'answers'>,
+    run: Pick<GuestPayload, 'handler' | 'event' | 'redact' | 'entropy'> & Pick<Invocation, 'answers'>,
   ): string =>
     JSON.stringify({
       handler: run.handler,
@@ -149,6 +125,8 @@ export function createActionRunner(deps: {
       absent: Object.keys(trigger.needs).filter((group) => run.event[trigger.needs[group]!] === undefined),
       unavailable: trigger.unavailable,
       event: run.event,
+      modules: moduleNames,
+      entropy: run.entropy,
       redact: run.redact,
       logLines: limits.logLines,
       logChars: limits.logChars,
@@ -168,10 +146,13 @@ export function createActionRunner(deps: {
     }
     const secrets = redactable(action.secrets)
     const event = { ...invocation.event, secrets: action.secrets }
-    const payload = payloadOf(trigger, { handler, event, redact: secrets, answers: invocation.answers ?? {} })
+    const { sources, entropy } = await outfit(action.code)
+    const answers = invocation.answers ?? {}
+    const payload = payloadOf(trigger, { handler, event, redact: secrets, answers, entropy })
     if (Buffer.byteLength(payload) > limits.eventBytes) {
       return refuse('error', `The event is larger than ${limits.eventBytes} bytes.`)
     }
+    const wallMs = Math.ceil(Math.min(limits.wallMs, leftMs))
     const result = await pool.call(
       invocation.environmentId,
       {
@@ -179,7 +160,9 @@ export function createActionRunner(deps: {
         isolateKey: isolateKey(invocation.environmentId, action),
         code: action.code,
         payload,
-        limits: callLimits(Math.ceil(Math.min(limits.wallMs, leftMs))),
+        limits: callLimits(wallMs),
+        sources,
+        outside: () => createRunCalls(deps.egress, limits, wallMs),
       },
       leftMs,
     )
@@ -248,17 +231,21 @@ export function createActionRunner(deps: {
       if (!(await admission.enter(CHECKS, limits.triggerWallMs))) {
         return { ok: false, message: 'Too many deployments are checked at once. Try again in a few seconds.' }
       }
-      const check = pool.call(
-        CHECKS,
-        {
-          mode: 'check',
-          isolateKey: `check ${randomUUID()}`,
-          code,
-          payload: payloadOf(trigger, { handler: trigger.handler, event: {}, redact: [] }),
-          limits: callLimits(limits.wallMs),
-        },
-        limits.triggerWallMs,
-      )
+      const load = async ({ sources, entropy }: Outfit) =>
+        pool.call(
+          CHECKS,
+          {
+            mode: 'check',
+            isolateKey: `check ${randomUUID()}`,
+            code,
+            payload: payloadOf(trigger, { handler: trigger.handler, event: {}, redact: [], entropy }),
+            limits: callLimits(limits.wallMs),
+            sources,
+            outside: () => createRunCalls(deps.egress, limits, limits.wallMs),
+          },
+          limits.triggerWallMs,
+        )
+      const check = outfit(code).then(load)
       const result = await check.finally(() => admission.leave(CHECKS))
       if (result.lost) return { ok: false, message: 'The code could not be checked: its runner process was lost.' }
       return result.reply.status === 'ok' ? { ok: true } : { ok: false, message: safeDetail(result.reply.detail, []) }

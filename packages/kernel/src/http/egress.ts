@@ -82,6 +82,8 @@ export interface OutboundRequest {
   timeoutMs: number
   /** How much of an answer is read; 64 KiB by default. */
   maxAnswerBytes?: number
+  /** Breaks it off. */
+  signal?: AbortSignal
 }
 
 export interface OutboundAnswer {
@@ -187,7 +189,7 @@ export function createEgress({ allow = [], keepAlive = false }: EgressOptions = 
       const address = await guard.address(host)
       return { address, isPublic: !contains(special, address) }
     },
-    async request(text, { method, headers, body, timeoutMs, maxAnswerBytes = LARGEST_ANSWER }) {
+    async request(text, { method, headers, body, timeoutMs, maxAnswerBytes = LARGEST_ANSWER, signal }) {
       if (!URL.canParse(text)) throw refuse('it is no address')
       const url = new URL(text)
       if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('it must start with https:// or http://')
@@ -203,7 +205,7 @@ export function createEgress({ allow = [], keepAlive = false }: EgressOptions = 
             method,
             headers: { ...headers, ...(body ? { 'content-length': String(body.length) } : {}) },
             agent: agents?.[url.protocol] ?? false,
-            signal: AbortSignal.timeout(timeoutMs),
+            signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]),
             lookup: (_host, { all }, done) => {
               const family = isIP(address)
               if (all) (done as (error: null, all: object[]) => void)(null, [{ address, family }])

@@ -22,23 +22,73 @@ const explain = (error: unknown): string => {
   return (error.stack ?? String(error)).slice(0, 8192)
 }
 
-/** One call in one isolate. Never throws; says whether the isolate may be used again. */
+/** A line that the server reads holds it with every character escaped. */
+const MAX_REQUEST_CHARS = 1_900_000
+
+interface Outside {
+  send(request: string): void
+  /** Resolves when an answer is there. */
+  arrival(): Promise<void>
+  take(): string | undefined
+  used(): boolean
+}
+
+/** The calls of one run. What must not be sent is answered here. */
+function createOutside(most: number, callOut: CallOut): Outside {
+  const arrived: string[] = []
+  let calls = 0
+  let wake = () => {}
+  const refusal = (request: string): string | undefined => {
+    if (calls > most) return `an Action may call out ${most} times in a run`
+    return request.length > MAX_REQUEST_CHARS ? 'the request is too large' : undefined
+  }
+  return {
+    send(request) {
+      const number = ++calls
+      const settle = (answer: string): void => {
+        arrived.push(`${number} ${answer}`)
+        wake()
+      }
+      const error = refusal(request)
+      if (error) settle(JSON.stringify({ error }))
+      else void callOut(number, request).then(settle)
+    },
+    arrival: () =>
+      arrived.length > 0
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            wake = resolve
+          }),
+    take: () => arrived.shift(),
+    used: () => calls > 0,
+  }
+}
+
+/** Hands a call of the guest's to the server; numbered in the run, from 1. Both texts are JSON that nobody reads here. */
+export type CallOut = (number: number, request: string) => Promise<string>
+
+/**
+ * One call in one isolate. Never throws; says whether the isolate may be used again, and whether the action has called
+ * out: then it must not be run a second time.
+ */
 export async function invoke(
   call: RunnerCall,
   compartment: Compartment,
-): Promise<{ outcome: Outcome; reusable: boolean }> {
+  callOut: CallOut,
+): Promise<{ outcome: Outcome; reusable: boolean; calledOut: boolean }> {
   let realm: Realm
   let dog: Watch
   try {
     realm = await nextRealm(compartment)
     dog = watch(compartment.isolate, call.limits)
   } catch (error) {
-    return { outcome: failed('memory', explain(error)), reusable: false }
+    return { outcome: failed('memory', explain(error)), reusable: false, calledOut: false }
   }
   compartment.onCatastrophe = dog.catastrophe
+  const outside = createOutside(call.limits.calls, callOut)
   let outcome: Outcome
   try {
-    outcome = await converse(call, compartment, realm, dog)
+    outcome = await converse(call, compartment, realm, dog, outside)
   } catch (error) {
     const kind = error instanceof Stopped ? error.kind : 'error'
     outcome = failed(kind, error instanceof Stopped ? error.message : explain(error))
@@ -50,10 +100,16 @@ export async function invoke(
     realm.entry.release()
     realm.context.release()
   }
-  return { outcome: { ...outcome, tainted }, reusable }
+  return { outcome: { ...outcome, tainted }, reusable, calledOut: outside.used() }
 }
 
-async function converse(call: RunnerCall, compartment: Compartment, realm: Realm, dog: Watch): Promise<Outcome> {
+async function converse(
+  call: RunnerCall,
+  compartment: Compartment,
+  realm: Realm,
+  dog: Watch,
+  outside: Outside,
+): Promise<Outcome> {
   /** Every answer must be a string: an object of the guest's making never crosses (it would arrive as undefined). */
   const ask = async (operation: string, argument = ''): Promise<string> => {
     const answer: unknown = await dog.step(() => realm.entry.apply(undefined, [operation, argument]))
@@ -86,9 +142,14 @@ async function converse(call: RunnerCall, compartment: Compartment, realm: Realm
   await ask('start')
   // Each step ends only when the microtask queue is empty, so the status says whether anything can still happen.
   let status = await ask('status')
-  while (status.startsWith('wait:')) {
-    await dog.pause(Number(status.slice(5)) || 0)
-    await ask('tick')
+  for (;;) {
+    if (status.startsWith('call:')) outside.send(status.slice(5))
+    else if (status.startsWith('wait:')) {
+      const timer = status.slice(5)
+      await dog.pause(timer === '' ? undefined : Number(timer) || 0, outside.arrival())
+      const answer = outside.take()
+      await (answer === undefined ? ask('tick') : ask('answer', answer))
+    } else break
     status = await ask('status')
   }
   if (status === 'stuck') return failed('error', 'The action waits for a promise that can never settle.', await logs())

@@ -1,9 +1,14 @@
 import ivm from 'isolated-vm'
 import { guest } from './guest.ts'
+import { guestApi } from './guest-api.ts'
+import { guestModules } from './guest-modules.ts'
+import { guestTimers } from './guest-timers.ts'
+import type { PartSource } from './messages.ts'
 import { sessionTokens } from './session-tokens.ts'
 
 /** Strict, so that no function of ours shows itself or its arguments to the guest through `caller`. */
-const PRELUDE = `'use strict';(${guest.toString()})(${sessionTokens.toString()})`
+const PIECES = Object.entries({ sessionTokens, guestApi, guestTimers, guestModules })
+const PRELUDE = `'use strict';(${guest.toString()})({${PIECES.map(([name, piece]) => `${name}:${piece.toString()}`).join(',')}})`
 const MAX_IDLE = 64
 
 /** A fresh V8 context with our side of the conversation: strings in, strings out. */
@@ -17,23 +22,47 @@ export interface Compartment {
   readonly isolate: ivm.Isolate
   /** The compiled action, kept for the isolate's life. */
   script: ivm.Script | undefined
+  /** Loaded into each realm before the action; compiled once for the isolate. */
+  readonly parts: readonly PartSource[]
+  readonly partScripts: Map<string, ivm.Script>
   runs: number
   memoryMb: number
   spare: Promise<Realm> | undefined
   onCatastrophe: () => void
 }
 
-async function createRealm(isolate: ivm.Isolate): Promise<Realm> {
+async function createRealm({ isolate, parts, partScripts }: Compartment): Promise<Realm> {
   const context = await isolate.createContext()
   const entry = await context.eval(PRELUDE, { reference: true, filename: 'tenantry.js' })
+  for (const part of parts) {
+    const script = partScripts.get(part.name) ?? (await compilePart(isolate, part))
+    partScripts.set(part.name, script)
+    await script.run(context)
+  }
   return { context, entry }
 }
 
-function createCompartment(key: string, memoryMb: number): Compartment {
+/** What V8 knows of our parts' texts from the isolate before. Never of customers' code, which could forge it. */
+const compiled = new Map<string, ivm.ExternalCopy<ArrayBuffer>>()
+
+async function compilePart(isolate: ivm.Isolate, { name, source }: PartSource): Promise<ivm.Script> {
+  const cachedData = compiled.get(name)
+  const script = await isolate.compileScript(source, {
+    filename: `${name}.js`,
+    ...(cachedData ? { cachedData } : { produceCachedData: true }),
+  })
+  const { cachedData: made } = script as { cachedData?: ivm.ExternalCopy<ArrayBuffer> }
+  if (made) compiled.set(name, made)
+  return script
+}
+
+function createCompartment(key: string, memoryMb: number, parts: readonly PartSource[]): Compartment {
   const compartment: Compartment = {
     key,
     isolate: new ivm.Isolate({ memoryLimit: memoryMb, onCatastrophicError: () => compartment.onCatastrophe() }),
     script: undefined,
+    parts,
+    partScripts: new Map(),
     runs: 0,
     memoryMb,
     spare: undefined,
@@ -44,7 +73,7 @@ function createCompartment(key: string, memoryMb: number): Compartment {
 
 /** The next realm: made off the path after the previous run, or now. */
 export async function nextRealm(compartment: Compartment): Promise<Realm> {
-  const realm = compartment.spare ?? createRealm(compartment.isolate)
+  const realm = compartment.spare ?? createRealm(compartment)
   compartment.spare = undefined
   return realm
 }
@@ -54,7 +83,8 @@ export async function nextRealm(compartment: Compartment): Promise<Realm> {
  * a CPU budget, and the fault of one would end both.
  */
 export function createIsolates(): {
-  take(key: string, memoryMb: number): Compartment
+  /** @param parts decided by the code, which is in the key */
+  take(key: string, memoryMb: number, parts: readonly PartSource[]): Compartment
   give(compartment: Compartment): Promise<void>
   drop(compartment: Compartment): void
 } {
@@ -66,14 +96,14 @@ export function createIsolates(): {
   }
 
   return {
-    take(key, memoryMb) {
+    take(key, memoryMb, parts) {
       for (let index = idle.length - 1; index >= 0; index--) {
         const candidate = idle[index]!
         if (candidate.key !== key || candidate.memoryMb !== memoryMb) continue
         idle.splice(index, 1)
         if (!candidate.isolate.isDisposed) return candidate
       }
-      return createCompartment(key, memoryMb)
+      return createCompartment(key, memoryMb, parts)
     },
     async give(compartment) {
       compartment.runs++
@@ -86,7 +116,7 @@ export function createIsolates(): {
       } catch {
         return drop(compartment)
       }
-      compartment.spare = createRealm(compartment.isolate)
+      compartment.spare = createRealm(compartment)
       compartment.spare.catch(() => {})
       idle.push(compartment)
       if (idle.length > MAX_IDLE) drop(idle.shift()!)

@@ -6,6 +6,8 @@ export interface CallLimits {
   memoryMb: number
   /** Longest command list, in UTF-16 units: the guest refuses earlier, the server checks again in bytes. */
   outputChars: number
+  /** Calls to the outside in one run. */
+  calls: number
 }
 
 /** `run` executes the handler, `check` stops after loading the module and looking for it. */
@@ -15,9 +17,33 @@ export interface RunnerCall {
   /** Isolates are shared between calls of one key only, and a key never spans environments. */
   isolateKey: string
   code: string
+  /** What is loaded before the code, in this order; the runner was told their sources before. */
+  parts: readonly string[]
   /** JSON for the guest. The runner passes it on without reading it. */
   payload: string
   limits: CallLimits
+}
+
+/** One part of what Actions may use, as text for the guest's world. */
+export interface PartSource {
+  name: string
+  source: string
+}
+
+/** The answer to a call of a run: JSON that only the guest reads. */
+export interface CallAnswer {
+  id: number
+  call: number
+  answer: string
+}
+
+export type ToRunner = { part: PartSource } | { answer: CallAnswer } | { run: RunnerCall }
+
+/** JSON of the guest's, which the runner passes on without reading it. */
+export interface OutsideCall {
+  id: number
+  call: number
+  request: string
 }
 
 export type FailureKind = 'error' | 'timeout' | 'memory' | 'invalid_output'
@@ -34,7 +60,7 @@ export interface RunnerReply {
   tainted: boolean
 }
 
-export type FromRunner = { ready: true } | { started: number } | { reply: RunnerReply }
+export type FromRunner = { ready: true } | { started: number } | { call: OutsideCall } | { reply: RunnerReply }
 
 /** What the guest finds in its payload. */
 export interface GuestPayload {
@@ -50,6 +76,10 @@ export interface GuestPayload {
   /** Documented methods that this server cannot honour: they throw, so that the login fails closed. */
   unavailable: readonly string[]
   event: Record<string, unknown>
+  /** What `require` knows, for whoever asks for something else. */
+  modules: readonly string[]
+  /** Random bytes in hex, for code that may ask for random numbers: no run gets those of another. */
+  entropy?: string | undefined
   /** Secret values, removed from what the console prints. */
   redact: readonly string[]
   logLines: number

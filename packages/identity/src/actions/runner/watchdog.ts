@@ -17,8 +17,8 @@ export class Stopped extends Error {
 export interface Watch {
   /** Runs one step in the isolate; rejects with `Stopped` when a limit ends it, even if the engine never returns. */
   step<T>(work: () => Promise<T>): Promise<T>
-  /** Waits without holding the isolate's thread, under the same wall limit. */
-  pause(ms: number): Promise<void>
+  /** Waits without holding the isolate's thread, under the same wall limit: for a time, for something, or for either. */
+  pause(ms: number | undefined, event: Promise<void>): Promise<void>
   /** Ends the watch. Answers whether a stopped thread is still out of control. */
   end(): Promise<boolean>
   /** The engine gave up on the isolate (a fatal out-of-memory parks its thread for ever). */
@@ -81,13 +81,13 @@ export function watch(isolate: ivm.Isolate, limits: { cpuMs: number; wallMs: num
         throw error
       }
     },
-    async pause(ms) {
+    async pause(ms, event) {
       let timer: NodeJS.Timeout | undefined
       const waited = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, ms)
+        if (ms !== undefined) timer = setTimeout(resolve, ms)
       })
       try {
-        await Promise.race([waited, stop])
+        await Promise.race([waited, event, stop])
       } finally {
         clearTimeout(timer)
       }

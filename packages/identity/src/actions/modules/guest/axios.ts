@@ -1,0 +1,3 @@
+import axios from 'axios'
+
+export const modules = { axios: Object.assign(axios, { default: axios }) }

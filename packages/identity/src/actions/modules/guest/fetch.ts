@@ -1,0 +1,43 @@
+/** `fetch` as people know it. What it asks for goes to the server as text, which calls out if it may, and answers. */
+import { AbortController, AbortSignal } from './pieces/abort.ts'
+import { Body, type Content, fromBase64 } from './pieces/body.ts'
+import { DOMException } from './pieces/dom-exception.ts'
+import { Headers } from './pieces/headers.ts'
+import type { Host } from './pieces/host.ts'
+import { Request, type RequestInit } from './pieces/request.ts'
+import { Response } from './pieces/response.ts'
+
+declare const host: Host
+
+/** What the server answers: see `outside/wire.ts`. */
+type Answer =
+  | { error: string }
+  | { status: number; statusText: string; headers: [string, string][]; url: string; redirected: boolean; body: Content }
+
+function responseOf(answer: Exclude<Answer, { error: string }>): Response {
+  const { status, statusText, headers, url, redirected, body } = answer
+  const content = body === null ? null : 'text' in body ? body.text : fromBase64(body.base64)
+  const response = new Response(content, { status, statusText, headers })
+  // A body of text is not what says of which type it is.
+  if (!headers.some(([name]) => name === 'content-type')) response.headers.delete('content-type')
+  response.url = url
+  response.redirected = redirected
+  return response
+}
+
+export async function fetch(input: unknown, init?: RequestInit): Promise<Response> {
+  const request = new Request(input, init)
+  const { url, method, redirect, signal } = request
+  signal.throwIfAborted()
+  const body = Body.wire(Body.contentOf(request))
+  const asked = host.call(JSON.stringify({ url, method, headers: [...request.headers], redirect, body }))
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+  const answer = JSON.parse(await Promise.race([asked, aborted])) as Answer
+  if ('error' in answer) throw new TypeError(`fetch failed: ${answer.error}`)
+  return responseOf(answer)
+}
+
+export { AbortController, AbortSignal, Headers, Request, Response }
+export const globals = { fetch, Headers, Request, Response, AbortController, AbortSignal, DOMException }

@@ -1,0 +1,7 @@
+/** What our side of a customer's isolate lends to the parts; the bundler puts it around each of them. */
+export interface Host {
+  /** Asks the server to call out; both sides are JSON. */
+  call(request: string): Promise<string>
+  /** Random bytes of this run, in hex. */
+  entropy(): string
+}

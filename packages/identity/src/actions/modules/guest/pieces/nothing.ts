@@ -1,0 +1,2 @@
+/** Legacy encodings of URLs, which are UTF-8 here. */
+export {}
