@@ -94,7 +94,7 @@ async function bundle(): Promise<ReadonlyMap<string, PartSource>> {
   return new Map(
     outputFiles.map(({ path, text }) => {
       const name = path.slice(folder.length).replace(/\.js$/, '')
-      const source = `tenantryPart(${JSON.stringify(name)},function(require,module,exports,host){${text}\n});void 0`
+      const source = `tenantryPart(${JSON.stringify(name)},(function(require,module,exports,host){${text}\n}));void 0`
       return [name, { name, source }]
     }),
   )

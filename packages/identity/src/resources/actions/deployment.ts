@@ -61,9 +61,10 @@ export async function deployVersion(
   await check(deps, earlier.code, trigger)
   return deps.database.inEnvironment(environmentId, async (tx) => {
     const action = await store.lock(tx, id)
-    const { code, runtime, secrets } = earlier
-    if (updateDraft) await store.save(tx, { ...action, code, runtime, secrets, updated_at: deps.clock.now() })
-    return write(deps, tx, environmentId, { id, code, runtime, secrets })
+    const { code, runtime, dependencies, secrets } = earlier
+    if (updateDraft)
+      await store.save(tx, { ...action, code, runtime, dependencies, secrets, updated_at: deps.clock.now() })
+    return write(deps, tx, environmentId, { id, code, runtime, dependencies, secrets })
   })
 }
 
@@ -81,9 +82,15 @@ async function write(
   { clock }: Dependencies,
   tx: Parameters<typeof store.deploy>[0],
   environmentId: string,
-  { id, code, runtime, secrets }: Pick<store.ActionRow, 'id' | 'code' | 'runtime' | 'secrets'>,
+  {
+    id,
+    code,
+    runtime,
+    dependencies,
+    secrets,
+  }: Pick<store.ActionRow, 'id' | 'code' | 'runtime' | 'dependencies' | 'secrets'>,
 ): Promise<Deployed> {
-  const snapshot = { id: newId.uuid(), action_id: id, code, runtime, secrets, created_at: clock.now() }
+  const snapshot = { id: newId.uuid(), action_id: id, code, runtime, dependencies, secrets, created_at: clock.now() }
   const version = await store.deploy(tx, environmentId, snapshot)
   return { action: await store.get(tx, id), version }
 }

@@ -9,6 +9,7 @@ import Type from 'typebox'
 import { refusals } from '../management-api.ts'
 import { pageOf } from '../paging.ts'
 import { FreeForm } from '../wire.ts'
+import { readDependencies } from './dependencies.ts'
 import { type ActionsDependencies, check, deployDraft } from './deployment.ts'
 import {
   checkAction,
@@ -137,6 +138,7 @@ export const actions: Slice<ActionsDependencies> = (deps) => async (app) => {
           trigger_version: asked.supported_triggers?.[0]?.version ?? row.trigger_version,
           code: asked.code ?? row.code,
           runtime: asked.runtime ?? row.runtime,
+          dependencies: asked.dependencies ? readDependencies(asked.dependencies) : row.dependencies,
           secrets: asked.secrets
             ? sealActionSecrets(secrets, environment.id, row.id, asked.secrets, row.secrets, now)
             : row.secrets,

@@ -4,6 +4,7 @@ import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { type Trigger, triggers } from '../../actions/triggers.ts'
 import { problems as apiProblems } from '../management-api.ts'
+import { readDependencies } from './dependencies.ts'
 import type { CreateAction, SecretInput, UpdateAction } from './schema.ts'
 import type { ActionRow, BindingRow, Draft, VersionRow } from './store.ts'
 
@@ -58,7 +59,6 @@ export function checkAction(asked: UpdateAction, present?: string): void {
       throw unsupported(`Version ${named.version} of the trigger ${id} is not supported. Use ${versions[0]}.`)
     }
   }
-  if (asked.dependencies?.length) throw unsupported('Dependencies are not supported. Put the code into the action.')
   if (asked.modules?.length) throw unsupported('Modules are not supported. Put the code into the action.')
   if (asked.code !== undefined && Buffer.byteLength(asked.code) > CODE_BYTES) {
     throw refuse(`Payload validation error: 'code' is larger than ${CODE_BYTES} bytes.`)
@@ -77,6 +77,7 @@ export function draft(deps: { secrets: Secrets }, environmentId: string, asked: 
     trigger_version: named.version ?? trigger.versions[0],
     code: asked.code ?? '',
     runtime: asked.runtime ?? trigger.runtimes[0],
+    dependencies: readDependencies(asked.dependencies ?? []),
     secrets: sealActionSecrets(deps.secrets, environmentId, id, asked.secrets ?? [], null, now),
     created_at: now,
     updated_at: now,
@@ -145,7 +146,7 @@ export function createShow(secrets: Secrets, environmentId: string) {
     id: row.id,
     action_id: row.action_id,
     code: row.code,
-    dependencies: [],
+    dependencies: row.dependencies,
     deployed: row.deployed,
     runtime: row.runtime,
     secrets: names(row.action_id, row.secrets),
@@ -159,7 +160,7 @@ export function createShow(secrets: Secrets, environmentId: string) {
   const action = (row: ActionRow, deployed: VersionRow | undefined) => ({
     ...base(row),
     code: row.code,
-    dependencies: [],
+    dependencies: row.dependencies,
     runtime: row.runtime,
     secrets: names(row.id, row.secrets),
     status: 'built',

@@ -43,11 +43,18 @@ const SecretInput = Exact({
 })
 export type SecretInput = Static<typeof SecretInput>
 
+const DependencyInput = Exact({
+  name: Type.String({ minLength: 1, maxLength: 214 }),
+  version: Type.Optional(Type.String({ maxLength: 100 })),
+  registry_url: Type.Optional(Type.Union([Type.String({ maxLength: 200 }), Type.Null()])),
+})
+export type DependencyInput = Static<typeof DependencyInput>
+
 const members = {
   name: Type.String({ minLength: 1, maxLength: 255, pattern: '^\\S(.*\\S)?$' }),
   supported_triggers: Type.Array(SupportedTriggerInput, { minItems: 1, maxItems: 1 }),
   code: Type.String(),
-  dependencies: Type.Array(Type.Unknown()),
+  dependencies: Type.Array(DependencyInput, { maxItems: 10 }),
   runtime: Runtime,
   secrets: Type.Array(SecretInput, { maxItems: 30 }),
   modules: Type.Array(Type.Unknown()),
@@ -78,7 +85,7 @@ export type UpdateAction = Static<typeof UpdateAction>
 
 const SupportedTrigger = Type.Object({ id: Type.String(), version: Type.String() })
 const Secret = Type.Object({ name: Type.String(), updated_at: Type.String() })
-const Dependencies = Type.Array(Type.Object({}))
+const Dependencies = Type.Array(Type.Object({ name: Type.String(), version: Type.String() }))
 
 const base = {
   id: Type.String(),

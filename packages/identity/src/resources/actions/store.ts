@@ -1,6 +1,8 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
+import type { JSONValue } from 'postgres'
 import { violates } from '../constraint.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
+import type { Dependency } from './dependencies.ts'
 import { problems } from './rules.ts'
 
 export interface Draft {
@@ -10,6 +12,7 @@ export interface Draft {
   trigger_version: string
   code: string
   runtime: string
+  dependencies: Dependency[]
   /** Sealed; copied as it is into versions. */
   secrets: Uint8Array | null
   created_at: Date
@@ -26,6 +29,7 @@ export interface VersionRow {
   number: number
   code: string
   runtime: string
+  dependencies: Dependency[]
   secrets: Uint8Array | null
   deployed: boolean
   created_at: Date
@@ -42,17 +46,20 @@ export interface DeployedAction {
 
 // A deployed version holds the draft's own bytes, so equal bytes mean that nothing was changed since.
 const columns = (tx: Tx) => tx`
-  a.id, a.name, a.trigger_id, a.trigger_version, a.code, a.runtime, a.secrets, a.created_at, a.updated_at,
+  a.id, a.name, a.trigger_id, a.trigger_version, a.code, a.runtime, a.dependencies, a.secrets, a.created_at,
+  a.updated_at,
   exists (select from action_versions v where v.action_id = a.id and v.deployed and v.code = a.code
-    and v.runtime = a.runtime and v.secrets is not distinct from a.secrets) as all_changes_deployed`
+    and v.runtime = a.runtime and v.dependencies = a.dependencies and v.secrets is not distinct from a.secrets) as all_changes_deployed`
 
-const versionColumns = (tx: Tx) => tx`id, action_id, number, code, runtime, secrets, deployed, created_at`
+const versionColumns = (tx: Tx) => tx`id, action_id, number, code, runtime, dependencies, secrets, deployed, created_at`
+
+const json = (tx: Tx, dependencies: Dependency[]) => tx.json(dependencies as unknown as JSONValue)
 
 const bytes = (value: Uint8Array | null) => (value ? Buffer.from(value) : null)
 
 /** @throws Problem `action_conflict` */
 export async function insert(tx: Tx, environmentId: string, draft: Draft): Promise<void> {
-  await tx`insert into actions ${tx({ environment_id: environmentId, ...draft, secrets: bytes(draft.secrets) })}`.catch(
+  await tx`insert into actions ${tx({ environment_id: environmentId, ...draft, dependencies: json(tx, draft.dependencies), secrets: bytes(draft.secrets) })}`.catch(
     violates('action_name', problems.action_conflict),
   )
 }
@@ -96,7 +103,7 @@ export async function list(tx: Tx, page: Page, filter: ListFilter): Promise<Foun
 export async function save(tx: Tx, row: ActionRow): Promise<void> {
   await tx`
     update actions set name = ${row.name}, trigger_version = ${row.trigger_version}, code = ${row.code},
-      runtime = ${row.runtime}, secrets = ${bytes(row.secrets)}, updated_at = ${row.updated_at}
+      runtime = ${row.runtime}, dependencies = ${json(tx, row.dependencies)}, secrets = ${bytes(row.secrets)}, updated_at = ${row.updated_at}
     where id = ${row.id}`.catch(violates('action_name', problems.action_conflict))
 }
 
@@ -125,14 +132,14 @@ const KEPT_VERSIONS = 50
 export async function deploy(
   tx: Tx,
   environmentId: string,
-  version: Pick<VersionRow, 'id' | 'action_id' | 'code' | 'runtime' | 'secrets' | 'created_at'>,
+  version: Pick<VersionRow, 'id' | 'action_id' | 'code' | 'runtime' | 'dependencies' | 'secrets' | 'created_at'>,
 ): Promise<VersionRow> {
   await tx`update action_versions set deployed = false where action_id = ${version.action_id} and deployed`
   const [row] = await tx<VersionRow[]>`
     insert into action_versions
-      (environment_id, id, action_id, number, code, runtime, secrets, deployed, created_at)
+      (environment_id, id, action_id, number, code, runtime, dependencies, secrets, deployed, created_at)
     select ${environmentId}, ${version.id}, ${version.action_id}, coalesce(max(number), 0) + 1, ${version.code},
-      ${version.runtime}, ${bytes(version.secrets)}, true, ${version.created_at}
+      ${version.runtime}, ${json(tx, version.dependencies)}, ${bytes(version.secrets)}, true, ${version.created_at}
     from action_versions where action_id = ${version.action_id}
     returning ${versionColumns(tx)}`
   await tx`
