@@ -13,7 +13,7 @@ import { createAdmission } from './admission.ts'
 import { type Command, excessOf, parseCommands } from './commands.ts'
 import { type ActionLimits, defaultLimits } from './limits.ts'
 import { parseLogs, redactable, safeDetail, safeText } from './logs.ts'
-import { createOutfitter, type Outfit } from './modules/outfit.ts'
+import { createOutfitter } from './modules/outfit.ts'
 import { moduleNames } from './modules/parts.ts'
 import { createRunCalls } from './outside/outside.ts'
 import { createPool } from './pool.ts'
@@ -103,7 +103,7 @@ export function createActionRunner(deps: {
   const limits: ActionLimits = { ...defaultLimits, ...deps.limits }
   const admission = createAdmission({ running: limits.concurrency, waiting: limits.queue })
   const pool = createPool({ logger: deps.logger, processes: deps.processes ?? 2 })
-  const outfit = createOutfitter()
+  const outfit = createOutfitter(deps.logger)
 
   const callLimits = (wallMs: number): CallLimits => ({
     cpuMs: limits.cpuMs,
@@ -146,7 +146,10 @@ export function createActionRunner(deps: {
     }
     const secrets = redactable(action.secrets)
     const event = { ...invocation.event, secrets: action.secrets }
-    const { sources, entropy } = await outfit(action.code)
+    const key = isolateKey(invocation.environmentId, action)
+    const outfitted = await outfit(key, action.code)
+    if (!outfitted) return refuse('runner_lost', NO_MODULES)
+    const { sources, entropy } = outfitted
     const answers = invocation.answers ?? {}
     const payload = payloadOf(trigger, { handler, event, redact: secrets, answers, entropy })
     if (Buffer.byteLength(payload) > limits.eventBytes) {
@@ -157,7 +160,7 @@ export function createActionRunner(deps: {
       invocation.environmentId,
       {
         mode: 'run',
-        isolateKey: isolateKey(invocation.environmentId, action),
+        isolateKey: key,
         code: action.code,
         payload,
         limits: callLimits(wallMs),
@@ -231,24 +234,20 @@ export function createActionRunner(deps: {
       if (!(await admission.enter(CHECKS, limits.triggerWallMs))) {
         return { ok: false, message: 'Too many deployments are checked at once. Try again in a few seconds.' }
       }
-      const load = async ({ sources, entropy }: Outfit) =>
-        pool.call(
-          CHECKS,
-          {
-            mode: 'check',
-            isolateKey: `check ${randomUUID()}`,
-            code,
-            payload: payloadOf(trigger, { handler: trigger.handler, event: {}, redact: [], entropy }),
-            limits: callLimits(limits.wallMs),
-            sources,
-            outside: () => createRunCalls(deps.egress, limits, limits.wallMs),
-          },
-          limits.triggerWallMs,
-        )
-      const check = outfit(code).then(load)
-      const result = await check.finally(() => admission.leave(CHECKS))
-      if (result.lost) return { ok: false, message: 'The code could not be checked: its runner process was lost.' }
-      return result.reply.status === 'ok' ? { ok: true } : { ok: false, message: safeDetail(result.reply.detail, []) }
+      const key = `check ${randomUUID()}`
+      try {
+        const outfitted = await outfit(key, code)
+        if (!outfitted) return { ok: false, message: NO_MODULES }
+        const { sources, entropy } = outfitted
+        const payload = payloadOf(trigger, { handler: trigger.handler, event: {}, redact: [], entropy })
+        const outside = () => createRunCalls(deps.egress, limits, limits.wallMs)
+        const call = { mode: 'check' as const, isolateKey: key, code, payload, limits: callLimits(limits.wallMs) }
+        const result = await pool.call(CHECKS, { ...call, sources, outside }, limits.triggerWallMs)
+        if (result.lost) return { ok: false, message: 'The code could not be checked: its runner process was lost.' }
+        return result.reply.status === 'ok' ? { ok: true } : { ok: false, message: safeDetail(result.reply.detail, []) }
+      } finally {
+        admission.leave(CHECKS)
+      }
     },
     pids: () => pool.pids(),
     close: () => pool.close(),
@@ -262,6 +261,8 @@ const LAST: ReadonlySet<Command['type']> = new Set([
   'session.revoke',
   'refreshToken.revoke',
 ])
+
+const NO_MODULES = 'The modules of Actions could not be put together. The log of the server says why.'
 
 /** Checks have a place of their own, so that deploying cannot hold up the logins of an environment. */
 const CHECKS = ' checks'

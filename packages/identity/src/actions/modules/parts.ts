@@ -49,15 +49,10 @@ export const packages: ReadonlyMap<string, readonly number[]> = new Map(
 )
 
 // Lookarounds instead of \b: `$fetch` and `fetch$` are other names.
-const asks = parts.map((part) => ({
-  part,
-  pattern: new RegExp(
-    [
-      ...(part.words ?? []).map((word) => `(?<![\\w$])${word}(?![\\w$])`),
-      ...(part.modules ?? []).map((name) => `['"\`](?:node:)?${name}(?:/[\\w./-]*)?['"\`]`),
-    ].join('|'),
-  ),
-}))
+const mentions = parts.flatMap(({ name, words = [], modules = [] }) => [
+  ...words.map((text) => ({ name, text, pattern: new RegExp(`(?<![\\w$])${text}(?![\\w$])`) })),
+  ...modules.map((text) => ({ name, text, pattern: new RegExp(`['"\`](?:node:)?${text}(?:/[\\w./-]*)?['"\`]`) })),
+])
 
 /**
  * The parts that code may need, in the order of loading. It is looked for by name, also in comments and texts: one too
@@ -70,6 +65,7 @@ export function partsOf(code: string): string[] {
     wanted.add(name)
     for (const other of named.get(name)?.needs ?? []) add(other)
   }
-  for (const { part, pattern } of asks) if (pattern.test(code)) add(part.name)
+  // A plain search says no more quickly than a pattern.
+  for (const { name, text, pattern } of mentions) if (code.includes(text) && pattern.test(code)) add(name)
   return parts.filter(({ name }) => wanted.has(name)).map(({ name }) => name)
 }
