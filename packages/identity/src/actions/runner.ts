@@ -125,6 +125,7 @@ export function createActionRunner(deps: {
       absent: Object.keys(trigger.needs).filter((group) => run.event[trigger.needs[group]!] === undefined),
       unavailable: trigger.unavailable,
       event: run.event,
+      callBytes: limits.callBytes,
       modules: moduleNames,
       entropy: run.entropy,
       redact: run.redact,

@@ -9,21 +9,25 @@ export interface GuestModules {
   answer(text: string): void
 }
 
+/** What comes with the payload, and is not known before. */
+export interface GuestFacts {
+  modules: readonly string[]
+  callBytes: number
+  entropy?: string | undefined
+}
+
 export type PartFactory = (
   require: (name: string) => unknown,
   module: { exports: Record<string, unknown> },
   exports: Record<string, unknown>,
-  host: { call(request: string): Promise<string>; entropy(): string },
+  host: { call(request: string): Promise<string>; largest(): number; entropy(): string },
 ) => void
 
 /**
  * Runs INSIDE the customer's isolate and is passed as text, like `guest`: the parts that an action uses, and the calls
  * that wait for the server. Nothing of the host is in reach; calls leave as text and answers arrive as text.
  */
-export function guestModules(
-  provide: (name: string, value: unknown) => void,
-  facts: () => { modules: readonly string[]; entropy?: string | undefined },
-): GuestModules {
+export function guestModules(provide: (name: string, value: unknown) => void, facts: () => GuestFacts): GuestModules {
   const { apply } = Reflect
   const { parse, stringify } = JSON
   const { replace, indexOf, slice, split } = String.prototype
@@ -48,6 +52,7 @@ export function guestModules(
       new PromiseHere((settle) => {
         unsent[unsent.length] = { request, settle }
       }),
+    largest: () => facts().callBytes,
     entropy: (): string => {
       const { entropy } = facts()
       if (entropy === undefined)

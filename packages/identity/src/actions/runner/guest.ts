@@ -1,5 +1,5 @@
 import type { GuestApi } from './guest-api.ts'
-import type { GuestModules, PartFactory } from './guest-modules.ts'
+import type { GuestFacts, GuestModules, PartFactory } from './guest-modules.ts'
 import type { GuestTimers } from './guest-timers.ts'
 import type { GuestPayload } from './messages.ts'
 import type { SessionTokens } from './session-tokens.ts'
@@ -9,10 +9,7 @@ export interface GuestPieces {
   sessionTokens(): SessionTokens
   guestApi(tokens: SessionTokens, payloadText: () => string, exported: () => Record<string, unknown>): GuestApi
   guestTimers(fail: (thrown: unknown) => void): GuestTimers
-  guestModules(
-    provide: (name: string, value: unknown) => void,
-    facts: () => { modules: readonly string[]; entropy?: string | undefined },
-  ): GuestModules
+  guestModules(provide: (name: string, value: unknown) => void, facts: () => GuestFacts): GuestModules
 }
 
 /**

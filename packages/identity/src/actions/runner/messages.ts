@@ -76,6 +76,8 @@ export interface GuestPayload {
   /** Documented methods that this server cannot honour: they throw, so that the login fails closed. */
   unavailable: readonly string[]
   event: Record<string, unknown>
+  /** The largest body of a call to the outside; the server counts again. */
+  callBytes: number
   /** What `require` knows, for whoever asks for something else. */
   modules: readonly string[]
   /** Random bytes in hex, for code that may ask for random numbers: no run gets those of another. */

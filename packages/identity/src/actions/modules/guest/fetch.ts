@@ -1,7 +1,8 @@
 /** `fetch` as people know it. What it asks for goes to the server as text, which calls out if it may, and answers. */
+
+import { DOMException, fromBase64 } from './encoding.ts'
 import { AbortController, AbortSignal } from './pieces/abort.ts'
-import { Body, type Content, fromBase64 } from './pieces/body.ts'
-import { DOMException } from './pieces/dom-exception.ts'
+import { Body, type Content } from './pieces/body.ts'
 import { Headers } from './pieces/headers.ts'
 import type { Host } from './pieces/host.ts'
 import { Request, type RequestInit } from './pieces/request.ts'
@@ -29,7 +30,10 @@ export async function fetch(input: unknown, init?: RequestInit): Promise<Respons
   const request = new Request(input, init)
   const { url, method, redirect, signal } = request
   signal.throwIfAborted()
-  const body = Body.wire(Body.contentOf(request))
+  const content = Body.contentOf(request)
+  // Before it is written out several times over. Characters are at least as many bytes.
+  if (content !== null && content.length > host.largest()) throw new TypeError('fetch failed: the request is too large')
+  const body = Body.wire(content)
   const asked = host.call(JSON.stringify({ url, method, headers: [...request.headers], redirect, body }))
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })

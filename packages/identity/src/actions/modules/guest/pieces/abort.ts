@@ -1,4 +1,4 @@
-import { DOMException } from './dom-exception.ts'
+import { DOMException } from '../encoding.ts'
 
 type Listener = ((event: AbortEvent) => void) | { handleEvent(event: AbortEvent): void }
 interface AbortEvent {

@@ -1,24 +1,10 @@
-import { TextDecoder, TextEncoder } from '../encoding.ts'
+import { TextDecoder, TextEncoder, toBase64 } from '../encoding.ts'
 import { URLSearchParams } from '../url.ts'
 
 /** As it crosses to the server: text as it is, bytes in base64. */
 export type Content = { text: string } | { base64: string } | null
 
 type Bytes = Uint8Array<ArrayBuffer>
-
-const toBase64 = (bytes: Uint8Array): string => {
-  let binary = ''
-  // In pieces: the arguments of a call have a limit.
-  for (let at = 0; at < bytes.length; at += 8192) binary += String.fromCharCode(...bytes.subarray(at, at + 8192))
-  return btoa(binary)
-}
-
-export function fromBase64(text: string): Bytes {
-  const binary = atob(text)
-  const bytes = new Uint8Array(binary.length)
-  for (let at = 0; at < binary.length; at++) bytes[at] = binary.charCodeAt(at)
-  return bytes
-}
 
 /** Of what people give as a body; `type` is what the header says unless they say something else. */
 export function contentOf(body: unknown): { content: string | Bytes | null; type: string | null } {

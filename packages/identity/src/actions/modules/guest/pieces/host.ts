@@ -2,6 +2,8 @@
 export interface Host {
   /** Asks the server to call out; both sides are JSON. */
   call(request: string): Promise<string>
+  /** Bytes of a body. */
+  largest(): number
   /** Random bytes of this run, in hex. */
   entropy(): string
 }

@@ -1,6 +1,6 @@
 /** Of `crypto.subtle` what the hashes allow: digests, and HMAC with a raw key. The rest is not there. */
 
-import { DOMException } from './dom-exception.ts'
+import { DOMException } from '../encoding.ts'
 import { bytesOf, createHmac, type Data, hashNamed, timingSafeEqual } from './hashing.ts'
 
 interface Algorithm {
