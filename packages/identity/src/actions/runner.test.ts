@@ -140,9 +140,9 @@ test('a promise that can never settle fails at once, without waiting for the wal
   assert.equal(failure.detail, 'The action waits for a promise that can never settle.')
 })
 
-test('module.exports works as well as exports, and web APIs are absent', async () => {
+test('module.exports works as well as exports, and what needs a process, a file or a stream is absent', async () => {
   const code = `module.exports = { async onExecutePostLogin(event, api) {
-    api.idToken.setCustomClaim('absent', [typeof fetch, typeof URL, typeof crypto, typeof TextEncoder, typeof setInterval, typeof process])
+    api.idToken.setCustomClaim('absent', [typeof process, typeof global, typeof __dirname, typeof FormData, typeof ReadableStream, typeof WebSocket])
   } }`
   assert.deepEqual(commandsOf(await runAll(runner, [action(code)])), [
     { type: 'idToken.setCustomClaim', key: 'absent', value: Array(6).fill('undefined') },

@@ -8,7 +8,10 @@ import { sessionTokens } from './session-tokens.ts'
 
 /** Strict, so that no function of ours shows itself or its arguments to the guest through `caller`. */
 const PIECES = Object.entries({ sessionTokens, guestApi, guestTimers, guestModules })
-const PRELUDE = `'use strict';(${guest.toString()})({${PIECES.map(([name, piece]) => `${name}:${piece.toString()}`).join(',')}})`
+const PRELUDE: PartSource = {
+  name: 'tenantry',
+  source: `'use strict';(${guest.toString()})({${PIECES.map(([name, piece]) => `${name}:${piece.toString()}`).join(',')}})`,
+}
 const MAX_IDLE = 64
 
 /** A fresh V8 context with our side of the conversation: strings in, strings out. */
@@ -33,12 +36,13 @@ export interface Compartment {
 
 async function createRealm({ isolate, parts, partScripts }: Compartment): Promise<Realm> {
   const context = await isolate.createContext()
-  const entry = await context.eval(PRELUDE, { reference: true, filename: 'tenantry.js' })
-  for (const part of parts) {
+  const scriptOf = async (part: PartSource): Promise<ivm.Script> => {
     const script = partScripts.get(part.name) ?? (await compilePart(isolate, part))
     partScripts.set(part.name, script)
-    await script.run(context)
+    return script
   }
+  const entry = await (await scriptOf(PRELUDE)).run(context, { reference: true })
+  for (const part of parts) await (await scriptOf(part)).run(context)
   return { context, entry }
 }
 

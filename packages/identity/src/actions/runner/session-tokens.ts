@@ -22,17 +22,20 @@ export function sessionTokens(): SessionTokens {
   const ErrorHere = Error
   const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-  // The first 32 bits of the fractional parts of roots of the first primes.
+  // The first 32 bits of the fractional parts of roots of the first primes; found when they are needed, which in most
+  // runs is never.
   const K: number[] = []
   const START: number[] = []
-  for (let candidate = 2; K.length < 64; candidate++) {
-    let isPrime = true
-    for (let factor = 2; factor * factor <= candidate; factor++) if (candidate % factor === 0) isPrime = false
-    if (!isPrime) continue
-    const root = sqrt(candidate)
-    if (START.length < 8) START[START.length] = ((root - floor(root)) * pow(2, 32)) | 0
-    const cube = cbrt(candidate)
-    K[K.length] = ((cube - floor(cube)) * pow(2, 32)) | 0
+  const findConstants = (): void => {
+    for (let candidate = 2; K.length < 64; candidate++) {
+      let isPrime = true
+      for (let factor = 2; factor * factor <= candidate; factor++) if (candidate % factor === 0) isPrime = false
+      if (!isPrime) continue
+      const root = sqrt(candidate)
+      if (START.length < 8) START[START.length] = ((root - floor(root)) * pow(2, 32)) | 0
+      const cube = cbrt(candidate)
+      K[K.length] = ((cube - floor(cube)) * pow(2, 32)) | 0
+    }
   }
 
   const utf8 = (text: string): number[] => {
@@ -67,6 +70,7 @@ export function sessionTokens(): SessionTokens {
   }
 
   const sha256 = (message: number[]): number[] => {
+    findConstants()
     const state: number[] = []
     for (let at = 0; at < 8; at++) state[at] = START[at]!
     const words: number[] = []
