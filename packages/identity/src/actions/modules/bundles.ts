@@ -11,8 +11,14 @@ import { parts } from './parts.ts'
 const folder = fileURLToPath(new URL('./guest/', import.meta.url))
 const partNames = new Set(parts.map(({ name }) => name))
 
-/** jws derives classes from this that nobody makes instances of to sign or verify a text. */
-const NO_STREAM = 'module.exports = function Stream() {}'
+/**
+ * jws derives classes from `stream` that nobody makes instances of to sign or verify a text; jsonwebtoken asks `semver` what
+ * Node's asymmetric keys can do, of which there are none.
+ */
+const ABSENT: Record<string, string> = {
+  stream: 'module.exports = function Stream() {}',
+  semver: 'exports.satisfies = () => true',
+}
 
 /** What whatwg-url asks for and the URL standard does not need for UTF-8, or only for hosts that are not ASCII. */
 const REPLACED: Record<string, string> = {
@@ -41,8 +47,8 @@ const bounds: Plugin = {
       }
     })
     build.onResolve({ filter: /^util$/ }, () => own('pieces/node-util.ts'))
-    build.onResolve({ filter: /^stream$/ }, () => ({ path: 'stream', namespace: 'absent' }))
-    build.onLoad({ filter: /^stream$/, namespace: 'absent' }, () => ({ contents: NO_STREAM }))
+    build.onResolve({ filter: /^(stream|semver)$/ }, ({ path }) => ({ path, namespace: 'absent' }))
+    build.onLoad({ filter: /./, namespace: 'absent' }, ({ path }) => ({ contents: ABSENT[path]! }))
     build.onResolve({ filter: /^(@exodus\/bytes\/encoding\.js|tr46)$/ }, ({ path, importer }) =>
       importer.startsWith(folder) ? undefined : own(REPLACED[path]!),
     )
@@ -81,7 +87,7 @@ async function bundle(): Promise<ReadonlyMap<string, PartSource>> {
     target: 'es2024',
     mainFields: ['browser', 'module', 'main'],
     banner: { js: BANNER },
-    define: { 'process.version': '"v22.0.0"', 'process.env': '{}', 'process.nextTick': 'queueMicrotask' },
+    define: { 'process.version': '"v22.0.0"', 'process.nextTick': 'queueMicrotask' },
     plugins: [bounds],
     // Names are kept: people see them in stacks.
     minifyWhitespace: true,

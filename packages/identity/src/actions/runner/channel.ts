@@ -9,20 +9,26 @@ export function receiveLines(
   maxChars: number,
   handlers: { line(text: string): void; tooLong(): void },
 ): void {
-  let rest = ''
+  // Pieces of the line that is not complete; each is searched once, however long the line becomes.
+  let pieces: string[] = []
+  let length = 0
   stream.setEncoding('utf8')
   stream.on('data', (chunk: string) => {
-    rest += chunk
-    let end = rest.indexOf('\n')
-    while (end >= 0) {
-      const line = rest.slice(0, end)
-      rest = rest.slice(end + 1)
+    let from = 0
+    for (let end = chunk.indexOf('\n'); end >= 0; end = chunk.indexOf('\n', from)) {
+      pieces.push(chunk.slice(from, end))
+      from = end + 1
+      const line = pieces.join('')
+      pieces = []
+      length = 0
       if (line.length > maxChars) return handlers.tooLong()
       handlers.line(line)
-      end = rest.indexOf('\n')
     }
-    if (rest.length > maxChars) {
-      rest = ''
+    pieces.push(chunk.slice(from))
+    length += chunk.length - from
+    if (length > maxChars) {
+      pieces = []
+      length = 0
       handlers.tooLong()
     }
   })
