@@ -52,6 +52,7 @@ const sameAsNode: Record<string, string> = {
       try { await fetch(BASE, { signal: c.signal }) } catch (e) { seen.push(e.name) }
       seen.push(AbortSignal.abort('why').reason, AbortSignal.any([new AbortController().signal, AbortSignal.abort('x')]).aborted); return seen.sort() })()`,
   'a time limit': `await fetch(BASE + '/slow', { signal: AbortSignal.timeout(50) }).catch((e) => [e.name, e.message])`,
+  'the address of an answer': `await (async () => (await fetch(BASE + '/x?a#part')).url.slice(BASE.length))()`,
   redirects: `await (async () => { const get = async (path, redirect) => { try { const r = await fetch(BASE + path, { redirect }); return [r.status, r.redirected, r.url.slice(BASE.length)] } catch (e) { return e.constructor.name } }
       return [await get('/moved', 'follow'), await get('/moved', 'manual'), await get('/moved', 'error')] })()`,
 }
@@ -149,6 +150,24 @@ test('N184 a server that does not answer refuses the sign-in when the time of th
   )
   assert.deepEqual(commandsOf(outcome), [{ type: 'idToken.setCustomClaim', key: 'e', value: 'TimeoutError' }])
   while (silent.brokenOff() < 2) await sleep(5)
+})
+
+test('calls that are aborted are hung up on at once, and make place for others', async () => {
+  const silent = await startUpstream((seen) => seen.path === '/silent')
+  const seen = await reportOf(
+    runner,
+    `const late = () => fetch('${silent.base}/silent', { signal: AbortSignal.timeout(60) }).catch((error) => error.name)
+    const names = await Promise.all([late(), late(), late(), late(), late(), late()])
+    const never = new AbortController()
+    const dropped = fetch('${silent.base}/dropped', { signal: never.signal }).catch((error) => error.name)
+    never.abort()
+    report([names, await dropped, (await fetch('${silent.base}/quick')).status])`,
+  )
+  assert.deepEqual(seen, [Array(6).fill('TimeoutError'), 'AbortError', 200])
+  // What was aborted before it could leave never does; four were under way, and the last is answered.
+  const paths = silent.seen.map(({ path }) => path)
+  assert.deepEqual([paths.includes('/dropped'), paths.at(-1)], [false, '/quick'])
+  while (silent.brokenOff() < paths.length - 1) await sleep(5)
 })
 
 test('a call that nobody waits for does not hold up the run, and is hung up on at its end', async () => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import type { Launch } from './launch.ts'
 import type { RunCalls } from './outside/outside.ts'
 import { receiveLines, sendLine } from './runner/channel.ts'
-import type { OutsideCall, PartSource, RunnerCall, RunnerReply, ToRunner } from './runner/messages.ts'
+import type { DroppedCall, OutsideCall, PartSource, RunnerCall, RunnerReply, ToRunner } from './runner/messages.ts'
 
 /** Narrow on purpose: any structured logger fits. */
 export interface ActionLogger {
@@ -133,9 +133,11 @@ export function startRunnerProcess(launch: Launch, logger: ActionLogger): Promis
         const call = pending.get(id)
         if (!call) return
         call.calledOut = true
-        void call.outside.answer(request).then((answer) => {
+        void call.outside.answer(number, request).then((answer) => {
           if (pending.get(id) === call) tell({ answer: { id, call: number, answer } })
         })
+      } else if (typeof message.drop?.id === 'number' && typeof message.drop.call === 'number') {
+        pending.get(message.drop.id)?.outside.drop(message.drop.call)
       } else if (isReply(message.reply)) {
         if (message.reply.tainted && usable) retire(message.reply.id)
         finish(message.reply.id, { lost: false, reply: message.reply })
@@ -186,6 +188,7 @@ interface Heard {
   ready?: unknown
   started?: unknown
   call?: Partial<OutsideCall>
+  drop?: Partial<DroppedCall>
   reply?: Partial<RunnerReply>
 }
 

@@ -25,7 +25,7 @@ async function call(
 ) {
   const calls = createRunCalls(egress, { ...defaultLimits, ...limits }, 5000)
   const asked = { method: 'GET', headers: [], redirect: 'follow', body: null, ...ask }
-  return JSON.parse(await calls.answer(JSON.stringify(asked)))
+  return JSON.parse(await calls.answer(1, JSON.stringify(asked)))
 }
 
 const text = (answer: { body: { text?: string; base64?: string } | null }): string =>
@@ -128,7 +128,7 @@ test('a request that is not of the shape of one is answered with what is wrong',
     [{ ...good, url: `http://a.test/${'x'.repeat(17_000)}` }, 'the address is too long'],
   ]
   for (const [asked, error] of wrong)
-    assert.deepEqual(JSON.parse(await calls.answer(typeof asked === 'string' ? asked : JSON.stringify(asked))), {
+    assert.deepEqual(JSON.parse(await calls.answer(1, typeof asked === 'string' ? asked : JSON.stringify(asked))), {
       error,
     })
 })
@@ -266,7 +266,9 @@ test('a run makes only so many calls, and only so many at once', async () => {
   }
   const calls = createRunCalls(egress, defaultLimits, 5000)
   const asked = JSON.stringify({ url: 'http://a.test/', method: 'GET', headers: [], redirect: 'follow', body: null })
-  const answers = await Promise.all(Array.from({ length: 22 }, async () => JSON.parse(await calls.answer(asked))))
+  const answers = await Promise.all(
+    Array.from({ length: 22 }, async (_, n) => JSON.parse(await calls.answer(n, asked))),
+  )
   assert.equal(answers.filter(({ status }) => status === 204).length, 20)
   assert.deepEqual(answers.slice(20), Array(2).fill({ error: 'an Action may call out 20 times in a run' }))
   assert.equal(most, 4)
@@ -276,13 +278,29 @@ test('the end of a run breaks off what is under way, and nothing that waited beg
   const upstream = await startUpstream(() => true)
   const calls = createRunCalls(local, defaultLimits, 60_000)
   const asked = JSON.stringify({ url: upstream.base, method: 'GET', headers: [], redirect: 'follow', body: null })
-  const answers = Array.from({ length: 6 }, () => calls.answer(asked))
+  const answers = Array.from({ length: 6 }, (_, n) => calls.answer(n, asked))
   while (upstream.seen.length < 4) await new Promise((resolve) => setTimeout(resolve, 5))
   calls.end()
   const errors = (await Promise.all(answers)).map((answer) => JSON.parse(answer).error)
   assert.equal(upstream.seen.length, 4)
-  assert.deepEqual(errors.slice(4), ['the run is over', 'the run is over'])
+  assert.deepEqual(errors.slice(4), ['it was broken off', 'it was broken off'])
   while (upstream.brokenOff() < 4) await new Promise((resolve) => setTimeout(resolve, 5))
+})
+
+test('a call that is dropped is broken off, and its place goes to one that waits', async () => {
+  const upstream = await startUpstream((seen) => seen.path === '/silent')
+  const calls = createRunCalls(local, defaultLimits, 60_000)
+  const asked = (path: string) =>
+    JSON.stringify({ url: upstream.base + path, method: 'GET', headers: [], redirect: 'follow', body: null })
+  const silent = [1, 2, 3, 4].map((number) => calls.answer(number, asked('/silent')))
+  const waiting = calls.answer(5, asked('/quick'))
+  while (upstream.seen.length < 4) await new Promise((resolve) => setTimeout(resolve, 5))
+  calls.drop(2)
+  assert.equal(JSON.parse(await waiting).status, 200)
+  assert.deepEqual(Object.keys(JSON.parse(await silent[1]!)), ['error'])
+  assert.equal(upstream.brokenOff(), 1)
+  calls.end()
+  await Promise.all(silent)
 })
 
 test('a server that cannot be reached is named by what is wrong, without the request', async () => {

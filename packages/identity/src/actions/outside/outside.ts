@@ -20,8 +20,10 @@ export interface OutsideLimits {
 
 /** The calls of one run. */
 export interface RunCalls {
-  /** Both are JSON for the guest. Never rejects. */
-  answer(request: string): Promise<string>
+  /** Request and answer are JSON of the guest. Never rejects. @param number of the call in its run, for `drop` */
+  answer(number: number, request: string): Promise<string>
+  /** Nobody waits for this call any more: it is broken off. */
+  drop(number: number): void
   /** The run is over: what is under way is broken off. */
   end(): void
 }
@@ -35,6 +37,7 @@ class Refused extends Error {}
 export function createRunCalls(egress: Egress, limits: OutsideLimits, timeoutMs: number): RunCalls {
   const ended = new AbortController()
   const queue: (() => void)[] = []
+  const open = new Map<number, AbortController>()
   let calls = 0
   let running = 0
 
@@ -49,13 +52,13 @@ export function createRunCalls(egress: Egress, limits: OutsideLimits, timeoutMs:
     else running--
   }
 
-  const follow = async ({ redirect, ...first }: AskedCall): Promise<string> => {
+  const follow = async ({ redirect, ...first }: AskedCall, signal: AbortSignal): Promise<string> => {
     const size = first.body?.length ?? 0
     const most = limits.callBytes - size
     if (most < 0) throw new Refused(`the request is larger than the ${kilobytes(limits.callBytes)} of a call`)
     let hop = first
     for (let redirects = 0; ; redirects++) {
-      if (ended.signal.aborted) throw new Refused('the run is over')
+      if (signal.aborted) throw new Refused('it was broken off')
       const { status, headers, body } = await egress.request(hop.url, {
         method: hop.method,
         headers: { accept: '*/*', 'user-agent': 'tenantry-actions', ...hop.headers, 'accept-encoding': 'identity' },
@@ -63,14 +66,14 @@ export function createRunCalls(egress: Egress, limits: OutsideLimits, timeoutMs:
         timeoutMs,
         // One more, to tell what is too large from what just fits.
         maxAnswerBytes: most + 1,
-        signal: ended.signal,
+        signal,
       })
       const next = redirect === 'manual' ? undefined : nextHop(hop, status, headers.location)
       if (next === undefined) {
         if (status < 200 || status > 599) throw new Refused(`the answer has the status ${status}`)
         if (body.length > most) throw tooLarge(limits)
         const read = await decoded(body, headers['content-encoding'], most, limits)
-        return writeAnswer({ status, headers, url: hop.url, redirected: redirects > 0, body: read })
+        return writeAnswer({ status, headers, url: withoutHash(hop.url), redirected: redirects > 0, body: read })
       }
       if (redirect === 'error') throw new Refused('it redirects, and the call allows no redirect')
       if (typeof next === 'string') throw new Refused(next)
@@ -80,24 +83,29 @@ export function createRunCalls(egress: Egress, limits: OutsideLimits, timeoutMs:
   }
 
   return {
-    async answer(request) {
+    async answer(number, request) {
       // The runner counts as well; this is for one that is not ours any more.
       if (++calls > limits.calls) return failed(`an Action may call out ${limits.calls} times in a run`)
       const asked = readCall(request)
       if (typeof asked === 'string') return failed(asked)
+      const own = new AbortController()
+      open.set(number, own)
       await turn()
       try {
-        return await follow(asked)
+        return await follow(asked, AbortSignal.any([ended.signal, own.signal]))
       } catch (error) {
         return failed(reasonOf(error as Error & { code?: string; facts?: { reason?: unknown } }))
       } finally {
+        open.delete(number)
         leave()
       }
     },
+    drop: (number) => open.get(number)?.abort(),
     end: () => ended.abort(),
   }
 }
 
+const withoutHash = (url: string): string => url.replace(/#.*$/, '')
 const failed = (error: string): string => JSON.stringify({ error })
 const kilobytes = (bytes: number): string => `${Math.floor(bytes / 1024)} KB`
 

@@ -2,8 +2,8 @@ export interface GuestModules {
   /** What the text of a part calls with itself; gone before the action's own code is loaded. */
   load(name: string, factory: PartFactory): void
   require(id: unknown): unknown
-  /** The next call that has not been handed out yet, as JSON, or nothing. */
-  nextCall(): string
+  /** What is to be told to the server next: `call:` with JSON, `drop:` with the number of a call, or nothing. */
+  next(): string
   isWaiting(): boolean
   /** The number of a call in the order of handing out, a space, and what the server answered. */
   answer(text: string): void
@@ -20,7 +20,11 @@ export type PartFactory = (
   require: (name: string) => unknown,
   module: { exports: Record<string, unknown> },
   exports: Record<string, unknown>,
-  host: { call(request: string): Promise<string>; largest(): number; entropy(): string },
+  host: {
+    call(request: string): { answer: Promise<string>; drop(): void }
+    largest(): number
+    entropy(): string
+  },
 ) => void
 
 /**
@@ -38,20 +42,36 @@ export function guestModules(provide: (name: string, value: unknown) => void, fa
   const text = String
   const loaded: Record<string, unknown> = { __proto__: null }
   const modules: Record<string, unknown> = { __proto__: null }
-  const unsent: { request: string; settle: (answer: string) => void }[] = []
+  const unsent: { request: string; settle: (answer: string) => void; number: number; isDropped: boolean }[] = []
+  const dropped: number[] = []
   const waiting = new Map<number, (answer: string) => void>()
   const remember = waiting.set.bind(waiting)
   const recall = waiting.get.bind(waiting)
   const forget = waiting.delete.bind(waiting)
   let handed = 0
   let taken = 0
+  let toldDropped = 0
   let open = 0
 
   const host = {
-    call: (request: string): Promise<string> =>
-      new PromiseHere((settle) => {
-        unsent[unsent.length] = { request, settle }
-      }),
+    call(request: string) {
+      const call = { request, settle: (_: string) => {}, number: 0, isDropped: false }
+      const answer = new PromiseHere<string>((settle) => {
+        call.settle = settle
+      })
+      unsent[unsent.length] = call
+      const drop = (): void => {
+        if (call.isDropped) return
+        call.isDropped = true
+        // One that waits is not waited for any more; one that was never handed out never is.
+        if (call.number > 0 && recall(call.number)) {
+          forget(call.number)
+          open--
+          dropped[dropped.length] = call.number
+        }
+      }
+      return { answer, drop }
+    },
     largest: () => facts().callBytes,
     entropy: (): string => {
       const { entropy } = facts()
@@ -93,13 +113,18 @@ export function guestModules(provide: (name: string, value: unknown) => void, fa
         `require(${stringify(text(id))}) is refused: there is no such module here. There are: ${apply(join, known, [', '])}`,
       )
     },
-    nextCall() {
-      const next = unsent[taken]
-      if (next === undefined) return ''
-      unsent[taken++] = undefined as never
-      remember(++handed, next.settle)
-      open++
-      return next.request
+    next() {
+      if (toldDropped < dropped.length) return `drop:${dropped[toldDropped++]}`
+      while (taken < unsent.length) {
+        const next = unsent[taken]!
+        unsent[taken++] = undefined as never
+        if (next.isDropped) continue
+        next.number = ++handed
+        remember(handed, next.settle)
+        open++
+        return `call:${next.request}`
+      }
+      return ''
     },
     isWaiting: () => open > 0,
     answer(argument) {

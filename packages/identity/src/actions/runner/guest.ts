@@ -172,8 +172,8 @@ export function guest(pieces: GuestPieces): (operation: string, argument: string
 
   const status = (): string => {
     if (state !== 'pending') return state
-    const call = modules.nextCall()
-    if (call !== '') return `call:${call}`
+    const told = modules.next()
+    if (told !== '') return told
     const next = timers.next()
     if (next >= 0) return `wait:${next}`
     return modules.isWaiting() ? 'wait:' : 'stuck'

@@ -51,7 +51,7 @@ function createOutside(most: number, callOut: CallOut): Outside {
       }
       const error = refusal(request)
       if (error) settle(JSON.stringify({ error }))
-      else void callOut(number, request).then(settle)
+      else void callOut.call(number, request).then(settle)
     },
     arrival: () =>
       arrived.length > 0
@@ -65,7 +65,10 @@ function createOutside(most: number, callOut: CallOut): Outside {
 }
 
 /** Hands a call of the guest's to the server; numbered in the run, from 1. Both texts are JSON that nobody reads here. */
-export type CallOut = (number: number, request: string) => Promise<string>
+export interface CallOut {
+  call(number: number, request: string): Promise<string>
+  drop(number: number): void
+}
 
 /**
  * One call in one isolate. Never throws; says whether the isolate may be used again, and whether the action has called
@@ -88,7 +91,7 @@ export async function invoke(
   const outside = createOutside(call.limits.calls, callOut)
   let outcome: Outcome
   try {
-    outcome = await converse(call, compartment, realm, dog, outside)
+    outcome = await converse(call, compartment, realm, dog, outside, callOut)
   } catch (error) {
     const kind = error instanceof Stopped ? error.kind : 'error'
     outcome = failed(kind, error instanceof Stopped ? error.message : explain(error))
@@ -109,6 +112,7 @@ async function converse(
   realm: Realm,
   dog: Watch,
   outside: Outside,
+  callOut: CallOut,
 ): Promise<Outcome> {
   /** Every answer must be a string: an object of the guest's making never crosses (it would arrive as undefined). */
   const ask = async (operation: string, argument = ''): Promise<string> => {
@@ -144,6 +148,7 @@ async function converse(
   let status = await ask('status')
   for (;;) {
     if (status.startsWith('call:')) outside.send(status.slice(5))
+    else if (status.startsWith('drop:')) callOut.drop(Number(status.slice(5)))
     else if (status.startsWith('wait:')) {
       const timer = status.slice(5)
       await dog.pause(timer === '' ? undefined : Number(timer) || 0, outside.arrival())

@@ -33,9 +33,15 @@ async function attempt(call: RunnerCall): Promise<{ reply: RunnerReply; retry: b
   const needed = call.parts.map((name) => parts.get(name)!)
   const compartment = isolates.take(call.isolateKey, call.limits.memoryMb, needed)
   const used = compartment.runs > 0
-  const { outcome, reusable, calledOut } = await invoke(call, compartment, (number, request) => {
-    say({ call: { id: call.id, call: number, request } })
-    return new Promise((settle) => asked.set(`${call.id} ${number}`, settle))
+  const { outcome, reusable, calledOut } = await invoke(call, compartment, {
+    call(number, request) {
+      say({ call: { id: call.id, call: number, request } })
+      return new Promise((settle) => asked.set(`${call.id} ${number}`, settle))
+    },
+    drop(number) {
+      asked.delete(`${call.id} ${number}`)
+      say({ drop: { id: call.id, call: number } })
+    },
   })
   for (const key of asked.keys()) if (key.startsWith(`${call.id} `)) asked.delete(key)
   if (reusable && call.mode === 'run') await isolates.give(compartment)

@@ -60,7 +60,18 @@ export interface RunnerReply {
   tainted: boolean
 }
 
-export type FromRunner = { ready: true } | { started: number } | { call: OutsideCall } | { reply: RunnerReply }
+/** The guest waits for it no more. */
+export interface DroppedCall {
+  id: number
+  call: number
+}
+
+export type FromRunner =
+  | { ready: true }
+  | { started: number }
+  | { call: OutsideCall }
+  | { drop: DroppedCall }
+  | { reply: RunnerReply }
 
 /** What the guest finds in its payload. */
 export interface GuestPayload {

@@ -34,9 +34,15 @@ export async function fetch(input: unknown, init?: RequestInit): Promise<Respons
   // Before it is written out several times over. Characters are at least as many bytes.
   if (content !== null && content.length > host.largest()) throw new TypeError('fetch failed: the request is too large')
   const body = Body.wire(content)
-  const asked = host.call(JSON.stringify({ url, method, headers: [...request.headers], redirect, body }))
+  const { answer: asked, drop } = host.call(
+    JSON.stringify({ url, method, headers: [...request.headers], redirect, body }),
+  )
   const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    const end = () => {
+      drop()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', end, { once: true })
   })
   const answer = JSON.parse(await Promise.race([asked, aborted])) as Answer
   if ('error' in answer) throw new TypeError(`fetch failed: ${answer.error}`)
