@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { PartSource } from '../runner/messages.ts'
 import type { ActionLogger } from '../runner-process.ts'
-import { createBundles } from './bundles.ts'
+import { type Bundles, createBundles } from './bundles.ts'
 import { partsOf } from './parts.ts'
 
 /** What a run is given besides its event. */
@@ -16,8 +16,10 @@ export interface Outfit {
 const NOTHING: Outfit = { sources: [], entropy: undefined }
 
 /** @returns what code is given, unless it cannot be made; `key` names the code, which is read once for many runs */
-export function createOutfitter(logger: ActionLogger): (key: string, code: string) => Promise<Outfit | undefined> {
-  const bundles = createBundles()
+export function createOutfitter(
+  logger: ActionLogger,
+  bundles: Bundles = createBundles(),
+): (key: string, code: string) => Promise<Outfit | undefined> {
   const known = new LRUCache<string, string[]>({ max: 1000 })
   return async (key, code) => {
     const names = known.get(key) ?? partsOf(code)
