@@ -119,7 +119,8 @@ async function fill({ env }: SdkWorld) {
   const action = await made('/actions/actions', {
     name: 'Greet',
     supported_triggers: [{ id: 'post-login', version: 'v3' }],
-    code: 'exports.onExecutePostLogin = async () => {}',
+    code: "const axios = require('axios')\nexports.onExecutePostLogin = async () => {}",
+    dependencies: [{ name: 'axios', version: '1.7.9' }],
     runtime: 'node22',
   })
   await made(`/actions/actions/${action.id}/deploy`, {})

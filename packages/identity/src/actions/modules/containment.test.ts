@@ -94,6 +94,16 @@ for (const [name, body] of Object.entries(loops)) {
   })
 }
 
+test('N185 isolates that wait with their modules loaded never fill the process: seventy Actions run in the same one', async () => {
+  const { runner: roomy, entries } = testRunner({ cpuMs: 1_000 })
+  const pids = new Set<number>()
+  for (let n = 0; n < 70; n++) {
+    commandsOf(await runBody(roomy, `${EVERYTHING}\napi.idToken.setCustomClaim('n', all.length)`, {}, `env_${n % 7}`))
+    pids.add(roomy.pids()[0]!)
+  }
+  assert.deepEqual([pids.size, entries], [1, []])
+})
+
 test('N183 what one run does to prototypes and modules is not seen in the next', async () => {
   const same = action(
     handler(`${EVERYTHING}

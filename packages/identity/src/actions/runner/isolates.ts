@@ -13,6 +13,8 @@ const PRELUDE: PartSource = {
   source: `'use strict';(${guest.toString()})({${PIECES.map(([name, piece]) => `${name}:${piece.toString()}`).join(',')}})`,
 }
 const MAX_IDLE = 64
+/** Of all idle isolates together, half of what ends the process: those that have loaded modules weigh three times as much. */
+const MAX_IDLE_BYTES = 256 * 1024 * 1024
 
 /** A fresh V8 context with our side of the conversation: strings in, strings out. */
 export interface Realm {
@@ -29,6 +31,8 @@ export interface Compartment {
   readonly parts: readonly PartSource[]
   readonly partScripts: Map<string, ivm.Script>
   runs: number
+  /** What it held when it was last given back. */
+  bytes: number
   memoryMb: number
   spare: Promise<Realm> | undefined
   onCatastrophe: () => void
@@ -68,6 +72,7 @@ function createCompartment(key: string, memoryMb: number, parts: readonly PartSo
     parts,
     partScripts: new Map(),
     runs: 0,
+    bytes: 0,
     memoryMb,
     spare: undefined,
     onCatastrophe: () => {},
@@ -93,6 +98,7 @@ export function createIsolates(): {
   drop(compartment: Compartment): void
 } {
   const idle: Compartment[] = []
+  const weight = (): number => idle.reduce((sum, { bytes }) => sum + bytes, 0)
 
   const drop = (compartment: Compartment): void => {
     compartment.spare?.catch(() => {})
@@ -117,13 +123,14 @@ export function createIsolates(): {
         const heap = await compartment.isolate.getHeapStatistics()
         if (heap.used_heap_size + heap.externally_allocated_size > compartment.memoryMb * 1024 * 512)
           return drop(compartment)
+        compartment.bytes = heap.total_heap_size + heap.externally_allocated_size + heap.malloced_memory
       } catch {
         return drop(compartment)
       }
       compartment.spare = createRealm(compartment)
       compartment.spare.catch(() => {})
       idle.push(compartment)
-      if (idle.length > MAX_IDLE) drop(idle.shift()!)
+      while (idle.length > MAX_IDLE || weight() > MAX_IDLE_BYTES) drop(idle.shift()!)
     },
     drop,
   }
