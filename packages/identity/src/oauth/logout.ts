@@ -18,6 +18,7 @@ import type { Session, Sessions } from '../login/sessions.ts'
 import { asker, type TenantLog } from '../logs/tenant-log.ts'
 import type { Configuration } from './configuration.ts'
 import { readIdTokenHint } from './id-token-hint.ts'
+import { hasOrganizationName, isListed } from './organization-address.ts'
 import { readParameters } from './parameters.ts'
 import { problems } from './problems.ts'
 
@@ -38,8 +39,8 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
   app.get('/v2/logout', async (request, reply) => {
     const parameters = queryOf(request)
     const allowed = await allowedTargets(deps, request, parameters.client_id)
-    const target = parameters.returnTo ?? (parameters.client_id ? allowed[0] : undefined)
-    if (target !== undefined && !allowed.includes(target)) {
+    const target = parameters.returnTo ?? (parameters.client_id ? homeOf(allowed) : undefined)
+    if (target !== undefined && !(await isListed(deps.configuration, request.environment.id, allowed, target))) {
       throw refuse('The returnTo address is not in the list of allowed logout URLs.')
     }
     await end(request, reply, await deps.sessions.read(request), parameters.client_id)
@@ -57,9 +58,9 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
     }
     const allowed = await allowedTargets(deps, request, clientId)
     // A client that says who it is and not where to is answered as at /v2/logout.
-    const home = hint === undefined && clientId !== undefined ? allowed[0] : undefined
+    const home = hint === undefined && clientId !== undefined ? homeOf(allowed) : undefined
     const target = parameters.post_logout_redirect_uri ?? home
-    if (target !== undefined && !allowed.includes(target)) {
+    if (target !== undefined && !(await isListed(deps.configuration, request.environment.id, allowed, target))) {
       throw refuse('The post_logout_redirect_uri is not in the list of allowed logout URLs.')
     }
     const session = await deps.sessions.read(request)
@@ -101,6 +102,9 @@ async function allowedTargets(
   if (!client) throw refuse('This application is not known here. Check its client_id.')
   return client.allowed_logout_urls
 }
+
+/** The first that is an address by itself. */
+const homeOf = (allowed: string[]) => allowed.find((address) => !hasOrganizationName(address))
 
 function leave(reply: FastifyReply, target: string | undefined, state?: string): FastifyReply | Promise<FastifyReply> {
   reply.header('cache-control', 'no-store')

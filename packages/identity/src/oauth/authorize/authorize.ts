@@ -59,7 +59,7 @@ export const authorize =
       const { environment } = request
       const { parameters, isPushed } = await unpack(deps, environment, sent)
       const client = await checkClient(deps, environment, parameters)
-      const channel = checkChannel(client, parameters)
+      const channel = await checkChannel(deps, environment, client, parameters)
       try {
         const asked = await checkRequest({ deps, environment, client, parameters, isPushed }, channel)
         return await go(request, reply, { client, parameters, asked })
