@@ -16,6 +16,7 @@ import { environmentLook } from '../login/look.ts'
 import { sendPage } from '../login/pages.ts'
 import type { Session, Sessions } from '../login/sessions.ts'
 import { asker, type TenantLog } from '../logs/tenant-log.ts'
+import { queried } from './answer-address.ts'
 import type { Configuration } from './configuration.ts'
 import { readIdTokenHint } from './id-token-hint.ts'
 import { readParameters } from './parameters.ts'
@@ -106,9 +107,10 @@ function leave(reply: FastifyReply, target: string | undefined, state?: string):
   reply.header('cache-control', 'no-store')
   if (target === undefined)
     return sendPage(reply, 'signed-out', { look: environmentLook(reply.request.environment), values: {} })
-  const address = new URL(target)
-  if (state !== undefined) address.searchParams.append('state', state)
-  return reply.redirect(state === undefined ? target : address.href, reply.request.method === 'POST' ? 303 : 302)
+  return reply.redirect(
+    state === undefined ? target : queried(target, { state }),
+    reply.request.method === 'POST' ? 303 : 302,
+  )
 }
 
 const askToConfirm = (reply: FastifyReply, parameters: Record<string, string>, redirectUri: string | undefined) =>

@@ -114,7 +114,7 @@ test('a sign-in page keeps its opener, which waits for a message or a callback, 
     const page = await browser.follow(await browser.visit(world.authorize(parameters).path))
     return [page.status, page.headers['cross-origin-opener-policy']]
   }
-  const pages = [
+  const pages: Record<string, string>[] = [
     { organization: acme, response_mode: 'web_message' },
     { organization: acme },
     { organization: acme, response_mode: 'fragment' },
