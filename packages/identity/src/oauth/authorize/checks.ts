@@ -41,6 +41,10 @@ interface Context {
 
 const refuse = (reason: string) => problems.invalid_request({ facts: { reason } })
 
+/** On a page, which says whose request it was. */
+const refuseTo = ({ name: application }: Client, reason: string) =>
+  problems.invalid_request({ facts: { reason, application } })
+
 /** @throws Problem; its reader is the person, since nobody else can be trusted yet */
 export async function checkClient(
   deps: CheckDependencies,
@@ -52,7 +56,7 @@ export async function checkClient(
   if (!client || client.global) throw refuse('This application is not known here. Check its client_id.')
   // RFC 9700 §2.1: exact string comparison, nothing normalised, no wildcard.
   if (!parameters.redirect_uri || !client.callbacks.includes(parameters.redirect_uri)) {
-    throw refuse('The redirect_uri is not in the application’s list of allowed callback URLs.')
+    throw refuseTo(client, 'The redirect_uri is not in the application’s list of allowed callback URLs.')
   }
   return client
 }
@@ -268,7 +272,7 @@ export function checkChannel(client: Client, parameters: Parameters): ResponseCh
   const redirectUri = parameters.redirect_uri!
   const asked = parameters.response_mode
   if (asked !== undefined && !(RESPONSE_MODES as readonly string[]).includes(asked)) {
-    throw refuse(`Parameter response_mode must be one of ${RESPONSE_MODES.join(', ')}.`)
+    throw refuseTo(client, `Parameter response_mode must be one of ${RESPONSE_MODES.join(', ')}.`)
   }
   const usual = carriesTokens(parameters.response_type) ? 'fragment' : 'query'
   const mode = asked === undefined || asked === 'query' ? usual : (asked as ResponseMode)
@@ -276,7 +280,7 @@ export function checkChannel(client: Client, parameters: Parameters): ResponseCh
   // N67: a message goes to an origin that the client lists, never to whoever embeds the page.
   // Characters that end a source list must not reach the page's policy, whoever listed them.
   if (origin !== undefined && (!client.web_origins.includes(origin) || /[;,'*\s]/.test(origin))) {
-    throw refuse(`The origin ${origin} is not in the application’s list of allowed web origins.`)
+    throw refuseTo(client, `The origin ${origin} is not in the application’s list of allowed web origins.`)
   }
   return { redirect_uri: redirectUri, response_mode: mode, web_origin: origin, state: parameters.state }
 }
