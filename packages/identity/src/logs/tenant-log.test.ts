@@ -123,6 +123,35 @@ test('an authorization request that is refused before anybody signs in says why,
   assert.match(page.text, /<dt>Application<\/dt><dd>Stockroom<\/dd>/)
 })
 
+test('a sign-out that leads nowhere it may says where to, on the page and in the log; without an application only on the page', async () => {
+  const world = await createWorld(identity)
+  const { env, spa } = world
+  const elsewhere = 'https://other.example.test/bye'
+  const ask = (path: string, query: Record<string, string>) => env.request(`${path}?${new URLSearchParams(query)}`)
+  const refused = [
+    await ask('/v2/logout', { returnTo: elsewhere }),
+    await ask('/v2/logout', { client_id: spa, returnTo: elsewhere }),
+    await ask('/oidc/logout', { client_id: spa, post_logout_redirect_uri: elsewhere }),
+  ]
+  for (const { status } of refused) assert.equal(status, 400)
+  assert.deepEqual(
+    refused.map(({ text }) => text.includes('<dt>Application</dt><dd>Stockroom</dd>')),
+    [false, true, true],
+  )
+  const entries = await logged(world, ['flo', 'flo'])
+  assert.deepEqual(
+    entries.map(({ client_id, description, details }) => [client_id, description, details]),
+    [
+      [spa, 'The returnTo address is not in the list of allowed logout URLs.', { returnTo: elsewhere }],
+      [
+        spa,
+        'The post_logout_redirect_uri is not in the list of allowed logout URLs.',
+        { post_logout_redirect_uri: elsewhere },
+      ],
+    ],
+  )
+})
+
 test('machines are logged with what they asked for; a client that does not exist leaves nothing', async () => {
   const world = await createWorld(identity)
   const machine = await world.client({ app_type: 'non_interactive' })
