@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { setTimeout as wait } from 'node:timers/promises'
 import { type Answer, startIdentity, type TestIdentity } from '../../testing.ts'
 import { AUDIENCE, createWorld, openBrowser, payloadOf, toldClient, type World } from '../fixture.ts'
 
@@ -127,37 +126,6 @@ test('N46 within the leeway two tabs both get on; after it, or once the successo
   alive(await world.refresh(successor))
   dead(await world.refresh(two.refresh_token))
   dead(await world.refresh(successor))
-})
-
-test('a refresh may repeat the organization by id, or by name where names are taken; what is refused says why in the tenant log alone', async () => {
-  const { world, acme, tokens } = await settle()
-  await world.organization('globex')
-  const { refresh_token } = await tokens()
-  dead(await world.refresh(refresh_token, { organization: 'acme' }))
-  const settings = { allow_organization_name_in_authentication_api: true }
-  assert.equal((await world.env.manage('PATCH', '/tenants/settings', settings)).status, 200)
-  const second = alive(await world.refresh(refresh_token, { organization: 'Acme' }))
-  for (const organization of ['globex', 'nowhere', '']) dead(await world.refresh(second, { organization }))
-  const third = await world.refresh(second, { organization: acme })
-  assert.equal(payloadOf(third.json.access_token).org_id, acme)
-  dead(await world.refresh('unheard of'))
-
-  const reasons = async () => {
-    const { json } = await world.env.manage('GET', '/logs?per_page=50&sort=date:1')
-    const failed = json.filter((entry: { type: string }) => entry.type === 'fertft')
-    return failed.map(({ description, details }: { description: string; details: object }) => ({
-      description,
-      details,
-    }))
-  }
-  const other = 'another organization was asked for'
-  const expected = [other, other, other, other, 'there is no such token']
-  while ((await reasons()).length < expected.length) await wait(20)
-  const description = 'Unknown or invalid refresh token.'
-  assert.deepEqual(
-    await reasons(),
-    expected.map((reason) => ({ description, details: { reason } })),
-  )
 })
 
 test('N47 a refresh may narrow the scope, for that answer alone, and never widen it', async () => {
