@@ -118,6 +118,9 @@ test('N08 CVE-2026-56668 more scope, another audience and another organization a
     ...(await tx`select audience, organization_id from grants where exchanged_from is not null`),
   ])
   assert.deepEqual(rows, [{ audience: STOCK, organization_id: acme }])
+  await world.env.manage('PATCH', '/tenants/settings', { allow_organization_name_in_authentication_api: true })
+  unfit(await exchange({ organization: 'other' }))
+  assert.equal((await exchange({ organization: 'acme', scope: 'read:stock' })).status, 200)
 })
 
 test('N08 at the same API a token is narrowed and never widened, whatever the person may do', async () => {
