@@ -89,7 +89,7 @@ export const authorize =
         } catch (error) {
           const { status, message: description } = toProblem(error)
           const client = id && status < 500 ? await deps.configuration.client(request.environment.id, id) : undefined
-          if (client) {
+          if (client && !client.global) {
             const type = prompt?.includes('none') ? 'fsa' : 'f'
             const about = { ...asker(request), client_id: client.client_id, client_name: client.name }
             const details = redirect_uri === undefined ? {} : { details: { redirect_uri } }
