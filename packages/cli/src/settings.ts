@@ -147,7 +147,7 @@ export const definitions = define({
     variable: 'TENANTRY_EGRESS_ALLOW',
     default: undefined,
     describe:
-      'Networks that log streams and mail servers of environments may be in although they are not public, separated by commas: 10.0.0.0/8,127.0.0.1',
+      'Networks that log streams, mail servers and back-channel logouts of environments may be in although they are not public, separated by commas: 10.0.0.0/8,127.0.0.1',
   },
   breachedPasswords: {
     variable: 'TENANTRY_BREACHED_PASSWORDS',

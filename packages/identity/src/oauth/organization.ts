@@ -36,6 +36,19 @@ export async function namedOrganization(
   return found
 }
 
+/** Whether what a request names, by id or by name, is the organization that a token is of already. */
+export async function isOrganization(
+  configuration: Configuration,
+  environment: RequestEnvironment,
+  asked: string,
+  organizationId: string | null,
+): Promise<boolean> {
+  if (asked === organizationId) return true
+  if (!environment.settings.allow_organization_name_in_authentication_api || organizationId === null) return false
+  const found = await configuration.organization(environment.id, asked.toLowerCase())
+  return found?.organization_id === organizationId
+}
+
 /**
  * The organization of a request that leads to no page on which one could be chosen.
  *

@@ -42,6 +42,10 @@ interface Context {
 
 const refuse = (reason: string) => problems.invalid_request({ facts: { reason } })
 
+/** On a page, which says whose request it was. */
+const refuseTo = ({ name: application }: Client, reason: string) =>
+  problems.invalid_request({ facts: { reason, application } })
+
 /** @throws Problem; its reader is the person, since nobody else can be trusted yet */
 export async function checkClient(
   deps: CheckDependencies,
@@ -54,7 +58,7 @@ export async function checkClient(
   // RFC 9700 §2.1: exact string comparison, nothing normalised, no wildcard.
   const { redirect_uri: uri, organization: asked } = parameters
   if (!uri || !(await isListedFor(deps.configuration, environment, client, client.callbacks, uri, asked))) {
-    throw refuse('The redirect_uri is not in the application’s list of allowed callback URLs.')
+    throw refuseTo(client, 'The redirect_uri is not in the application’s list of allowed callback URLs.')
   }
   return client
 }
@@ -275,7 +279,7 @@ export async function checkChannel(
   const redirectUri = parameters.redirect_uri!
   const asked = parameters.response_mode
   if (asked !== undefined && !(RESPONSE_MODES as readonly string[]).includes(asked)) {
-    throw refuse(`Parameter response_mode must be one of ${RESPONSE_MODES.join(', ')}.`)
+    throw refuseTo(client, `Parameter response_mode must be one of ${RESPONSE_MODES.join(', ')}.`)
   }
   const usual = carriesTokens(parameters.response_type) ? 'fragment' : 'query'
   const mode = asked === undefined || asked === 'query' ? usual : (asked as ResponseMode)
@@ -286,7 +290,7 @@ export async function checkChannel(
     !/[;,'*\s]/.test(to) &&
     isListedFor(configuration, environment, client, client.web_origins, to, parameters.organization)
   if (origin !== undefined && !(await mayHear(origin))) {
-    throw refuse(`The origin ${origin} is not in the application’s list of allowed web origins.`)
+    throw refuseTo(client, `The origin ${origin} is not in the application’s list of allowed web origins.`)
   }
   return { redirect_uri: redirectUri, response_mode: mode, web_origin: origin, state: parameters.state }
 }

@@ -8,6 +8,7 @@ import type { Client } from '../../configuration.ts'
 import { requireConnection } from '../../connection.ts'
 import { revokeGrant, subject as subjectOf } from '../../grant-store.ts'
 import { factorDue } from '../../mfa/at-refresh.ts'
+import { isOrganization } from '../../organization.ts'
 import { namedAudience } from '../../parameters.ts'
 import { problems } from '../../problems.ts'
 import type { RefreshTokenRow } from '../../refresh-token-store.ts'
@@ -29,12 +30,15 @@ export const refreshToken: GrantHandler = async (deps, request) => {
   const { environment, client, parameters, now } = request
   const tokenHash = hashHandle(required(parameters, 'refresh_token'))
   const [token] = await deps.database.once(environment.id, (tx) => store.readRefreshToken(tx, tokenHash))
-  if (!token || token.client_id !== client.client_id || token.issuer !== environment.issuer)
-    throw problems.invalid_refresh_token()
+  const stranger = unlike(request, token)
+  if (!token || stranger) throw problems.invalid_refresh_token({ internal: stranger ?? 'there is no such token' })
   Object.assign(request.about, aboutGrant(token))
   refuseUnusable(request, token)
   if (token.rotated_at && !withinLeeway(client, token.rotated_at, now)) return endFamily(deps, request, token)
-  if (parameters.organization !== undefined && parameters.organization !== token.organization_id) {
+  const { organization } = parameters
+  const { organization_id: ofToken } = token
+  // SDKs repeat what the application was configured with, which may be a name.
+  if (organization !== undefined && !(await isOrganization(deps.configuration, environment, organization, ofToken))) {
     throw problems.invalid_refresh_token({ internal: 'another organization was asked for' })
   }
   const named = namedAudience(environment, parameters)
@@ -48,7 +52,8 @@ export const refreshToken: GrantHandler = async (deps, request) => {
 
 /** @throws Problem `invalid_refresh_token` for one that is over, `other_dpop_key` */
 export function refuseUnusable({ client, provenKey, now }: TokenRequest, token: RefreshTokenRow): void {
-  if (token.revoked_at || isOver(client, token, now)) throw problems.invalid_refresh_token()
+  if (token.revoked_at) throw problems.invalid_refresh_token({ internal: 'it was revoked' })
+  if (isOver(client, token, now)) throw problems.invalid_refresh_token({ internal: 'it has run out' })
   // Before anything is changed: whoever has the token alone can neither use it nor end its family (RFC 9449 §5).
   if (token.dpop_jkt !== null && token.dpop_jkt !== provenKey) throw problems.other_dpop_key()
 }
@@ -94,6 +99,13 @@ export async function mint(
     withOrganizationName: environment.settings.allow_organization_name_in_authentication_api === true,
   })
   return { tokens, ends }
+}
+
+/** Why a token is not one of this request at all. A second address of an environment is a second issuer. */
+function unlike({ client, environment }: TokenRequest, token: RefreshTokenRow | undefined): string | undefined {
+  if (token && token.client_id !== client.client_id) return 'it belongs to another client'
+  if (token && token.issuer !== environment.issuer) return `it was issued by ${token.issuer}`
+  return undefined
 }
 
 /** The one write. @returns the successor, or undefined for a token that does not rotate */
