@@ -46,23 +46,22 @@ async function settle() {
     await page.goto(`${app}/auth0-js`)
     await make()
   }
+  const settings = {
+    domain: env.origin,
+    clientID: client,
+    redirectUri: `${app}/auth0-js`,
+    responseType: 'token id_token',
+    scope: 'openid email',
+    // It builds the issuer with https, whatever the domain says.
+    overrides: { __token_issuer: env.issuer, __jwks_uri: `${env.issuer}.well-known/jwks.json` },
+  }
   const make = () =>
     page.evaluate(
       ([options]) => {
         const { auth0 } = globalThis as Sdk
         ;(globalThis as Sdk).client = new auth0.WebAuth(options)
       },
-      [
-        {
-          domain: env.origin,
-          clientID: client,
-          redirectUri: `${app}/auth0-js`,
-          responseType: 'token id_token',
-          scope: 'openid email',
-          // It builds the issuer with https, whatever the domain says.
-          overrides: { __token_issuer: env.issuer, __jwks_uri: `${env.issuer}.well-known/jwks.json` },
-        },
-      ],
+      [settings],
     )
   /** What the callback is given; undefined when the page was left instead. */
   const call = (method: string, options: object): Promise<{ error?: Sdk; result?: Sdk } | undefined> =>
@@ -82,7 +81,7 @@ async function settle() {
     return (await call('parseHash', {}))!
   }
   await load()
-  return { ...world, page, load, call, returned, close: () => context.close() }
+  return { ...world, page, settings, load, call, returned, close: () => context.close() }
 }
 
 test('login() signs in on the application’s own page, and parseHash() takes the tokens', async () => {
@@ -104,6 +103,37 @@ test('login() signs in on the application’s own page, and parseHash() takes th
   await env.manage('PATCH', `/clients/${client}`, { cross_origin_authentication: false })
   const off = await call('login', { realm: 'people', email: anna.email, password: PASSWORD })
   assert.equal(off!.error.code, 'unauthorized_client')
+  await close()
+})
+
+test('popup.authorize() waits for its window through the pages of a sign-in, and hears of the answer from the callback there', async () => {
+  const { page, app, anna, acme, settings, close } = await settle()
+  const opened = page.context().waitForEvent('page')
+  const answered = page.evaluate(
+    (organization) =>
+      new Promise<{ error?: Sdk; result?: Sdk }>((resolve) => {
+        const { popup } = (globalThis as Sdk).client
+        popup.authorize({ organization }, (error: Sdk, result: Sdk) => resolve({ error, result }))
+      }),
+    acme,
+  )
+  const popup = await opened
+  await popup.fill('input#username', anna.email)
+  await popup.fill('input#password', PASSWORD)
+  await popup.click('button[data-action-button-primary=true]')
+  await popup.waitForURL((url) => url.origin === app && url.hash.includes('id_token'))
+  // As the SDK's documents have it in the page of the callback. The window may be closed before this returns.
+  await popup
+    .evaluate(
+      ([options]) =>
+        new (globalThis as Sdk).auth0.WebAuth(options).popup.callback({ hash: (globalThis as Sdk).location.hash }),
+      [settings],
+    )
+    .catch(() => {})
+  const { error, result } = await answered
+  assert.equal(error, null)
+  assert.deepEqual([result.idTokenPayload.sub, result.idTokenPayload.org_id], [anna.user_id, acme])
+  assert.equal(page.url(), `${app}/auth0-js`)
   await close()
 })
 

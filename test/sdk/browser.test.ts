@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { AUDIENCE, PASSWORD, type Person, payloadOf } from '@tenantry/identity/oauth/fixture.ts'
+import { authenticator, turnOn } from '@tenantry/identity/login/factors/fixture.ts'
+import { AUDIENCE, bindPostLogin, PASSWORD, type Person, payloadOf } from '@tenantry/identity/oauth/fixture.ts'
 import { movableClock, startIdentity, type TestIdentity } from '@tenantry/identity/testing.ts'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { launchChromium } from '../journeys/chromium.ts'
@@ -214,6 +215,56 @@ test('auth0-spa-js with useMrrt: one sign-in brings tokens for two APIs, each by
       grants,
       Array.from({ length: 4 }, () => 'refresh_token'),
     )
+  } finally {
+    await spa.close()
+  }
+})
+
+test('auth0-spa-js with refresh tokens: a second factor that an Action comes to demand is given on a page of the application', async () => {
+  const secret = 'JBSWY3DPEHPK3PXPJBSWY3DP'
+  const spa = await openSpa({ useRefreshTokens: true })
+  try {
+    const { env } = spa
+    // This part of the SDK puts https:// before whatever names the issuer, here before http://.
+    const issuer = new URL(env.origin)
+    await spa.context.route('https://http//**', async (route) => {
+      const path = route.request().url().split(issuer.host)[1]
+      const headers = { ...route.request().headers(), host: issuer.host }
+      await route.fulfill({ response: await route.fetch({ url: `http://127.0.0.1:${issuer.port}${path}`, headers }) })
+    })
+    await turnOn(env, 'otp')
+    const made = await env.manage('POST', `/users/${encodeURIComponent(spa.anna.user_id)}/authentication-methods`, {
+      type: 'totp',
+      name: 'Phone',
+      totp_secret: secret,
+    })
+    assert.equal(made.status, 201, made.text)
+    const grant_types = ['authorization_code', 'refresh_token', 'http://auth0.com/oauth/grant-type/mfa-otp']
+    await env.manage('PATCH', `/clients/${spa.client}`, { grant_types })
+    await spa.load()
+    await spa.redirectTo({ authorizationParams: { organization: spa.acme } })
+    await signIn(spa.page, spa.anna)
+    await spa.returned()
+    await bindPostLogin(
+      spa,
+      `if (!event.authentication.methods.some(({ name }) => name === 'mfa')) api.multifactor.enable('any')`,
+    )
+
+    const due = await spa.page.evaluate(() =>
+      (globalThis as Sdk).client.getTokenSilently({ cacheMode: 'off' }).catch((error: Sdk) => ({ ...error })),
+    )
+    assert.deepEqual([due.error, due.mfa_requirements], ['mfa_required', { challenge: [{ type: 'otp' }] }])
+    const mfaToken = due.mfa_token as string
+    const listed = await spa.page.evaluate((token) => (globalThis as Sdk).client.mfa.getAuthenticators(token), mfaToken)
+    assert.deepEqual(
+      listed.map(({ authenticatorType }: Sdk) => authenticatorType),
+      ['otp'],
+    )
+    const otp = authenticator(secret, identity.clock)()
+    await spa.page.evaluate((given) => (globalThis as Sdk).client.mfa.verify(given), { mfaToken, otp })
+    const { access_token, id_token } = await spa.token()
+    assert.equal(payloadOf(access_token).org_id, spa.acme)
+    assert.ok(payloadOf(id_token).amr.includes('mfa'))
   } finally {
     await spa.close()
   }

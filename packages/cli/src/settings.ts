@@ -147,7 +147,13 @@ export const definitions = define({
     variable: 'TENANTRY_EGRESS_ALLOW',
     default: undefined,
     describe:
-      'Networks that Actions may call, and log streams and mail servers of environments may be in, although they are not public, separated by commas: 10.0.0.0/8,127.0.0.1',
+      'Networks that log streams, mail servers and back-channel logouts of environments may be in although they are not public, separated by commas: 10.0.0.0/8,127.0.0.1',
+  },
+  actionsEgressAllow: {
+    variable: 'TENANTRY_ACTIONS_EGRESS_ALLOW',
+    default: undefined,
+    describe:
+      'Networks that Actions may call although they are not public, separated by commas: 10.1.2.3/32. Whoever writes Actions reads what answers there.',
   },
   breachedPasswords: {
     variable: 'TENANTRY_BREACHED_PASSWORDS',
@@ -202,6 +208,7 @@ export interface Settings {
   managementRate: { requests: number; seconds: number }
   signingKeyDays: number | undefined
   egressAllow: string[]
+  actionsEgressAllow: string[]
   breachedPasswords: string | undefined
   logLevel: string
   oneTenantOnly: boolean
@@ -310,6 +317,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     signingKeyDays: days('signingKeyDays'),
     breachedPasswords: text('breachedPasswords'),
     egressAllow: readNetworks('egressAllow', text('egressAllow')),
+    actionsEgressAllow: readNetworks('actionsEgressAllow', text('actionsEgressAllow')),
     logLevel: oneOf('logLevel', 'trace', 'debug', 'info', 'warn', 'error', 'silent'),
     oneTenantOnly: oneOf('oneTenantOnly', 'true', 'false') === 'true',
   }

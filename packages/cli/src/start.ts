@@ -101,8 +101,7 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
   closers.push(database.close)
 
   await refreshManagementApis(database)
-  const egress = createEgress({ allow: settings.egressAllow })
-  const runner = createActionRunner({ logger, egress })
+  const runner = createActionRunner({ logger, egress: createEgress({ allow: settings.actionsEgressAllow }) })
   closers.push(runner.close)
   const mail = settings.smtpUrl
     ? { kind: 'smtp' as const, url: settings.smtpUrl, from: settings.mailFrom }
@@ -180,6 +179,7 @@ async function bringUp(settings: Settings, options: StartOptions, closers: (() =
 
   // Neither loaded nor awaited before the rest is ready: the job queue and the mail library cost a quarter of the start.
   const ownerUrl = opened.urls.owner
+  const egress = createEgress({ allow: settings.egressAllow })
   const background = import('@tenantry/identity/background.ts').then(({ startBackground }) =>
     startBackground({
       ownerUrl,

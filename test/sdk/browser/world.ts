@@ -1,7 +1,7 @@
 /** An environment for browsers: issuer and application under one site, as cookies in an iframe need it over plain http. */
 
 import assert from 'node:assert/strict'
-import { AUDIENCE, PASSWORD, type Person } from '@tenantry/identity/oauth/fixture.ts'
+import { AUDIENCE, PASSWORD, type Person, type World } from '@tenantry/identity/oauth/fixture.ts'
 import type { TestEnvironment, TestIdentity } from '@tenantry/identity/testing.ts'
 
 export interface BrowserWorld {
@@ -13,14 +13,15 @@ export interface BrowserWorld {
   acme: string
   globex: string
   initech: string
+  /** POST to the Management API, which must answer with success. */
+  make: World['make']
   invite(email: string, organization: string): Promise<{ ticket_id: string }>
 }
 
 export async function createBrowserWorld(identity: TestIdentity, appPort: number): Promise<BrowserWorld> {
   const env = await identity.environment({}, 'localhost')
   const app = `http://app.${new URL(env.origin).hostname}:${appPort}`
-  // biome-ignore lint/suspicious/noExplicitAny: answers of any shape
-  const post = async (path: string, body: object): Promise<any> => {
+  const post: World['make'] = async (path, body) => {
     const answer = await env.manage('POST', path, body)
     assert.ok(answer.status < 300, `${path}: ${answer.status} ${answer.text}`)
     return answer.json
@@ -82,6 +83,7 @@ export async function createBrowserWorld(identity: TestIdentity, appPort: number
     acme,
     globex,
     initech,
+    make: post,
     invite: (invitee, id) =>
       post(`/organizations/${id}/invitations`, {
         inviter: { name: 'Anna Reed' },

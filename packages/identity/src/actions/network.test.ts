@@ -76,7 +76,7 @@ test('N19 what may not be called fails at the line of the call, with the remedy,
   assert.equal(failure.reason, 'error')
   assert.match(
     failure.detail,
-    /^TypeError: fetch failed: the address cannot be called: it leads into a network that is not public\. Private networks are called only where TENANTRY_EGRESS_ALLOW .*\n {4}at .*action\.js:3:1/,
+    /^TypeError: fetch failed: the address cannot be called: it leads into a network that is not public\. Private networks are called only where TENANTRY_ACTIONS_EGRESS_ALLOW .*\n {4}at .*action\.js:3:1/,
   )
   const { runner: strict } = testRunner()
   const none = await startUpstream()

@@ -269,8 +269,11 @@ test('N19 a sign-in whose Action calls into a private network is refused, and th
     const refused = await browser.submit(page, { username: anna.email, password: PASSWORD })
     assert.equal(refused.status, 403)
     assert.match(refused.text, /<dt>Reason<\/dt><dd>action_failed<\/dd>/)
-    assert.doesNotMatch(refused.text, /TENANTRY_EGRESS_ALLOW/)
-    assert.match(strict.logLines.join(''), /fetch failed: the address cannot be called: .*TENANTRY_EGRESS_ALLOW/)
+    assert.doesNotMatch(refused.text, /TENANTRY_ACTIONS_EGRESS_ALLOW/)
+    assert.match(
+      strict.logLines.join(''),
+      /fetch failed: the address cannot be called: .*TENANTRY_ACTIONS_EGRESS_ALLOW/,
+    )
     assert.ok(!upstream.seen.some(({ path }) => path === '/home'))
   } finally {
     await strict.close()

@@ -50,6 +50,7 @@ import type { Lockout } from './lockout.ts'
 import { lookOf } from './look.ts'
 import { type PageName, sendPage } from './pages.ts'
 import { noteFields } from './partial-fields.ts'
+import { mayStandInPopup } from './popup.ts'
 import { addressOf, isOf, type Returned, serveContinue } from './redirect-actions.ts'
 import { createRefusals } from './refusals.ts'
 import { createSessions, type Session, type Sessions } from './sessions.ts'
@@ -185,7 +186,7 @@ export function createLogin(deps: LoginDependencies): Login {
       about: { client, organization: found },
       redirectUri: transaction.request.redirect_uri,
       uiLocales: transaction.request.ui_locales,
-      inPopup: transaction.request.response_mode === 'web_message',
+      inPopup: mayStandInPopup(client, transaction.request),
       images,
       values: {
         ...values,

@@ -38,6 +38,7 @@ export function governPages(
     logProblem(request.log, problem)
     const code = toOAuthError(problem).error
     const explained = EXPLAINED.has(problem.code)
+    const { application } = problem.facts
     return sendErrorPage(request, reply, {
       status: problem.status,
       name: explained ? problem.code.replaceAll('_', '-') : 'other',
@@ -46,6 +47,7 @@ export function governPages(
       // Whoever builds the application reads here what to mend.
       reason: problem.code === 'invalid_request' ? problem.message : problem.code,
       at: clock.now(),
+      ...(typeof application === 'string' ? { application } : {}),
     })
   })
 }

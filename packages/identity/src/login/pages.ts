@@ -181,6 +181,7 @@ export function sendErrorPage(
   {
     name,
     uiLocales,
+    inPopup = false,
     look: known,
     ...error
   }: {
@@ -198,6 +199,8 @@ export function sendErrorPage(
     /** Whose page it is, where that is known already. */
     look?: PageLook
     uiLocales?: string | undefined
+    /** As of every page. */
+    inPopup?: boolean
     continueTo?: string | undefined
     /** The name of the text on the button. */
     continueText?: 'backLinkText' | 'goLinkText'
@@ -210,6 +213,7 @@ export function sendErrorPage(
     status: error.status,
     look,
     uiLocales,
+    inPopup,
     values: {
       reference: request.id,
       support_email,

@@ -60,6 +60,7 @@ test('an Action sees of a person what Auth0 shows, and neither a hash nor where 
     'identities',
     'name',
     'nickname',
+    'picture',
     'updated_at',
     'user_id',
     'user_metadata',

@@ -20,6 +20,7 @@ import type { AskedEnds } from '../oauth/tokens/refresh.ts'
 import { clientEvent, connectionEvent, presentMembers, requestEvent } from '../resources/actions/event.ts'
 import { requireSuccess, type Triggered } from '../resources/actions/triggered.ts'
 import { FACTORS } from '../resources/users/authentication-methods/rules.ts'
+import { pictured } from '../resources/users/avatar.ts'
 import type { Demand } from './factors/demand.ts'
 import type { Factors } from './factors/factors.ts'
 import { createLifespans, type Held } from './lifespan-actions.ts'
@@ -173,7 +174,7 @@ export function createPostLogin(deps: Dependencies): PostLogin {
         subject,
         about,
         () => ({
-          ...commonEvent(client, subject, asked.audience),
+          ...commonEvent(request.environment, client, subject, asked.audience),
           connection: connectionEvent(connection),
           authentication: { methods: methodsOf(session) },
           request: requestEvent(request.environment, {
@@ -196,7 +197,7 @@ export function createPostLogin(deps: Dependencies): PostLogin {
       const { claims } = await withoutPage(
         grant,
         run(request.environment, subject, request.about, () => ({
-          ...commonEvent(request.client, subject, grant.audience ?? undefined),
+          ...commonEvent(request.environment, request.client, subject, grant.audience ?? undefined),
           connection: connectionEvent(connection),
           authentication: { methods: methodsOf(grant) },
           request: seenRequest(request),
@@ -219,7 +220,7 @@ export function createPostLogin(deps: Dependencies): PostLogin {
           grant,
           request.about,
           () => ({
-            ...commonEvent(request.client, grant, grant.audience ?? undefined),
+            ...commonEvent(request.environment, request.client, grant, grant.audience ?? undefined),
             connection: connectionEvent(connection),
             authentication: { methods: methodsOf(grant) },
             request: seenRequest(request),
@@ -253,7 +254,7 @@ const timesOf = (profile: { created_at: string; updated_at: string }) => ({
   updated_at: new Date(profile.updated_at).toISOString(),
 })
 
-function commonEvent(client: Client, subject: Subject, audience: string | undefined) {
+function commonEvent({ issuer }: RequestEnvironment, client: Client, subject: Subject, audience: string | undefined) {
   const { connection_id, blocked, logins_count, ...profile } = subject.user!
   const policies = client.refresh_token?.policies
   return {
@@ -261,7 +262,7 @@ function commonEvent(client: Client, subject: Subject, audience: string | undefi
       ...clientEvent(client),
       ...(policies ? { refresh_token: { policies } } : {}),
     },
-    user: { ...presentMembers(profile), ...timesOf(profile) },
+    user: { ...presentMembers(pictured(issuer, profile)), ...timesOf(profile) },
     stats: { logins_count },
     ...(subject.organization ? { organization: subject.organization } : {}),
     ...(audience === undefined ? {} : { resource_server: { identifier: audience } }),

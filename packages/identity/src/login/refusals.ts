@@ -8,6 +8,7 @@ import { denyDevice } from './device/approval.ts'
 import type { Login, LoginDependencies, StepTools, Visit } from './login.ts'
 import type { PageLook } from './look.ts'
 import { sendErrorPage } from './pages.ts'
+import { mayStandInPopup } from './popup.ts'
 import type { Transactions } from './transactions.ts'
 
 export interface Refusals extends Pick<Login, 'refuseInvitation'>, Pick<StepTools, 'decline'> {
@@ -35,6 +36,7 @@ export function createRefusals(
       at: deps.clock.now(),
       application: client.name,
       uiLocales: transaction.request.ui_locales,
+      inPopup: mayStandInPopup(client, transaction.request),
       continueTo: refusalAddress(transaction.request, request.environment.issuer, problem),
       continueText: 'backLinkText',
     })
@@ -73,6 +75,7 @@ export function createRefusals(
         code: 'invalid_request',
         at: deps.clock.now(),
         application: client.name,
+        inPopup: mayStandInPopup(client, channel),
         continueTo: refusalAddress(channel, reply.request.environment.issuer, problem),
         continueText: 'goLinkText',
       }),

@@ -66,7 +66,9 @@ test('a sign-in with its code, its refresh, the reuse of a token, its revocation
     strategy: 'auth0',
     strategy_type: 'database',
   })
-  for (const n of [1, 2, 3]) assert.deepEqual(without(entries[n]!), { type: entries[n]!.type, ...about, audience })
+  for (const n of [1, 2]) assert.deepEqual(without(entries[n]!), { type: entries[n]!.type, ...about, audience })
+  const details = { reason: 'a rotated token was used again; its family is revoked' }
+  assert.deepEqual(without(entries[3]!), { type: 'ferrt', ...about, audience, details })
   assert.equal(entries[3]!.description, 'Unknown or invalid refresh token.')
   assert.equal(entries[2]!.scope, 'openid profile email offline_access read:item')
   const text = JSON.stringify(entries)
@@ -99,6 +101,55 @@ test('failed sign-ins say why: an unknown user, a wrong password, a blocked user
   assert.deepEqual([wrong!.user_name, wrong!.user_id], ['anna@example.test', anna.user_id])
   assert.equal(outsider!.description, `user ${anna.user_id} is not part of the ${organization} organization`)
   assert.equal(blocked!.description, 'The user is blocked')
+})
+
+test('an authorization request that is refused before anybody signs in says why, as a silent one where it was; of no application that does not exist', async () => {
+  const world = await createWorld(identity)
+  const ask = (more: Record<string, string>) => world.env.request(world.authorize(more).path)
+  await ask({ client_id: 'nobody' })
+  const page = await ask({ redirect_uri: 'https://other.example.test/callback' })
+  await ask({ audience: 'urn:nowhere' })
+  await ask({ organization: 'acme', prompt: 'none' })
+  const [callback, api, organization, ...more] = await logged(world, ['f', 'f', 'fsa'])
+  assert.deepEqual(more, [])
+  const redirect_uri = 'The redirect_uri is not in the application’s list of allowed callback URLs.'
+  assert.deepEqual(
+    [callback!.description, callback!.details, callback!.client_id, callback!.client_name],
+    [redirect_uri, { redirect_uri: 'https://other.example.test/callback' }, world.spa, 'Stockroom'],
+  )
+  assert.equal(api!.description, 'Service not found: urn:nowhere')
+  assert.equal(organization!.description, 'authorization request parameter organization must be an organization id')
+  // The page says whose request it was, not only whose pages these are.
+  assert.match(page.text, /<dt>Application<\/dt><dd>Stockroom<\/dd>/)
+})
+
+test('a sign-out that leads nowhere it may says where to, on the page and in the log; without an application only on the page', async () => {
+  const world = await createWorld(identity)
+  const { env, spa } = world
+  const elsewhere = 'https://other.example.test/bye'
+  const ask = (path: string, query: Record<string, string>) => env.request(`${path}?${new URLSearchParams(query)}`)
+  const refused = [
+    await ask('/v2/logout', { returnTo: elsewhere }),
+    await ask('/v2/logout', { client_id: spa, returnTo: elsewhere }),
+    await ask('/oidc/logout', { client_id: spa, post_logout_redirect_uri: elsewhere }),
+  ]
+  for (const { status } of refused) assert.equal(status, 400)
+  assert.deepEqual(
+    refused.map(({ text }) => text.includes('<dt>Application</dt><dd>Stockroom</dd>')),
+    [false, true, true],
+  )
+  const entries = await logged(world, ['flo', 'flo'])
+  assert.deepEqual(
+    entries.map(({ client_id, description, details }) => [client_id, description, details]),
+    [
+      [spa, 'The returnTo address is not in the list of allowed logout URLs.', { returnTo: elsewhere }],
+      [
+        spa,
+        'The post_logout_redirect_uri is not in the list of allowed logout URLs.',
+        { post_logout_redirect_uri: elsewhere },
+      ],
+    ],
+  )
 })
 
 test('machines are logged with what they asked for; a client that does not exist leaves nothing', async () => {

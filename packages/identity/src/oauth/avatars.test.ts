@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { avatarOf } from '../resources/users/avatar.ts'
 import { startIdentity, type TestIdentity } from '../testing.ts'
-import { avatarOf } from './avatars.ts'
 import { createWorld, payloadOf } from './fixture.ts'
 
 let identity: TestIdentity

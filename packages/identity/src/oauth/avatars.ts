@@ -1,27 +1,9 @@
-/**
- * Pictures of people who have none of their own. Auth0 gives everybody one, so applications show `user.picture` without
- * asking whether it is there. Theirs lies with a service that is told the hash of each address; here two letters are
- * drawn, which stand in the picture's address: nobody is looked up, and whoever asks learns what they have asked for.
- */
+/** Draws the pictures of people who have none of their own. */
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import { brandTokens, DEFAULT_BRAND } from '../brand-colors.ts'
-import { initials } from '../delivery/render.ts'
 import { primaryColor } from '../environments/environment.ts'
-import type { UserRecord } from './grant-store.ts'
+import { UNKNOWN } from '../resources/users/avatar.ts'
 import { problems } from './problems.ts'
-
-type Named = Pick<UserRecord, 'name' | 'nickname' | 'email' | 'username'>
-
-/** Where the picture of somebody is. @param issuer with its slash */
-export function avatarOf(issuer: string, { name, nickname, email, username }: Named): string {
-  // Of an address its domain says nothing about the person.
-  const called = (name || nickname || username || email || '').split('@')[0]!
-  // Of who is called by a telephone number nothing is told.
-  const letters = /^[+\d\s()-]*$/.test(called) ? '' : initials(called).replace(/[^\p{L}\p{N}]/gu, '')
-  return `${issuer}avatars/${encodeURIComponent(letters || UNKNOWN)}.svg`
-}
-
-const UNKNOWN = '0'
 
 /** Letters and digits alone: nothing that could be markup gets into a picture. One of them may have become three. */
 const FILE = /^([\p{L}\p{N}]{1,6})\.svg$/u

@@ -12,6 +12,7 @@ import { isSelfRegistered } from '../resources/clients/third-party.ts'
 import { canonicalAudience } from '../resources/management-api.ts'
 import { ACCOUNT_CLIENT_ID } from './account-client.ts'
 import { mfaApi, mfaAudience } from './mfa/mfa-api.ts'
+import { hasOrganizationName, isListed } from './organization-address.ts'
 import * as store from './store.ts'
 
 /** A key that a client signs its assertions with. */
@@ -131,13 +132,14 @@ export function createConfiguration(deps: {
         ),
       )) ?? [],
     isBrowserOrigin: async (environmentId, origin) => {
-      const origins = await remember(
-        environmentId,
-        ['browser-origins'],
-        async () =>
-          new Set((await database.once(environmentId, (tx) => store.browserOrigins(tx))).map((row) => row.origin)),
-      )
-      return origins?.has(origin) ?? false
+      const origins = await remember(environmentId, ['browser-origins'], async () => {
+        const rows = await database.once(environmentId, (tx) => store.browserOrigins(tx))
+        const listed = rows.map(({ origin }) => origin)
+        const named = listed.filter(hasOrganizationName)
+        return { plain: new Set(listed.filter((each) => !named.includes(each))), named }
+      })
+      const { plain, named } = origins!
+      return plain.has(origin) || isListed({ organization }, environmentId, named, origin)
     },
   }
 }

@@ -4,7 +4,7 @@ import { startIdentity, type TestIdentity } from '../testing.ts'
 import { createWorld } from './fixture.ts'
 
 const ORIGIN = 'https://app.example.test'
-const SECURED = ['/oauth/token', '/oauth/revoke', '/userinfo']
+const SECURED = ['/oauth/token', '/oauth/par', '/oauth/revoke', '/userinfo']
 
 let identity: TestIdentity
 before(async () => {
@@ -60,13 +60,19 @@ test('N79 no other origin may: unknown ones, null, other schemes and ports, subd
   assert.equal(own.headers['access-control-allow-origin'], 'https://elsewhere.test')
 })
 
-test('public documents may be read from anywhere, pages and their answers from nowhere', async () => {
+test('public documents may be read from anywhere, with any headers, pages and their answers from nowhere', async () => {
   const world = await createWorld(identity)
   const headers = { origin: 'https://evil.test' }
   for (const path of ['openid-configuration', 'oauth-authorization-server', 'jwks.json']) {
     const answer = await world.env.request(`/.well-known/${path}`, { headers })
     assert.equal(answer.status, 200)
     assert.equal(answer.headers['access-control-allow-origin'], '*')
+    const preflight = await world.env.request(`/.well-known/${path}`, { method: 'OPTIONS', headers })
+    assert.equal(preflight.status, 204)
+    assert.equal(preflight.headers['access-control-allow-origin'], '*')
+    assert.equal(preflight.headers['access-control-allow-methods'], 'GET')
+    assert.equal(preflight.headers['access-control-allow-headers'], '*')
+    assert.equal(preflight.headers['access-control-allow-credentials'], undefined)
   }
   for (const path of [world.authorize().path, '/u/login?state=x', '/v2/logout', '/oidc/logout']) {
     const answer = await world.env.request(path, { headers: { origin: ORIGIN } })

@@ -28,6 +28,8 @@ export function cors(app: Api, configuration: Configuration): void {
   })
   for (const path of [
     '/oauth/token',
+    // A proof of possession is a header, and pushed as well it binds the code (RFC 9449 §10.1).
+    '/oauth/par',
     '/oauth/device/code',
     '/mfa/authenticators',
     '/mfa/authenticators/:id',
@@ -47,6 +49,17 @@ export function cors(app: Api, configuration: Configuration): void {
       reply
         .header('access-control-allow-methods', path.includes('/authenticators') ? 'GET, DELETE' : 'GET, POST')
         .header('access-control-allow-headers', 'authorization, content-type, auth0-client, dpop')
+        .header('access-control-max-age', '600')
+        .code(204)
+        .send(),
+    )
+  }
+  // Interceptors and tracers put headers on every request of a page, of which none is read here.
+  for (const path of PUBLIC) {
+    app.options(path, async (_request, reply) =>
+      reply
+        .header('access-control-allow-methods', 'GET')
+        .header('access-control-allow-headers', '*')
         .header('access-control-max-age', '600')
         .code(204)
         .send(),

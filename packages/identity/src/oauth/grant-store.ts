@@ -1,4 +1,4 @@
-/** Grants and the handles that point at them. `redeem…` are the only state transitions, each one atomic statement. */
+/** Grants, and the codes and first refresh tokens that point at them. `redeem…` are the only state transitions, each one atomic statement. */
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { JSONValue } from 'postgres'
 import { type Proof, stillProven } from '../login/store.ts'
@@ -55,7 +55,7 @@ export interface Subject {
 const HIDDEN = ['password_hash', 'environment_id', 'last_login', 'last_ip', 'name_key']
 
 /** Selected beside any row `g` that has user_id, organization_id and resource_server_identifier. */
-const subjectOf = (tx: Tx) => tx`
+export const subjectOf = (tx: Tx) => tx`
   (select to_jsonb(u) - ${HIDDEN}::text[] from users u where u.user_id = g.user_id) as "user",
   (g.organization_id is null or exists (
     select from members m where m.organization_id = g.organization_id and m.user_id = g.user_id)) as is_member,
@@ -66,7 +66,7 @@ const subjectOf = (tx: Tx) => tx`
       'metadata', o.metadata)
     from organizations o where o.organization_id = g.organization_id) as organization`
 
-const grantColumns = (tx: Tx) => tx`
+export const grantColumns = (tx: Tx) => tx`
   g.id, g.user_id, g.client_id, g.organization_id, g.audience, g.resource_server_identifier, g.scope, g.session_id,
   g.connection_id, g.auth_time, g.amr, g.mfa_at`
 
@@ -293,73 +293,6 @@ export const insertExchangedGrant = (tx: Tx, environmentId: string, grant: Grant
     ${grant.connection_id}, ${grant.auth_time}::timestamptz, ${grant.amr}::text[],
     ${grant.mfa_at ?? null}::timestamptz, ${now}::timestamptz, id
   from origin returning id`
-
-export interface RefreshTokenRow extends Grant, Subject {
-  token_id: string
-  rotating: boolean
-  issuer: string
-  rotated_at: Date | null
-  dpop_jkt: string | null
-  last_used_at: Date
-  idle_limit: Date | null
-  expires_at: Date | null
-  revoked_at: Date | null
-}
-
-export const readRefreshToken = (tx: Tx, tokenHash: Buffer) => tx<RefreshTokenRow[]>`
-  select ${grantColumns(tx)}, ${subjectOf(tx)}, t.id as token_id, t.rotating, t.issuer, t.rotated_at, t.dpop_jkt, 
-    coalesce(t.last_exchanged_at, t.created_at) as last_used_at,
-    t.idle_limit, t.expires_at, g.revoked_at
-  from refresh_tokens t join grants g on g.id = t.grant_id
-  where t.token_hash = ${tokenHash}`
-
-/**
- * Exchanges a token for its successor. It succeeds when the token was never exchanged, or was exchanged less than
- * `leewaySeconds` ago and its successor has not been used since (two tabs at once). Everything else returns no row. No
- * leeway means none: `now` may lie before the first exchange, if that was made by a process whose clock is ahead.
- */
-export const rotateRefreshToken = (
-  tx: Tx,
-  tokenId: string,
-  now: Date,
-  leewaySeconds: number,
-  next: NewRefreshToken,
-) => {
-  // Two statements: one whose shape hangs on a value is planned anew at each exchange (0.4 ms).
-  const leeway =
-    leewaySeconds > 0
-      ? tx`or (t.rotated_at > ${new Date(now.getTime() - leewaySeconds * 1000)} and not exists (
-          select from refresh_tokens n where n.previous_id = t.id and n.rotated_at is not null))`
-      : tx``
-  return tx<{ id: string }[]>`
-  with old as (
-    update refresh_tokens t
-    set rotated_at = coalesce(rotated_at, ${now}), last_exchanged_at = ${now}
-    where t.id = ${tokenId}
-      and (t.rotated_at is null ${leeway})
-      and exists (select from grants g where g.id = t.grant_id and g.revoked_at is null)
-    returning environment_id, id, grant_id
-  )
-  insert into refresh_tokens (environment_id, id, token_hash, grant_id, previous_id, rotating, issuer, created_at,
-    idle_expires_at, idle_limit, expires_at, dpop_jkt, ip, user_agent)
-  select environment_id, ${next.id}, ${next.token_hash}, grant_id, id, ${next.rotating}, ${next.issuer}, ${now},
-    ${next.idle_expires_at}, ${next.idle_limit}, ${next.expires_at}, ${next.dpop_jkt}, ${next.ip}, ${next.user_agent}
-  from old returning id`
-}
-
-/** A token that does not rotate lives on: its idle time starts again. */
-export const touchRefreshToken = (
-  tx: Tx,
-  tokenId: string,
-  now: Date,
-  ends: Pick<NewRefreshToken, 'idle_expires_at' | 'idle_limit' | 'expires_at'>,
-  device: Pick<NewRefreshToken, 'ip' | 'user_agent'>,
-) => tx<{ id: string }[]>`
-  update refresh_tokens t set last_exchanged_at = ${now}, idle_expires_at = ${ends.idle_expires_at},
-    idle_limit = ${ends.idle_limit}, expires_at = ${ends.expires_at}, last_ip = ${device.ip},
-    last_user_agent = ${device.user_agent}
-  where t.id = ${tokenId} and exists (select from grants g where g.id = t.grant_id and g.revoked_at is null)
-  returning id`
 
 /** A grant, with the person as they are now. */
 export const readGrant = (tx: Tx, id: string) => tx<(Grant & Subject & { revoked_at: Date | null })[]>`

@@ -103,7 +103,7 @@ test('/oidc/logout with the ID token of this sign-in asks nothing and hands the 
     state: 'a b&c',
   })
   const out = await browser.visit(`/oidc/logout?${query}`)
-  assert.deepEqual([out.status, out.headers.location], [302, `${HOME}/bye?from=login&state=a+b%26c`])
+  assert.deepEqual([out.status, out.headers.location], [302, `${HOME}/bye?from=login&state=a%20b%26c`])
   assert.equal(await sessions(world), 0)
   assert.equal(await signedIn(), false)
 })

@@ -7,6 +7,7 @@
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import { parseQuery } from '@tenantry/kernel/http/body.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
+import type { Problem } from '@tenantry/kernel/problem.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import { sameSecret } from '@tenantry/kernel/secrets.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -16,8 +17,10 @@ import { environmentLook } from '../login/look.ts'
 import { sendPage } from '../login/pages.ts'
 import type { Session, Sessions } from '../login/sessions.ts'
 import { asker, type TenantLog } from '../logs/tenant-log.ts'
-import type { Configuration } from './configuration.ts'
+import { queried } from './answer-address.ts'
+import type { Client, Configuration } from './configuration.ts'
 import { readIdTokenHint } from './id-token-hint.ts'
+import { hasOrganizationName, isListed } from './organization-address.ts'
 import { readParameters } from './parameters.ts'
 import { problems } from './problems.ts'
 
@@ -32,15 +35,18 @@ interface Dependencies {
 
 type Parameters = Readonly<Record<string, string>>
 
-const refuse = (reason: string) => problems.invalid_request({ facts: { reason } })
+/** @param client whose request it was, for the page that says so */
+const refuse = (reason: string, client?: Client) =>
+  problems.invalid_request({ facts: { reason, application: client?.name } })
 
 export const logout = (deps: Dependencies) => async (app: Api) => {
   app.get('/v2/logout', async (request, reply) => {
     const parameters = queryOf(request)
-    const allowed = await allowedTargets(deps, request, parameters.client_id)
-    const target = parameters.returnTo ?? (parameters.client_id ? allowed[0] : undefined)
-    if (target !== undefined && !allowed.includes(target)) {
-      throw refuse('The returnTo address is not in the list of allowed logout URLs.')
+    const { client, allowed } = await allowedTargets(deps, request, parameters.client_id)
+    const target = parameters.returnTo ?? (client ? homeOf(allowed) : undefined)
+    if (target !== undefined && !(await isListed(deps.configuration, request.environment.id, allowed, target))) {
+      const reason = 'The returnTo address is not in the list of allowed logout URLs.'
+      throw note(request, client, refuse(reason, client), { returnTo: target })
     }
     await end(request, reply, await deps.sessions.read(request), parameters.client_id)
     return leave(reply, target)
@@ -55,12 +61,13 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
     if (hint && parameters.client_id !== undefined && parameters.client_id !== hint.clientId) {
       throw refuse('The client_id is not the one that the id_token_hint was issued to.')
     }
-    const allowed = await allowedTargets(deps, request, clientId)
+    const { client, allowed } = await allowedTargets(deps, request, clientId)
     // A client that says who it is and not where to is answered as at /v2/logout.
-    const home = hint === undefined && clientId !== undefined ? allowed[0] : undefined
+    const home = hint === undefined && clientId !== undefined ? homeOf(allowed) : undefined
     const target = parameters.post_logout_redirect_uri ?? home
-    if (target !== undefined && !allowed.includes(target)) {
-      throw refuse('The post_logout_redirect_uri is not in the list of allowed logout URLs.')
+    if (target !== undefined && !(await isListed(deps.configuration, request.environment.id, allowed, target))) {
+      const reason = 'The post_logout_redirect_uri is not in the list of allowed logout URLs.'
+      throw note(request, client, refuse(reason, client), { post_logout_redirect_uri: target })
     }
     const session = await deps.sessions.read(request)
     const mayAsk = request.environment.settings.sessions?.oidc_logout_prompt_enabled ?? true
@@ -72,6 +79,16 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
     if (asks && !confirmed) return askToConfirm(reply, { ...parameters, _csrf: confirmation ?? '' }, target)
     await end(request, reply, session, clientId)
     return leave(reply, target, parameters.state)
+  }
+
+  /** Only its administrator can mend the list. Only of applications that exist, or anybody could fill the log. */
+  function note(request: FastifyRequest, client: Client | undefined, problem: Problem, details: object): Problem {
+    if (client) {
+      const { client_id, name: client_name } = client
+      const about = { ...asker(request), client_id, client_name }
+      deps.tenantLog.add(request.environment.id, { type: 'flo', ...about, description: problem.message, details })
+    }
+    return problem
   }
 
   async function end(
@@ -94,21 +111,25 @@ async function allowedTargets(
   { configuration }: Dependencies,
   request: FastifyRequest,
   clientId: string | undefined,
-): Promise<string[]> {
+): Promise<{ client?: Client; allowed: string[] }> {
   const { id, settings } = request.environment
-  if (clientId === undefined) return settings.allowed_logout_urls ?? []
+  if (clientId === undefined) return { allowed: settings.allowed_logout_urls ?? [] }
   const client = await configuration.client(id, clientId)
   if (!client) throw refuse('This application is not known here. Check its client_id.')
-  return client.allowed_logout_urls
+  return { client, allowed: client.allowed_logout_urls }
 }
+
+/** The first that is an address by itself. */
+const homeOf = (allowed: string[]) => allowed.find((address) => !hasOrganizationName(address))
 
 function leave(reply: FastifyReply, target: string | undefined, state?: string): FastifyReply | Promise<FastifyReply> {
   reply.header('cache-control', 'no-store')
   if (target === undefined)
     return sendPage(reply, 'signed-out', { look: environmentLook(reply.request.environment), values: {} })
-  const address = new URL(target)
-  if (state !== undefined) address.searchParams.append('state', state)
-  return reply.redirect(state === undefined ? target : address.href, reply.request.method === 'POST' ? 303 : 302)
+  return reply.redirect(
+    state === undefined ? target : queried(target, { state }),
+    reply.request.method === 'POST' ? 303 : 302,
+  )
 }
 
 const askToConfirm = (reply: FastifyReply, parameters: Record<string, string>, redirectUri: string | undefined) =>

@@ -9,6 +9,14 @@ const refuse = (reason: string) => problems.invalid_request({ facts: { reason } 
 /** For what does not exist and for what may not be used alike. */
 export const invalidOrganization = (asked: string) => refuse(`parameter organization is invalid: ${asked.slice(0, 64)}`)
 
+/** By id or name. */
+export const findOrganization = (
+  configuration: Configuration,
+  { id }: RequestEnvironment,
+  asked: string,
+): Promise<OrganizationConfiguration | undefined> =>
+  configuration.organization(id, ORGANIZATION_ID.test(asked) ? asked : asked.toLowerCase())
+
 /**
  * The organization that a request names: by id, or by name where the environment takes names. The texts are Auth0's.
  *
@@ -19,14 +27,26 @@ export async function namedOrganization(
   environment: RequestEnvironment,
   asked: string,
 ): Promise<OrganizationConfiguration> {
-  const isId = ORGANIZATION_ID.test(asked)
-  if (!isId && !environment.settings.allow_organization_name_in_authentication_api) {
+  if (!ORGANIZATION_ID.test(asked) && !environment.settings.allow_organization_name_in_authentication_api) {
     throw refuse('authorization request parameter organization must be an organization id')
   }
-  const found = await configuration.organization(environment.id, isId ? asked : asked.toLowerCase())
+  const found = await findOrganization(configuration, environment, asked)
   if (!found) throw invalidOrganization(asked)
   if (found.is_suspended) throw problems.organization_suspended({ facts: { organization: found.organization_id } })
   return found
+}
+
+/** Whether what a request names, by id or by name, is the organization that a token is of already. */
+export async function isOrganization(
+  configuration: Configuration,
+  environment: RequestEnvironment,
+  asked: string,
+  organizationId: string | null,
+): Promise<boolean> {
+  if (asked === organizationId) return true
+  if (!environment.settings.allow_organization_name_in_authentication_api || organizationId === null) return false
+  const found = await configuration.organization(environment.id, asked.toLowerCase())
+  return found?.organization_id === organizationId
 }
 
 /**

@@ -64,7 +64,7 @@ export const par = (deps: CheckDependencies & { tenantLog: TenantLog; secrets: S
         ...(jkt === undefined ? {} : { dpop_jkt: jkt }),
       }
       await checkClient(deps, environment, parameters)
-      const channel = checkChannel(client, parameters)
+      const channel = await checkChannel(deps, environment, client, parameters)
       await checkRequest({ deps, environment, client, parameters, isPushed: true }, channel)
 
       const handle = randomHandle()

@@ -98,7 +98,7 @@ export const passwordless = (deps: PasswordlessDependencies & CheckDependencies)
   ): Promise<(code: string) => string> {
     const parameters = { ...readAuthParams(authParams), client_id: client.client_id, connection: connection.name }
     await checkClient(deps, environment, parameters)
-    const channel = checkChannel(client, parameters)
+    const channel = await checkChannel(deps, environment, client, parameters)
     const asked = await checkRequest({ deps, environment, client, parameters, isPushed: false }, channel)
     if (!asked.state) throw refuse('A link needs authParams.state: by it the application knows the browser that asked.')
     const address = `${environment.issuer}passwordless/verify_redirect`

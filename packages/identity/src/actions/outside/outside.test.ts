@@ -9,7 +9,7 @@ import { startUpstream } from './test-upstream.ts'
 
 const local = createEgress({ allow: ['127.0.0.0/8'] })
 const REMEDY =
-  'Private networks are called only where TENANTRY_EGRESS_ALLOW of this server names them, and services of metadata never'
+  'Private networks are called only where TENANTRY_ACTIONS_EGRESS_ALLOW of this server names them, and services of metadata never'
 
 interface Ask {
   url: string

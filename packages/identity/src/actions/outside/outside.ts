@@ -29,7 +29,7 @@ export interface RunCalls {
 }
 
 const REMEDY =
-  'Private networks are called only where TENANTRY_EGRESS_ALLOW of this server names them, and services of metadata never'
+  'Private networks are called only where TENANTRY_ACTIONS_EGRESS_ALLOW of this server names them, and services of metadata never'
 
 class Refused extends Error {}
 

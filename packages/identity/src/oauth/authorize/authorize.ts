@@ -58,10 +58,11 @@ export const authorize =
     async function handle(request: FastifyRequest, reply: FastifyReply, sent: Parameters, go = begin) {
       const { environment } = request
       const { parameters, isPushed } = await unpack(deps, environment, sent)
-      const client = await checkClient(deps, environment, parameters)
-      const channel = checkChannel(client, parameters)
+      const noting = noteRefusals(request, parameters)
+      const client = await noting(() => checkClient(deps, environment, parameters))
+      const channel = await noting(() => checkChannel(deps, environment, client, parameters))
       try {
-        const asked = await checkRequest({ deps, environment, client, parameters, isPushed }, channel)
+        const asked = await noting(() => checkRequest({ deps, environment, client, parameters, isPushed }, channel))
         return await go(request, reply, { client, parameters, asked })
       } catch (error) {
         const problem = toProblem(error)
@@ -74,6 +75,28 @@ export const authorize =
           return respond(reply, channel, environment.issuer, { problem: problems.server_error() })
         }
         return respond(reply, channel, environment.issuer, { problem })
+      }
+    }
+
+    /**
+     * What is refused before a sign-in begins is told to a person who can do nothing about it, or to an application that
+     * rarely shows it: its administrator finds it in the tenant log. Only of applications that exist, as with tokens.
+     */
+    function noteRefusals(request: FastifyRequest, { client_id: id, redirect_uri, prompt }: Parameters) {
+      return async <T>(check: () => T | Promise<T>): Promise<T> => {
+        try {
+          return await check()
+        } catch (error) {
+          const { status, message: description } = toProblem(error)
+          const client = id && status < 500 ? await deps.configuration.client(request.environment.id, id) : undefined
+          if (client && !client.global) {
+            const type = prompt?.includes('none') ? 'fsa' : 'f'
+            const about = { ...asker(request), client_id: client.client_id, client_name: client.name }
+            const details = redirect_uri === undefined ? {} : { details: { redirect_uri } }
+            deps.tenantLog.add(request.environment.id, { type, ...about, description, ...details })
+          }
+          throw error
+        }
       }
     }
 

@@ -15,6 +15,7 @@ import type { Client, Configuration } from '../configuration.ts'
 import { needsProof } from '../dpop.ts'
 import { readIdTokenHint, refuseIdTokenHint } from '../id-token-hint.ts'
 import { namedOrganization } from '../organization.ts'
+import { isListedFor } from '../organization-address.ts'
 import { namedAudience } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { parseScope, withinGrant } from '../tokens/scope.ts'
@@ -41,6 +42,10 @@ interface Context {
 
 const refuse = (reason: string) => problems.invalid_request({ facts: { reason } })
 
+/** On a page, which says whose request it was. */
+const refuseTo = ({ name: application }: Client, reason: string) =>
+  problems.invalid_request({ facts: { reason, application } })
+
 /** @throws Problem; its reader is the person, since nobody else can be trusted yet */
 export async function checkClient(
   deps: CheckDependencies,
@@ -51,8 +56,9 @@ export async function checkClient(
   const client = id ? await deps.configuration.client(environment.id, id) : undefined
   if (!client || client.global) throw refuse('This application is not known here. Check its client_id.')
   // RFC 9700 §2.1: exact string comparison, nothing normalised, no wildcard.
-  if (!parameters.redirect_uri || !client.callbacks.includes(parameters.redirect_uri)) {
-    throw refuse('The redirect_uri is not in the application’s list of allowed callback URLs.')
+  const { redirect_uri: uri, organization: asked } = parameters
+  if (!uri || !(await isListedFor(deps.configuration, environment, client, client.callbacks, uri, asked))) {
+    throw refuseTo(client, 'The redirect_uri is not in the application’s list of allowed callback URLs.')
   }
   return client
 }
@@ -264,19 +270,27 @@ const carriesTokens = (responseType: string | undefined) => /\btoken\b|\bid_toke
  * How answers travel. Decided before the other checks, because their refusals travel the same way; where the mode asked
  * for is itself refused, in the mode that would have been right.
  */
-export function checkChannel(client: Client, parameters: Parameters): ResponseChannel {
+export async function checkChannel(
+  { configuration }: Pick<CheckDependencies, 'configuration'>,
+  environment: RequestEnvironment,
+  client: Client,
+  parameters: Parameters,
+): Promise<ResponseChannel> {
   const redirectUri = parameters.redirect_uri!
   const asked = parameters.response_mode
   if (asked !== undefined && !(RESPONSE_MODES as readonly string[]).includes(asked)) {
-    throw refuse(`Parameter response_mode must be one of ${RESPONSE_MODES.join(', ')}.`)
+    throw refuseTo(client, `Parameter response_mode must be one of ${RESPONSE_MODES.join(', ')}.`)
   }
   const usual = carriesTokens(parameters.response_type) ? 'fragment' : 'query'
   const mode = asked === undefined || asked === 'query' ? usual : (asked as ResponseMode)
   const origin = mode === 'web_message' ? new URL(redirectUri).origin : undefined
   // N67: a message goes to an origin that the client lists, never to whoever embeds the page.
   // Characters that end a source list must not reach the page's policy, whoever listed them.
-  if (origin !== undefined && (!client.web_origins.includes(origin) || /[;,'*\s]/.test(origin))) {
-    throw refuse(`The origin ${origin} is not in the application’s list of allowed web origins.`)
+  const mayHear = (to: string) =>
+    !/[;,'*\s]/.test(to) &&
+    isListedFor(configuration, environment, client, client.web_origins, to, parameters.organization)
+  if (origin !== undefined && !(await mayHear(origin))) {
+    throw refuseTo(client, `The origin ${origin} is not in the application’s list of allowed web origins.`)
   }
   return { redirect_uri: redirectUri, response_mode: mode, web_origin: origin, state: parameters.state }
 }

@@ -60,3 +60,20 @@ test('a redirect URI with a query is read whole, also when its question mark is 
   assert.equal(answer.status, 302, answer.text)
   assert.ok(answer.headers.location!.startsWith(`${REDIRECT}?b=2&error=`), answer.headers.location)
 })
+
+test('an answer is put behind the registered address to its letter, with %20 for spaces as Auth0 has it, in the query and in the fragment', async () => {
+  const registered = `${REDIRECT}?to=a%20b+c&flag`
+  const world = await createWorld(identity, {
+    callbacks: [registered],
+    grant_types: ['authorization_code', 'implicit'],
+  })
+  const ask = async (more: Record<string, string>) => {
+    const { path } = world.authorize({ redirect_uri: registered, state: 'a+b c', audience: 'https://no such', ...more })
+    return (await world.env.request(path)).headers.location
+  }
+  const answer =
+    'error=access_denied&error_description=Service%20not%20found%3A%20https%3A%2F%2Fno%20such&state=a%2Bb%20c&' +
+    new URLSearchParams({ iss: world.env.issuer })
+  assert.equal(await ask({}), `${registered}&${answer}`)
+  assert.equal(await ask({ response_mode: 'fragment' }), `${registered}#${answer}`)
+})

@@ -8,6 +8,7 @@ import type { Problem } from '@tenantry/kernel/problem.ts'
 import type { FastifyReply } from 'fastify'
 import { environmentLook } from '../../login/look.ts'
 import { sendPage } from '../../login/pages.ts'
+import { encoded, queried } from '../answer-address.ts'
 import { toOAuthError } from '../problems.ts'
 import type { ResponseChannel } from './checks.ts'
 
@@ -44,9 +45,9 @@ export const refusalAddress = (channel: ResponseChannel, issuer: string, problem
   channel.response_mode === 'form_post' ? undefined : addressOf(channel, membersOf(channel, issuer, { problem }))
 
 function addressOf(channel: ResponseChannel, members: Record<string, string>): string {
+  if (channel.response_mode !== 'fragment') return queried(channel.redirect_uri, members)
   const target = new URL(channel.redirect_uri)
-  if (channel.response_mode === 'fragment') target.hash = new URLSearchParams(members).toString()
-  else for (const [name, value] of Object.entries(members)) target.searchParams.append(name, value)
+  target.hash = encoded(members)
   return target.href
 }
 

@@ -106,14 +106,35 @@ test('no value can end the script: state comes back as it was, markup and line s
   assert.equal(runPage(page)[0]!.message.response.state, state)
 })
 
-test('a sign-in page in a popup keeps its opener, which waits for the message; every other page gives it up', async () => {
+test('a sign-in page keeps its opener, which waits for a message or a callback, where the answer goes to an origin of the client’s pages; every other page gives it up', async () => {
   const world = await createWorld(identity)
   const acme = await world.organization('acme')
-  const browser = openBrowser(world.env)
-  const open = async (parameters: Record<string, string>) =>
-    (await browser.follow(await browser.visit(world.authorize({ organization: acme, ...parameters }).path))).headers[
-      'cross-origin-opener-policy'
-    ]
-  assert.equal(await open({ response_mode: 'web_message' }), 'unsafe-none')
-  assert.equal(await open({}), 'same-origin')
+  const open = async (parameters: Record<string, string>) => {
+    const browser = openBrowser(world.env)
+    const page = await browser.follow(await browser.visit(world.authorize(parameters).path))
+    return [page.status, page.headers['cross-origin-opener-policy']]
+  }
+  const pages: Record<string, string>[] = [
+    { organization: acme, response_mode: 'web_message' },
+    { organization: acme },
+    { organization: acme, response_mode: 'fragment' },
+    {},
+    { organization: acme, invitation: 'unknown' },
+  ]
+  assert.deepEqual(await Promise.all(pages.map(open)), [
+    [200, 'unsafe-none'],
+    [200, 'unsafe-none'],
+    [200, 'unsafe-none'],
+    [200, 'unsafe-none'],
+    [400, 'unsafe-none'],
+  ])
+  for (const web_origins of [[], ['https://other.example.test']]) {
+    assert.equal((await world.env.manage('PATCH', `/clients/${world.spa}`, { web_origins })).status, 200)
+    assert.deepEqual(await Promise.all(pages.slice(1).map(open)), [
+      [200, 'same-origin'],
+      [200, 'same-origin'],
+      [200, 'same-origin'],
+      [400, 'same-origin'],
+    ])
+  }
 })

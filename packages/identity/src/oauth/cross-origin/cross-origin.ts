@@ -16,6 +16,7 @@ import { checkCode, recipientOf } from '../../login/passwordless/passwordless.ts
 import { asker, type LogEntry } from '../../logs/tenant-log.ts'
 import { isPasswordless } from '../../resources/connections/passwordless.ts'
 import type { Client } from '../configuration.ts'
+import { isListed } from '../organization-address.ts'
 import { readParameters } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { PASSWORD_REALM, refusalOf } from '../token/grants/password.ts'
@@ -63,8 +64,9 @@ export const crossOrigin = (deps: TokenDependencies) => async (app: Api) => {
     if (!client.cross_origin_authentication) throw refuse('cross_origin_authentication is off')
     if (!client.is_first_party) throw refuse('a client of a third party')
     const { origin } = headers
-    const isListed = origin !== undefined && [...client.web_origins, ...client.allowed_origins].includes(origin)
-    if (!isListed) throw refuse('the origin is not among those of the client')
+    const listed = [...client.web_origins, ...client.allowed_origins]
+    if (origin === undefined || !(await isListed(deps.configuration, environment.id, listed, origin)))
+      throw refuse('the origin is not among those of the client')
     return client
   }
 

@@ -1,10 +1,10 @@
 /**
  * The mfa_token of Auth0: what a client gets in the place of tokens when a second factor is due, and with which it asks for
- * one, adds one and proves one. It stands for a person whose first factor was right, and for nothing else: no endpoint but
- * those of /mfa and its three grants takes it.
+ * one, adds one and proves one. It stands for a person whose first factor was right, or for a refresh token whose use wants
+ * more, and for nothing else: no endpoint but those of /mfa and its three grants takes it.
  */
 import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
-import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Database, Tx } from '@tenantry/kernel/database/database.ts'
 import { randomHandle } from '@tenantry/kernel/id.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
@@ -13,11 +13,18 @@ import * as login from '../../login/store.ts'
 import type { LogEntry } from '../../logs/tenant-log.ts'
 import type { Client } from '../configuration.ts'
 import { problems } from '../problems.ts'
+import { isCurrent } from '../refresh-token-store.ts'
 import * as store from './store.ts'
 
 const LIFETIME_SECONDS = 600
 
 const proofHash = (passwordHash: string | null): Buffer => hashHandle(passwordHash ?? '')
+
+/** What was proven, as it is kept. */
+const identityOf = (proof: login.Proof | null) =>
+  proof === null
+    ? { provider: null, identity_id: null, proof_hash: null }
+    : { provider: proof.provider, identity_id: proof.identity_id, proof_hash: proofHash(proof.password_hash) }
 
 export type HalfProven = Pick<
   store.MfaTokenRow,
@@ -30,7 +37,11 @@ export type HalfProven = Pick<
   | 'amr'
   | 'grant_type'
   | 'protocol'
-> & { proof: login.Proof }
+> &
+  StandsFor
+
+/** The first factor that was right, or the refresh token that was presented. */
+type StandsFor = { proof: login.Proof; refresh_token_id: null } | { proof: null; refresh_token_id: string }
 
 /** @returns the token; only its hash is kept */
 export async function keepHalfProven(
@@ -44,9 +55,7 @@ export async function keepHalfProven(
     store.insert(tx, environment.id, {
       ...half,
       token_hash: hashHandle(token),
-      provider: proof.provider,
-      identity_id: proof.identity_id,
-      proof_hash: proofHash(proof.password_hash),
+      ...identityOf(proof),
       issuer: environment.issuer,
       adding_id: null,
       recovery_id: null,
@@ -60,7 +69,8 @@ export async function keepHalfProven(
 export interface Opened {
   token: string
   row: store.MfaTokenRow
-  proof: login.Proof
+  /** null for the token of a refresh. */
+  proof: login.Proof | null
   person: Person
 }
 
@@ -80,18 +90,16 @@ export async function openMfaToken(
   if (client && row.client_id !== client.client_id)
     throw problems.malformed_mfa_token({ internal: 'of another client' })
   if (row.expires_at <= clock.now()) throw problems.expired_mfa_token()
-  const [user, password_hash] = await database.inEnvironment(environment.id, async (tx) => {
+  const [user, proof] = await database.inEnvironment(environment.id, async (tx) => {
     const [found] = await login.person(tx, row.user_id)
-    const [current] = await login.currentHash(tx, { ...row, password_hash: null })
-    return [found, current?.password_hash] as const
+    return [found, await stillStands(tx, row)] as const
   })
-  // Blocked, deleted, unlinked, or with another password than the one that was right.
-  const isSame = password_hash !== undefined && proofHash(password_hash).equals(row.proof_hash)
-  if (!user || !isSame) throw problems.malformed_mfa_token({ internal: 'what was proven is so no more' })
+  // Blocked, deleted, unlinked, with another password than the one that was right, or with a refresh token that was used up.
+  if (!user || proof === undefined) throw problems.malformed_mfa_token({ internal: 'what was proven is so no more' })
   return {
     token,
     row,
-    proof: { provider: row.provider, identity_id: row.identity_id, password_hash },
+    proof,
     person: {
       environment,
       user,
@@ -105,4 +113,13 @@ export async function openMfaToken(
       },
     },
   }
+}
+
+/** @returns the proof as it is now, null for a refresh token that is still to be used, undefined for neither */
+async function stillStands(tx: Tx, row: store.MfaTokenRow): Promise<login.Proof | null | undefined> {
+  if (row.refresh_token_id !== null) return (await isCurrent(tx, row.refresh_token_id)).length > 0 ? null : undefined
+  const proven = { provider: row.provider!, identity_id: row.identity_id! }
+  const [current] = await login.currentHash(tx, { ...proven, password_hash: null })
+  if (!current || !proofHash(current.password_hash).equals(row.proof_hash!)) return undefined
+  return { ...proven, password_hash: current.password_hash }
 }

@@ -25,6 +25,9 @@ export interface MfaDependencies extends MfaApiDependencies {
   tenantLog: TenantLog
 }
 
+const SIGN_IN_TO_ADD =
+  'This mfa_token comes from a refresh, which does not prove who is there. Sign in to add an authenticator.'
+
 const READ = { scope: 'read:authenticators', freshFactor: false }
 const REMOVE = { scope: 'remove:authenticators', freshFactor: true }
 
@@ -90,7 +93,8 @@ export const mfa = (deps: MfaDependencies) => async (app: Api) => {
   app.post('/mfa/associate', async (request, reply) => {
     const parameters = readParameters(withoutLists(request.body))
     const opened = await bearer(request, parameters)
-    const { person, token, row } = opened
+    const { person, token, row, proof } = opened
+    if (proof === null) throw problems.access_denied({ facts: { reason: SIGN_IN_TO_ADD } })
     const enrolled = await factors.enrolled(person)
     if (!(await mayAdd(factors, person, enrolled))) throw refusals.already_enrolled()
     const factor = wantedFactor(parameters)

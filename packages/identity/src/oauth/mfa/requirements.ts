@@ -30,10 +30,12 @@ export const mayAdd = async (factors: Factors, person: Person, enrolled: Method[
 
 export async function mfaRequirements(factors: Factors, person: Person): Promise<MfaRequirements> {
   const enrolled = await factors.enrolled(person)
-  if (enrolled.length > 0 || !(await mayAdd(factors, person, enrolled))) {
-    return { challenge: typesOf(askableHere(enrolled).map(({ factor }) => factor)) }
-  }
+  if (enrolled.length > 0 || !(await mayAdd(factors, person, enrolled))) return challengesOf(enrolled)
   return { enroll: typesOf((await factors.enrollable(person, enrolled)).filter(isHere)) }
 }
+
+export const challengesOf = (enrolled: Method[]) => ({
+  challenge: typesOf(askableHere(enrolled).map(({ factor }) => factor)),
+})
 
 const typesOf = (names: FactorName[]) => [...new Set(names.map(typeOf))].map((type) => ({ type }))

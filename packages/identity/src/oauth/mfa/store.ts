@@ -9,9 +9,12 @@ export interface MfaTokenRow {
   audience: string | null
   scope: string[]
   amr: string[]
-  provider: string
-  identity_id: string
-  proof_hash: Uint8Array
+  /** The identity that was proven, and whether its password is still that one; null after a refresh. */
+  provider: string | null
+  identity_id: string | null
+  proof_hash: Buffer | null
+  /** The refresh token that it stands for, in the place of a first factor. */
+  refresh_token_id: string | null
   grant_type: string | null
   protocol: string
   issuer: string
@@ -22,11 +25,11 @@ export interface MfaTokenRow {
 }
 
 export const insert = (tx: Tx, environmentId: string, row: MfaTokenRow) => tx`
-  insert into mfa_tokens ${tx({ environment_id: environmentId, ...row, proof_hash: Buffer.from(row.proof_hash) })}`
+  insert into mfa_tokens ${tx({ environment_id: environmentId, ...row })}`
 
 export const read = (tx: Tx, tokenHash: Buffer) => tx<MfaTokenRow[]>`
   select token_hash, client_id, user_id, connection_id, organization_id, audience, scope, amr, provider, identity_id,
-    proof_hash, grant_type, protocol, issuer, adding_id, recovery_id, created_at, expires_at
+    proof_hash, refresh_token_id, grant_type, protocol, issuer, adding_id, recovery_id, created_at, expires_at
   from mfa_tokens where token_hash = ${tokenHash}`
 
 /** The method that is being enrolled; another one takes its place. */

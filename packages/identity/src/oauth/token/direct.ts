@@ -116,7 +116,12 @@ export async function signInDirectly(
     if (error?.code !== 'mfa_required') throw error
     const { user_id, client_id, organization_id, audience, scope, amr } = grant
     const what = { user_id, client_id, organization_id, audience, scope, amr, connection_id: connection.id }
-    const proven = { proof: person.proof, protocol: how.protocol, grant_type: how.grantType ?? null }
+    const proven = {
+      proof: person.proof,
+      refresh_token_id: null,
+      protocol: how.protocol,
+      grant_type: how.grantType ?? null,
+    }
     const mfa_token = await keepHalfProven(deps, environment, { ...what, ...proven })
     const half = { environment, user: subject.user!, product: client.name, about }
     throw problems.mfa_required({ facts: { mfa_token, mfa_requirements: await mfaRequirements(deps.factors, half) } })

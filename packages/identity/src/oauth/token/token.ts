@@ -134,7 +134,10 @@ export const token = (deps: TokenDependencies) => async (app: Api) => {
       const client = about.client_id ?? problem?.facts.clientId
       // Only of clients that exist: anybody may send any client_id, and could fill the log with them.
       if (typeof client !== 'string') return
-      deps.tenantLog.add(environment.id, { type, ...about, client_id: client, description: problem?.message ?? null })
+      const entry = { type, ...about, client_id: client, description: problem?.message ?? null }
+      // What the client must not be told, the administrator who looks for the mistake must.
+      const details = problem?.internal && { details: { ...(about.details as object), reason: problem.internal } }
+      deps.tenantLog.add(environment.id, { ...entry, ...details })
     }
 
     async function exchange(): Promise<TokenAnswer> {

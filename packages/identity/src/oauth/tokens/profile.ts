@@ -1,4 +1,4 @@
-import { avatarOf } from '../avatars.ts'
+import { avatarOf } from '../../resources/users/avatar.ts'
 import type { UserRecord } from '../grant-store.ts'
 
 /** Claims of OpenID Connect Core §5.4 by scope. `updated_at` is an ISO text, as Auth0 writes it. */

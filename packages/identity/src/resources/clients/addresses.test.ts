@@ -23,7 +23,7 @@ test('N50 addresses that could carry a person elsewhere are refused in every mem
     'file:///etc/passwd',
     'https://app.example.test/cb#fragment',
     'https://*.example.test/cb',
-    'https://{organization_name}.example.test/cb',
+    'https://{organization}.example.test/cb',
     'https://user@app.example.test/cb',
     'https://user:password@app.example.test/cb',
     'https://@app.example.test/cb',

@@ -272,13 +272,16 @@ function merged(present: Record<string, string>, change: Record<string, string |
 
 function refuseAddresses(client: ClientRow): void {
   const privateSchemes = client.app_type === 'native'
-  const address = (value: string) => refuseAddress(value, { privateSchemes })
+  // A client of a third party signs nobody in to organizations.
+  const organizationNames = client.is_first_party
+  const address = (value: string) => refuseAddress(value, { privateSchemes, organizationNames })
+  const origin = (value: string) => refuseOrigin(value, { organizationNames })
   const page = (value: string) => refuseAddress(value)
   const checks: [string, readonly string[], (value: string) => string | undefined][] = [
     ['callbacks', client.callbacks, address],
     ['allowed_logout_urls', client.allowed_logout_urls, address],
-    ['web_origins', client.web_origins, refuseOrigin],
-    ['allowed_origins', client.allowed_origins, refuseOrigin],
+    ['web_origins', client.web_origins, origin],
+    ['allowed_origins', client.allowed_origins, origin],
     ['oidc_logout.backchannel_logout_urls', client.oidc_logout?.backchannel_logout_urls ?? [], page],
     ['initiate_login_uri', client.initiate_login_uri === null ? [] : [client.initiate_login_uri], page],
     ['logo_uri', client.logo_uri === null ? [] : [client.logo_uri], page],

@@ -7,7 +7,7 @@ import type { Mail } from '../../delivery/outbox.ts'
 import { inert, plainText, renderWritten } from '../../delivery/render.ts'
 import { friendlyName, type RequestEnvironment } from '../../environments/environment.ts'
 import type { OrganizationRow } from '../organizations/store.ts'
-import { refuseAddress } from '../web-address.ts'
+import { ORGANIZATION_NAME, refuseAddress } from '../web-address.ts'
 import { addressOf, isTemplated } from './rules.ts'
 import type { SentTemplate } from './schema.ts'
 import * as store from './store.ts'
@@ -31,7 +31,7 @@ export const wordingOf = (tx: Tx, template: SentTemplate): Promise<Wording> => s
 
 function variablesOf({ environment, user, connection, client, organization, inviter, roles }: MailSubject) {
   const { settings, origin } = environment
-  const callback = client?.callbacks[0]
+  const callback = client?.callbacks.find((address) => !address.includes(ORGANIZATION_NAME))
   const domain = callback && URL.canParse(callback) ? new URL(callback).origin : ''
   // A name that looks like an address would become a link in a mail with our sender.
   const name = (value: unknown) => (typeof value === 'string' ? inert(value) : value)

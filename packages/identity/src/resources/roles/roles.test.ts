@@ -112,7 +112,12 @@ test('a role is given to users with 200, and its holders are listed in both ways
   assert.equal(totals.total, 2)
   assert.deepEqual(
     totals.users.find((holder: { user_id: string }) => holder.user_id === other.user_id),
-    { user_id: other.user_id, email: 'ben@example.test', name: 'ben@example.test' },
+    {
+      user_id: other.user_id,
+      email: 'ben@example.test',
+      name: 'ben@example.test',
+      picture: `${env.issuer}avatars/BE.svg`,
+    },
   )
   await env.manage('DELETE', `/roles/${role.id}`)
   assert.deepEqual((await env.manage('GET', `/users/${encodeURIComponent(user.user_id)}/roles`)).json, [])

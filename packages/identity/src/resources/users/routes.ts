@@ -20,6 +20,7 @@ import { parseLucene } from '../search/lucene.ts'
 import { sendTicketMail } from '../tickets/mail.ts'
 import { FieldsQuery, pick } from '../wire.ts'
 import type { AccountActions } from './account-actions.ts'
+import { pictured } from './avatar.ts'
 import { refusalOfPassword } from './passwords/rules.ts'
 import * as passwords from './passwords/store.ts'
 import {
@@ -73,7 +74,7 @@ export const users: Slice<UsersDependencies> =
           page,
           found,
           (row) => row.user_id,
-          (row) => pick(shown(row), request.query),
+          (row) => pick(shown(pictured(request.environment.issuer, row)), request.query),
         )
       },
     )
@@ -96,7 +97,7 @@ export const users: Slice<UsersDependencies> =
           throw problems.invalid_body({ facts: { reason: "'email' is not an e-mail address." } })
         }
         const rows = await database.inEnvironment(request.environment.id, (tx) => store.listByEmail(tx, email))
-        return rows.map((row) => pick(shown(row), request.query))
+        return rows.map((row) => pick(shown(pictured(request.environment.issuer, row)), request.query))
       },
     )
 
@@ -132,7 +133,7 @@ export const users: Slice<UsersDependencies> =
         })
         if (mailed) tenantLog.add(environment.id, { type: 'svr', ...who(user), ...asker(request) })
         accountActions.afterRegistration({ environment, asker: asker(request), connection }, user)
-        return reply.code(201).send(shown(user))
+        return reply.code(201).send(shown(pictured(environment.issuer, user)))
       },
     )
 
@@ -151,7 +152,7 @@ export const users: Slice<UsersDependencies> =
       },
       async (request) => {
         const row = await database.inEnvironment(request.environment.id, (tx) => store.get(tx, request.params.id))
-        return pick(shown(row), request.query)
+        return pick(shown(pictured(request.environment.issuer, row)), request.query)
       },
     )
 
@@ -201,7 +202,7 @@ export const users: Slice<UsersDependencies> =
           accountActions.afterPasswordChange({ environment, asker: asker(request), connection }, row)
         }
         if (mailed) tenantLog.add(environment.id, { type: 'svr', ...happened })
-        return shown(row)
+        return shown(pictured(environment.issuer, row))
       },
     )
 

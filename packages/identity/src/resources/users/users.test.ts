@@ -21,6 +21,7 @@ test('a new user answers 201 with an identity and no password, of which only an 
     email_verified: false,
     name: 'Anna.Reed@example.test',
     nickname: 'Anna.Reed',
+    picture: `${env.issuer}avatars/AR.svg`,
     identities: [{ connection: 'people', user_id: user.user_id.slice(6), provider: 'auth0', isSocial: false }],
     user_metadata: { theme: 'dark' },
     app_metadata: {},
@@ -61,7 +62,8 @@ test('metadata is merged at its top level, null takes a key away, and what is no
   })
   assert.equal(changed.status, 200)
   assert.deepEqual(changed.json.app_metadata, { limits: { seats: 5 }, tenantId: 't1' })
-  assert.equal('picture' in changed.json, false)
+  // Whoever has none of their own is shown by initials.
+  assert.equal(changed.json.picture, `${env.issuer}avatars/AR.svg`)
   assert.equal(changed.json.name, 'Anna Reed')
   assert.equal(changed.json.given_name, 'Anna')
   assert.notEqual(changed.json.updated_at, changed.json.created_at)

@@ -1,9 +1,11 @@
 /**
  * Auth0's grants with which a second factor is proven: mfa-otp, mfa-oob, mfa-recovery-code. The mfa_token says what the
- * first factor was and what was asked for; all of that is decided anew, and the token is used up by one answer that is right.
+ * first factor was, or which refresh token was presented, and what was asked for; all of that is decided anew, and the token is
+ * used up by one answer that is right.
  */
 import type { FactorName } from '../../../login/factors/factor.ts'
 import type { Outcome } from '../../../login/factors/factors.ts'
+import { finishRefresh } from '../../mfa/at-refresh.ts'
 import { handleOf, methodOfOobCode } from '../../mfa/mfa.ts'
 import { type Opened, openMfaToken } from '../../mfa/mfa-token.ts'
 import * as store from '../../mfa/store.ts'
@@ -83,7 +85,7 @@ async function prove(
   if (isAdded && row.recovery_id) await factors.keepRecoveryCode(person, row.recovery_id)
 }
 
-/** Tokens, as the first request would have got them. */
+/** Tokens, as the request that was refused would have got them. */
 async function finish(
   deps: TokenDependencies,
   request: TokenRequest,
@@ -92,6 +94,7 @@ async function finish(
 ): Promise<TokenAnswer> {
   const taken = await deps.database.once(request.environment.id, (tx) => store.take(tx, row.token_hash, request.now))
   if (taken.length === 0) throw problems.malformed_mfa_token({ internal: 'lost the race for the mfa_token' })
+  if (proof === null) return finishRefresh(deps, request, row, factor)
   const asked = await readDirectRequest(deps, {
     ...request,
     parameters: {

@@ -6,11 +6,14 @@
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import type { Client } from '../../configuration.ts'
 import { requireConnection } from '../../connection.ts'
-import type { RefreshTokenRow } from '../../grant-store.ts'
-import * as store from '../../grant-store.ts'
+import { revokeGrant, subject as subjectOf } from '../../grant-store.ts'
+import { factorDue } from '../../mfa/at-refresh.ts'
+import { isOrganization } from '../../organization.ts'
 import { namedAudience } from '../../parameters.ts'
 import { problems } from '../../problems.ts'
-import { issue, requireProof } from '../../tokens/issue.ts'
+import type { RefreshTokenRow } from '../../refresh-token-store.ts'
+import * as store from '../../refresh-token-store.ts'
+import { issue, requireProof, type TokenAnswer } from '../../tokens/issue.ts'
 import {
   type AskedEnds,
   deviceOf,
@@ -24,34 +27,61 @@ import { targetOf } from './refresh-target.ts'
 import { aboutGrant, refuseSubject } from './subject.ts'
 
 export const refreshToken: GrantHandler = async (deps, request) => {
-  const { environment, client, parameters, keyring, now } = request
+  const { environment, client, parameters, now } = request
   const tokenHash = hashHandle(required(parameters, 'refresh_token'))
   const [token] = await deps.database.once(environment.id, (tx) => store.readRefreshToken(tx, tokenHash))
-  if (!token || token.client_id !== client.client_id || token.issuer !== environment.issuer)
-    throw problems.invalid_refresh_token()
+  const stranger = unlike(request, token)
+  if (!token || stranger) throw problems.invalid_refresh_token({ internal: stranger ?? 'there is no such token' })
   Object.assign(request.about, aboutGrant(token))
-  if (token.revoked_at || isOver(client, token, now)) throw problems.invalid_refresh_token()
-  // Before anything is changed: whoever has the token alone can neither use it nor end its family (RFC 9449 §5).
-  if (token.dpop_jkt !== null && token.dpop_jkt !== request.provenKey) throw problems.other_dpop_key()
+  refuseUnusable(request, token)
   if (token.rotated_at && !withinLeeway(client, token.rotated_at, now)) return endFamily(deps, request, token)
-  if (parameters.organization !== undefined && parameters.organization !== token.organization_id) {
+  const { organization } = parameters
+  const { organization_id: ofToken } = token
+  // SDKs repeat what the application was configured with, which may be a name.
+  if (organization !== undefined && !(await isOrganization(deps.configuration, environment, organization, ofToken))) {
     throw problems.invalid_refresh_token({ internal: 'another organization was asked for' })
   }
   const named = namedAudience(environment, parameters)
   if (named !== undefined) request.about.audience = named.slice(0, 200)
+  const { tokens, ends } = await mint(deps, request, token).catch(async (error) => {
+    throw error?.code === 'mfa_required' ? await factorDue(deps, request, token) : error
+  })
+  const handle = await exchange(deps, request, token, ends)
+  return { ...tokens, ...(handle ? { refresh_token: handle } : {}) }
+}
+
+/** @throws Problem `invalid_refresh_token` for one that is over, `other_dpop_key` */
+export function refuseUnusable({ client, provenKey, now }: TokenRequest, token: RefreshTokenRow): void {
+  if (token.revoked_at) throw problems.invalid_refresh_token({ internal: 'it was revoked' })
+  if (isOver(client, token, now)) throw problems.invalid_refresh_token({ internal: 'it has run out' })
+  // Before anything is changed: whoever has the token alone can neither use it nor end its family (RFC 9449 §5).
+  if (token.dpop_jkt !== null && token.dpop_jkt !== provenKey) throw problems.other_dpop_key()
+}
+
+/**
+ * The tokens that are asked for with one, with scopes, membership and claims of now. What is refused is refused before the
+ * refresh token is used up, a token that would be too large as well.
+ *
+ * @throws Problem, also `mfa_required`
+ */
+export async function mint(
+  deps: TokenDependencies,
+  request: TokenRequest,
+  token: RefreshTokenRow,
+): Promise<{ tokens: TokenAnswer; ends: AskedEnds }> {
+  const { environment, client, keyring, now, provenKey } = request
   const { api, audience, scope } = await targetOf(deps.configuration, request, token)
   const grant = { ...token, audience, scope }
   if (api && audience !== token.audience) {
     const { identifier } = api
     const [subject] = await deps.database.once(environment.id, (tx) =>
-      store.subject(tx, token.user_id, token.organization_id, identifier),
+      subjectOf(tx, token.user_id, token.organization_id, identifier),
     )
     Object.assign(grant, subject, { resource_server_identifier: identifier })
   }
   refuseSubject(grant, 'suspended_grant')
   const connection = await requireConnection(deps.configuration, environment.id, token)
-  // What is refused must be refused before the token is used up, a token that would be too large as well.
-  requireProof({ client, api, provenKey: request.provenKey })
+  requireProof({ client, api, provenKey })
   const { claims, ends } = await deps.postLogin.atRefresh(request, grant, connection)
   const tokens = await issue({
     environmentId: environment.id,
@@ -63,13 +93,19 @@ export const refreshToken: GrantHandler = async (deps, request) => {
     grant,
     subject: grant,
     api,
-    provenKey: request.provenKey,
+    provenKey,
     claims,
     grantType: 'refresh_token',
     withOrganizationName: environment.settings.allow_organization_name_in_authentication_api === true,
   })
-  const handle = await exchange(deps, request, token, ends)
-  return { ...tokens, ...(handle ? { refresh_token: handle } : {}) }
+  return { tokens, ends }
+}
+
+/** Why a token is not one of this request at all. A second address of an environment is a second issuer. */
+function unlike({ client, environment }: TokenRequest, token: RefreshTokenRow | undefined): string | undefined {
+  if (token && token.client_id !== client.client_id) return 'it belongs to another client'
+  if (token && token.issuer !== environment.issuer) return `it was issued by ${token.issuer}`
+  return undefined
 }
 
 /** The one write. @returns the successor, or undefined for a token that does not rotate */
@@ -104,7 +140,7 @@ async function endFamily(
   token: RefreshTokenRow,
 ): Promise<never> {
   about.type = 'ferrt'
-  await deps.database.once(environment.id, (tx) => store.revokeGrant(tx, token.id, now))
+  await deps.database.once(environment.id, (tx) => revokeGrant(tx, token.id, now))
   throw problems.invalid_refresh_token({ internal: 'a rotated token was used again; its family is revoked' })
 }
 

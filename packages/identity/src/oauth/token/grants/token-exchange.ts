@@ -10,6 +10,7 @@ import { newId } from '@tenantry/kernel/id.ts'
 import type { Client, ClientGrant, ResourceServer } from '../../configuration.ts'
 import { requireConnection } from '../../connection.ts'
 import * as store from '../../grant-store.ts'
+import { isOrganization } from '../../organization.ts'
 import { namedAudience } from '../../parameters.ts'
 import { problems } from '../../problems.ts'
 import { issue } from '../../tokens/issue.ts'
@@ -34,7 +35,11 @@ export const tokenExchange: GrantHandler = async (deps, request) => {
     organization_id: organizationId,
     details: { subject_client_id: subjectToken.clientId },
   })
-  if (parameters.organization !== undefined && parameters.organization !== organizationId) {
+  const { organization } = parameters
+  if (
+    organization !== undefined &&
+    !(await isOrganization(deps.configuration, environment, organization, organizationId))
+  ) {
     throw problems.invalid_subject_token({ internal: 'another organization was asked for' })
   }
   await refuseForeign(deps, request, subjectToken)

@@ -28,8 +28,8 @@ test('members are added all at once, once, and listed with what the wire shows o
   assert.deepEqual(
     json.toSorted((a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name)),
     [
-      { user_id: anna, name: 'anna', email: 'anna@example.test' },
-      { user_id: tom, name: 'tom', email: 'tom@example.test' },
+      { user_id: anna, name: 'anna', email: 'anna@example.test', picture: `${env.issuer}avatars/AN.svg` },
+      { user_id: tom, name: 'tom', email: 'tom@example.test', picture: `${env.issuer}avatars/TO.svg` },
     ],
   )
 })
@@ -92,7 +92,7 @@ test('roles are shown when they are asked for, to a token that may read them', a
   assert.equal(refused.status, 403)
   assert.equal(refused.json.errorCode, 'insufficient_scope')
   const hidden = await env.manage('GET', `/organizations/${org}/members?fields=email&include_fields=false`)
-  assert.deepEqual(Object.keys(hidden.json[0]).toSorted(), ['name', 'user_id'])
+  assert.deepEqual(Object.keys(hidden.json[0]).toSorted(), ['name', 'picture', 'user_id'])
 })
 
 test('removing a member ends the roles and grants in this organization, and nothing elsewhere', async () => {

@@ -7,6 +7,7 @@ import Type from 'typebox'
 import { asker, type TenantLog } from '../../../logs/tenant-log.ts'
 import { problems as accessProblems, refusals } from '../../management-api.ts'
 import { answer, OffsetQuery, PageAnswer, pageOf } from '../../paging.ts'
+import { pictured } from '../../users/avatar.ts'
 import { pick, present } from '../../wire.ts'
 import { OrganizationId } from '../schema.ts'
 import * as organizations from '../store.ts'
@@ -43,7 +44,8 @@ export const members: Slice<{ database: Database; clock: Clock; tenantLog: Tenan
           return store.list(tx, request.params.id, page, { withRoles })
         })
         // The checkpoint goes on after an id that `fields` may have dropped from what is shown.
-        const shown = new Map(rows.map((row) => [pick(present(row), request.query), row.user_id]))
+        const { issuer } = request.environment
+        const shown = new Map(rows.map((row) => [pick(present(pictured(issuer, row)), request.query), row.user_id]))
         return answer('members', page, { rows: [...shown.keys()], total }, (member) => shown.get(member)!)
       },
     )

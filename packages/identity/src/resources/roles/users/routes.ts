@@ -5,6 +5,7 @@ import { managementAudience, refusals } from '../../management-api.ts'
 import { answer, BothPagings, PageAnswer, pageOf } from '../../paging.ts'
 import { refuseBeyondOwn } from '../../permissions/rules.ts'
 import { listScopes } from '../../permissions/store.ts'
+import { pictured } from '../../users/avatar.ts'
 import * as userRoles from '../../users/roles/store.ts'
 import * as users from '../../users/store.ts'
 import { present } from '../../wire.ts'
@@ -44,7 +45,13 @@ export const roleUsers: Slice<{ database: Database }> =
           await roles.get(tx, request.params.id)
           return store.list(tx, request.params.id, page)
         })
-        return answer('users', page, found, (row) => row.user_id, present)
+        return answer(
+          'users',
+          page,
+          found,
+          (row) => row.user_id,
+          (row) => present(pictured(request.environment.issuer, row)),
+        )
       },
     )
 
