@@ -208,6 +208,7 @@ function isReply(reply: Partial<RunnerReply> | undefined): reply is RunnerReply 
     typeof reply.id === 'number' &&
     STATUSES.has(reply.status ?? '') &&
     typeof reply.output === 'string' &&
+    typeof reply.cached === 'string' &&
     typeof reply.logs === 'string' &&
     typeof reply.detail === 'string' &&
     typeof reply.tainted === 'boolean'

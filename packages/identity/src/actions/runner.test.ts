@@ -70,9 +70,9 @@ test('a denial stops the chain after the action that denied', async () => {
 })
 
 test('a documented method that is not available throws, and the login fails closed', async () => {
-  const failure = failureOf(await runBody(runner, `api.idToken.setCustomClaim('a', 1)\napi.cache.set('a', 'b')`))
+  const failure = failureOf(await runBody(runner, `api.idToken.setCustomClaim('a', 1)\napi.prompt.render('a')`))
   assert.equal(failure.reason, 'error')
-  assert.match(failure.detail, /^Error: api\.cache\.set is not available yet\n {4}at .*\(action\.js:3:11\)$/)
+  assert.match(failure.detail, /^Error: api\.prompt\.render is not available yet\n {4}at .*\(action\.js:3:12\)$/)
 })
 
 test('what Actions find elsewhere in Node.js is missed by name, and a slip of the author stays one', async () => {

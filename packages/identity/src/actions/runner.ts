@@ -10,6 +10,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Egress } from '@tenantry/kernel/http/egress.ts'
 import { createAdmission } from './admission.ts'
+import { createActionCaches } from './caches.ts'
 import { type Command, excessOf, parseCommands } from './commands.ts'
 import { type ActionLimits, defaultLimits } from './limits.ts'
 import { parseLogs, redactable, safeDetail, safeText } from './logs.ts'
@@ -104,6 +105,7 @@ export function createActionRunner(deps: {
   const admission = createAdmission({ running: limits.concurrency, waiting: limits.queue })
   const pool = createPool({ logger: deps.logger, processes: deps.processes ?? 2 })
   const outfit = createOutfitter(deps.logger)
+  const caches = createActionCaches()
 
   const callLimits = (wallMs: number): CallLimits => ({
     cpuMs: limits.cpuMs,
@@ -115,7 +117,7 @@ export function createActionRunner(deps: {
 
   const payloadOf = (
     trigger: Trigger,
-    run: Pick<GuestPayload, 'handler' | 'event' | 'redact' | 'entropy'> & Pick<Invocation, 'answers'>,
+    run: Pick<GuestPayload, 'handler' | 'event' | 'redact' | 'entropy' | 'cache'> & Pick<Invocation, 'answers'>,
   ): string =>
     JSON.stringify({
       handler: run.handler,
@@ -128,6 +130,7 @@ export function createActionRunner(deps: {
       callBytes: limits.callBytes,
       modules: moduleNames,
       entropy: run.entropy,
+      cache: run.cache,
       redact: run.redact,
       logLines: limits.logLines,
       logChars: limits.logChars,
@@ -152,7 +155,8 @@ export function createActionRunner(deps: {
     if (!outfitted) return refuse('runner_lost', NO_MODULES)
     const { sources, entropy } = outfitted
     const answers = invocation.answers ?? {}
-    const payload = payloadOf(trigger, { handler, event, redact: secrets, answers, entropy })
+    const cache = caches.records(invocation.environmentId, trigger.id)
+    const payload = payloadOf(trigger, { handler, event, redact: secrets, answers, entropy, cache })
     if (Buffer.byteLength(payload) > limits.eventBytes) {
       return refuse('error', `The event is larger than ${limits.eventBytes} bytes.`)
     }
@@ -178,6 +182,7 @@ export function createActionRunner(deps: {
     if (!parsed.ok) return refuse('invalid_output', safeText(parsed.detail, secrets, 2048), lines)
     for (const name of parsed.dropped)
       lines.push(safeText(`The claim "${name}" is reserved and was not set.`, secrets, 300))
+    if (reply.cached !== '') caches.keep(invocation.environmentId, trigger.id, reply.cached)
     return { commands: parsed.commands, lines }
   }
 

@@ -81,7 +81,6 @@ const postLogin: Trigger = {
   answers: { 'redirect.canRedirect': false, 'rules.wasExecuted': false },
   unavailable: [
     ...group('authentication', 'setPrimaryUser'),
-    ...group('cache', 'delete get set'),
     ...group(
       'samlResponse',
       'setAttribute setAudience setRecipient setCreateUpnClaim setPassthroughClaimsWithNoMapping setMapUnknownClaimsAsIs ' +
@@ -115,7 +114,7 @@ const credentialsExchange: Trigger = {
   },
   answers: {},
   needs: {},
-  unavailable: group('cache', 'delete get set'),
+  unavailable: [],
   seenAfter: scopesAndClaims,
 }
 
@@ -132,7 +131,7 @@ const preUserRegistration: Trigger = {
   },
   answers: {},
   needs: {},
-  unavailable: group('cache', 'delete get set'),
+  unavailable: [],
 }
 
 /** One at which nothing can be changed any more. */
@@ -144,7 +143,7 @@ const afterwards = (id: TriggerId, handler: string): Trigger => ({
   methods: {},
   answers: {},
   needs: {},
-  unavailable: group('cache', 'delete get set'),
+  unavailable: [],
 })
 
 /** Every trigger that this server can run, in the order in which they are listed to clients. */

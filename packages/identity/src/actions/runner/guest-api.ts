@@ -1,3 +1,4 @@
+import type { GuestCache } from './guest-cache.ts'
 import type { GuestPayload } from './messages.ts'
 import type { SessionTokens } from './session-tokens.ts'
 
@@ -13,6 +14,7 @@ export interface GuestApi {
  */
 export function guestApi(
   tokens: SessionTokens,
+  cache: GuestCache,
   payloadText: () => string,
   exported: () => Record<string, unknown>,
 ): GuestApi {
@@ -67,6 +69,7 @@ export function guestApi(
     if (facts.methods['transaction.addTargetScope']) placeTargetScopes(facts.event, api.transaction)
     if (facts.methods['transaction.setMetadata']) placeTransactionMetadata(facts.event, api.transaction)
     if (facts.continuation !== undefined) placeRedirect(facts.continuation, api.redirect as Record<string, unknown>)
+    api.cache = cache.build(facts.cache ?? {})
     for (const path of facts.unavailable) {
       place(path, () => {
         throw new ErrorHere(`api.${path} is not available yet`)

@@ -1,4 +1,5 @@
 import type { GuestApi } from './guest-api.ts'
+import type { GuestCache } from './guest-cache.ts'
 import type { GuestFacts, GuestModules, PartFactory } from './guest-modules.ts'
 import type { GuestTimers } from './guest-timers.ts'
 import type { GuestPayload } from './messages.ts'
@@ -7,7 +8,13 @@ import type { SessionTokens } from './session-tokens.ts'
 /** The functions beside `guest`, each in a file of its own, passed as text like it. */
 export interface GuestPieces {
   sessionTokens(): SessionTokens
-  guestApi(tokens: SessionTokens, payloadText: () => string, exported: () => Record<string, unknown>): GuestApi
+  guestCache(): GuestCache
+  guestApi(
+    tokens: SessionTokens,
+    cache: GuestCache,
+    payloadText: () => string,
+    exported: () => Record<string, unknown>,
+  ): GuestApi
   guestTimers(fail: (thrown: unknown) => void): GuestTimers
   guestModules(provide: (name: string, value: unknown) => void, facts: () => GuestFacts): GuestModules
 }
@@ -171,6 +178,7 @@ export function guest(pieces: GuestPieces): (operation: string, argument: string
   }
 
   const status = (): string => {
+    if (state === 'done' && cache.changes() !== '') return 'kept'
     if (state !== 'pending') return state
     const told = modules.next()
     if (told !== '') return told
@@ -179,8 +187,10 @@ export function guest(pieces: GuestPieces): (operation: string, argument: string
     return modules.isWaiting() ? 'wait:' : 'stuck'
   }
 
+  const cache = pieces.guestCache()
   const api = pieces.guestApi(
     pieces.sessionTokens(),
+    cache,
     () => payloadText,
     () => module.exports as Record<string, unknown>,
   )
@@ -212,6 +222,8 @@ export function guest(pieces: GuestPieces): (operation: string, argument: string
         return status()
       case 'output':
         return api.commands()
+      case 'cached':
+        return cache.changes()
       case 'logs':
         return `[${lines}]`
       case 'failure':

@@ -4,6 +4,8 @@ import type { RunnerCall, RunnerReply } from './messages.ts'
 import { Stopped, type Watch, watch } from './watchdog.ts'
 
 const MAX_LOG_CHARS = 1_500_000
+/** Twenty entries of 4 KB with every character escaped, and keys that were deleted. */
+const MAX_CACHED_CHARS = 100_000
 const ACTION_FILE = 'action.js'
 
 type Outcome = Omit<RunnerReply, 'id'>
@@ -11,6 +13,7 @@ type Outcome = Omit<RunnerReply, 'id'>
 const failed = (status: RunnerReply['status'], detail: string, logs = ''): Outcome => ({
   status,
   output: '',
+  cached: '',
   logs,
   detail,
   tainted: false,
@@ -158,7 +161,7 @@ async function converse(
     status = await ask('status')
   }
   if (status === 'stuck') return failed('error', 'The action waits for a promise that can never settle.', await logs())
-  if (status !== 'done') return failed('error', await ask('failure'), await logs())
+  if (status !== 'done' && status !== 'kept') return failed('error', await ask('failure'), await logs())
   const output = await ask('output')
   if (output === '' || output.length > call.limits.outputChars) {
     return failed(
@@ -167,5 +170,6 @@ async function converse(
       await logs(),
     )
   }
-  return { ...failed('ok', ''), output, logs: await logs() }
+  const cached = status === 'kept' ? await ask('cached') : ''
+  return { ...failed('ok', ''), output, cached: cached.length > MAX_CACHED_CHARS ? '' : cached, logs: await logs() }
 }

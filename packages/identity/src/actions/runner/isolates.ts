@@ -1,13 +1,14 @@
 import ivm from 'isolated-vm'
 import { guest } from './guest.ts'
 import { guestApi } from './guest-api.ts'
+import { guestCache } from './guest-cache.ts'
 import { guestModules } from './guest-modules.ts'
 import { guestTimers } from './guest-timers.ts'
 import type { PartSource } from './messages.ts'
 import { sessionTokens } from './session-tokens.ts'
 
 /** Strict, so that no function of ours shows itself or its arguments to the guest through `caller`. */
-const PIECES = Object.entries({ sessionTokens, guestApi, guestTimers, guestModules })
+const PIECES = Object.entries({ sessionTokens, guestCache, guestApi, guestTimers, guestModules })
 const PRELUDE: PartSource = {
   name: 'tenantry',
   source: `'use strict';(${guest.toString()})({${PIECES.map(([name, piece]) => `${name}:${piece.toString()}`).join(',')}})`,

@@ -1,4 +1,5 @@
 /** What the server and a runner process say to each other, one JSON document per line. Strings and numbers only. */
+import type { CacheRecord } from './guest-cache.ts'
 
 export interface CallLimits {
   cpuMs: number
@@ -53,6 +54,8 @@ export interface RunnerReply {
   status: 'ok' | FailureKind
   /** JSON of the recorded commands; empty unless `status` is `ok`. */
   output: string
+  /** JSON of what is to be kept in the cache of the trigger; empty when that is nothing. */
+  cached: string
   /** JSON of the captured console lines; empty when the isolate is gone. */
   logs: string
   detail: string
@@ -87,6 +90,8 @@ export interface GuestPayload {
   /** Documented methods that this server cannot honour: they throw, so that the login fails closed. */
   unavailable: readonly string[]
   event: Record<string, unknown>
+  /** What Actions of this trigger have kept before. */
+  cache?: Record<string, CacheRecord> | undefined
   /** The largest body of a call to the outside; the server counts again. */
   callBytes: number
   /** What `require` knows, for whoever asks for something else. */
