@@ -93,6 +93,15 @@ test('what is too large, or makes no sense, is refused in Auth0’s words and le
   assert.notEqual(await get('k19', 'many'), null)
 })
 
+test('an Action that bends what is kept into something large keeps nothing, and ends no process', async () => {
+  const bent = `Object.prototype.toJSON = function () { return 'value' in this ? 'x'.repeat(9_000_000) : this }
+    api.cache.set('a', 'b')`
+  const before = runner.pids()
+  for (let n = 0; n < 8; n++) assert.ok((await runBody(runner, bent, {}, 'bent')).ok)
+  assert.equal(await get('a', 'bent'), null)
+  assert.deepEqual(runner.pids(), before)
+})
+
 test('the server keeps nothing that a guest of another make asks for', () => {
   const caches = createActionCaches()
   const keep = (changes: unknown) =>
