@@ -42,6 +42,7 @@ export function usersSuite(open: Open): void {
       app_metadata: { plan: 'pro' },
       blocked: true,
       name: 'Anna B',
+      picture: made.picture!.replace('AN.svg', 'AB.svg'),
       updated_at,
     })
     assert.deepEqual(await api.users.get(id), changed)

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { createChunkedDecoder } from '../integrations/chunked.ts'
+import { type ChunkedDecoder, createChunkedDecoder } from '../integrations/chunked.ts'
 
 /** A body as it comes in, and where it ends among the bytes of its connection. */
 export interface RequestBody {
@@ -27,14 +27,21 @@ export function createRequestBody(length: number, flow: Flow): RequestBody {
   const chunks = length === -1 ? createChunkedDecoder('strict') : null
   let remaining = length
   const stream = new Readable({ read: () => flow.resume() })
-  const push = (chunk: Buffer): void => {
-    // Copied: its memory is the next read's.
-    if (!stream.destroyed && !stream.push(Buffer.from(chunk))) flow.pause()
+  // Copied: its memory is the next read's.
+  const push = (copy: Buffer): void => {
+    if (!stream.destroyed && !stream.push(copy)) flow.pause()
   }
   const takeFixed = (bytes: Buffer, from: number): number => {
     const end = Math.min(bytes.length, from + remaining)
     remaining -= end - from
-    if (end > from) push(bytes.subarray(from, end))
+    if (end > from) push(Buffer.from(bytes.subarray(from, end)))
+    return end
+  }
+  // One piece a read: ten megabytes in chunks of a byte would be ten million objects wherever a whole body is waited for.
+  const takeChunks = (decoder: ChunkedDecoder, bytes: Buffer, from: number): number => {
+    const pieces: Buffer[] = []
+    const end = decoder.read(bytes, from, (piece) => pieces.push(piece))
+    if (pieces.length > 0) push(Buffer.concat(pieces))
     return end
   }
   let isComplete = false
@@ -44,7 +51,7 @@ export function createRequestBody(length: number, flow: Flow): RequestBody {
       return isComplete
     },
     take: (bytes, from) => {
-      const end = chunks === null ? takeFixed(bytes, from) : chunks.read(bytes, from, push)
+      const end = chunks === null ? takeFixed(bytes, from) : takeChunks(chunks, bytes, from)
       if (end === -1 || !(chunks?.isDone ?? remaining === 0)) return end
       isComplete = true
       if (!stream.destroyed) stream.push(null)

@@ -3,7 +3,11 @@ import * as feross from 'buffer/'
 /** The package knows every encoding of Node's but the one of JWTs. */
 const { Buffer } = feross
 
-const plain = (text: string): string => text.replace(/=+$/, '').replaceAll('+', '-').replaceAll('/', '_')
+const plain = (text: string): string =>
+  text
+    .replace(/={1,2}$/, '')
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
 const isUrlSafe = (encoding: unknown): boolean => typeof encoding === 'string' && /^base64url$/i.test(encoding)
 
 const prototype = Buffer.prototype as unknown as Record<string, (...args: never[]) => unknown>
