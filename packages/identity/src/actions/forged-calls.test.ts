@@ -33,7 +33,7 @@ const forged: Record<string, { body: string; atOnce?: number }> = {
 for (const [name, { body, atOnce = 1 }] of Object.entries(forged)) {
   test(`N184 an Action that forges ${name} ends no run of another environment, and not the process`, async () => {
     const { runner, entries } = testRunner({}, 1, ['127.0.0.0/8'])
-    const waiting = `await new Promise((r) => setTimeout(r, 500))\nreport('finished')`
+    const waiting = `await new Promise((r) => setTimeout(r, 1500))\nreport('finished')`
     assert.equal(await reportOf(runner, waiting, 'env_other'), 'finished')
     const [neighbour] = await Promise.all([
       reportOf(runner, waiting, 'env_other').catch(String),
