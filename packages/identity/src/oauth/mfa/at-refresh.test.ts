@@ -161,6 +161,20 @@ test('N80 an mfa_token of a refresh is good once, for its client, for ten minute
   refused(await prove(mfa_token!, 'mfa-otp', { otp: value() }, stranger.client_id), 403, 'invalid_grant')
 })
 
+test('of one refresh token ten mfa_tokens wait at most, and the latest counts', async () => {
+  const { env, half } = await settle()
+  const given: string[] = []
+  for (let times = 0; times < 12; times++) {
+    identity.clock.advance(1)
+    given.push((await half()).mfa_token!)
+  }
+  const answers = given.map(async (token) => {
+    const headers = { authorization: `Bearer ${token}` }
+    return (await env.request('/mfa/authenticators', { headers })).status
+  })
+  assert.deepEqual(await Promise.all(answers), [403, 403, ...Array(10).fill(200)])
+})
+
 test('of fifty right answers at once one gives tokens', async () => {
   const { half, prove, value } = await settle()
   const { mfa_token } = await half()
