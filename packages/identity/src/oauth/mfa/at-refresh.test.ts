@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { authenticator, codeFor, turnOn } from '../../login/factors/fixture.ts'
 import { type Answer, startIdentity, type TestIdentity } from '../../testing.ts'
 import { bindPostLogin, createWorld, openBrowser, payloadOf } from '../fixture.ts'
@@ -173,6 +174,19 @@ test('of one refresh token ten mfa_tokens wait at most, and the latest counts', 
     return (await env.request('/mfa/authenticators', { headers })).status
   })
   assert.deepEqual(await Promise.all(answers), [403, 403, ...Array(10).fill(200)])
+})
+
+test('a refresh token that is being revoked while the factor is proven gives nothing', async () => {
+  const { env, half, prove, value } = await settle()
+  const { mfa_token } = await half()
+  let proving: ReturnType<typeof prove> | undefined
+  await identity.database.inEnvironment(env.id, async (tx) => {
+    await tx`update grants set revoked_at = ${identity.clock.now()} where revoked_at is null`
+    proving = prove(mfa_token!, 'mfa-otp', { otp: value() })
+    // Long enough to come as far as the grant, where it waits for this.
+    await Promise.race([proving, wait(1_000)])
+  })
+  refused(await proving!, 403, 'invalid_grant')
 })
 
 test('of fifty right answers at once one gives tokens', async () => {
