@@ -61,5 +61,12 @@ const isSecret = (name: string, member: unknown): boolean =>
 const isSettings = (name: string, member: unknown): boolean =>
   typeof member === 'object' && !/credential|secret|private/i.test(name)
 
-/** Cuts a text, and takes away what a column refuses or a terminal would act on. */
-export const cut = (text: string, length: number): string => text.replace(/[^\P{Cc}\n\t]/gu, '').slice(0, length)
+/**
+ * Cuts a text, and takes away what a column refuses or a terminal would act on. Half a character, which a cut leaves, is
+ * refused as well: with it all entries that are written together would be lost.
+ */
+export const cut = (text: string, length: number): string =>
+  text
+    .replace(/[^\P{Cc}\n\t]/gu, '')
+    .slice(0, length)
+    .toWellFormed()

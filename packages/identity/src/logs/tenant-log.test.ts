@@ -123,6 +123,22 @@ test('an authorization request that is refused before anybody signs in says why,
   assert.match(page.text, /<dt>Application<\/dt><dd>Stockroom<\/dd>/)
 })
 
+test('an entry that is cut within a character is written, and so is what is gathered with it: nobody can keep others out of the log', async () => {
+  const world = await createWorld(identity)
+  await world.env.manage('PATCH', '/tenants/settings', { allow_organization_name_in_authentication_api: true })
+  const ask = (more: Record<string, string>) => world.env.request(world.authorize(more).path)
+  const outside = 'https://other.example.test/'
+  await Promise.all([
+    ask({ redirect_uri: `${outside}${'x'.repeat(1023 - outside.length)}😀` }),
+    ask({ organization: `${'a'.repeat(63)}😀` }),
+    ask({ audience: 'urn:nowhere' }),
+  ])
+  const entries = await logged(world, ['f', 'f', 'f'])
+  const told = entries.map(({ description }) => description)
+  for (const text of ['Service not found: urn:nowhere', `parameter organization is invalid: ${'a'.repeat(63)}\ufffd`])
+    assert.equal(told.includes(text), true, JSON.stringify(told))
+})
+
 test('a sign-out that leads nowhere it may says where to, on the page and in the log; without an application only on the page', async () => {
   const world = await createWorld(identity)
   const { env, spa } = world

@@ -138,6 +138,8 @@ test('N50 the placeholder is the first label of a whole domain, in addresses of 
   const set = (change: object, id = world.spa) => env.manage('PATCH', `/clients/${id}`, change)
   for (const [address, reason] of [
     ['https://{organization_name}.test/cb', /needs a whole domain after \{organization_name\}/],
+    ['https://{organization_name}.com./cb', /needs a whole domain after \{organization_name\}/],
+    ['https://{organization_name}..com/cb', /needs a whole domain after \{organization_name\}/],
     ['https://{organization_name}/cb', /first label of its host/],
     ['https://x.{organization_name}.example.test/cb', /first label of its host/],
     ['https://app.example.test/{organization_name}', /first label of its host/],

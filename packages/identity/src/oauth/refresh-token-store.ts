@@ -83,7 +83,8 @@ export const touchRefreshToken = (
 /**
  * The grant of a refresh token once more, with the second factor that was proven since, and its first refresh token with what
  * Actions keep beside the family. The grant that it comes from stays what it was: whoever has a copy of its token has proven
- * nothing. Person and session are held: whoever ends what they granted waits, and then finds this too.
+ * nothing. Person, session and grant are held: whoever ends what they granted waits, and then finds this too, and
+ * whoever is ending the grant is waited for.
  *
  * @param from the refresh token and its grant
  * @returns no row when the person was blocked, the grant revoked or the token exchanged since
@@ -100,6 +101,7 @@ export const insertRaisedGrant = (
     select g.* from grants g join person on person.user_id = g.user_id
     where g.id = ${from.id} and g.revoked_at is null
       and exists (select from refresh_tokens t where t.id = ${from.token_id} and t.rotated_at is null)
+    for share of g
   ), used as (
     insert into grants (environment_id, id, user_id, client_id, organization_id, audience, resource_server_identifier,
       scope, session_id, connection_id, auth_time, amr, mfa_at, created_at)

@@ -49,7 +49,9 @@ export function refuseAddress(text: string, rules: AddressRules = {}): string | 
   if (!scheme) return 'is not absolute'
   if (NEVER.has(scheme)) return `has the scheme ${scheme}, which is never allowed`
   if (scheme !== 'http' && scheme !== 'https') {
-    return privateSchemes ? undefined : 'must start with https:// or http://'
+    if (!privateSchemes) return 'must start with https:// or http://'
+    // An answer could not be put together for it.
+    return URL.canParse(text) ? undefined : 'is not an absolute address'
   }
   if (!/^https?:\/\/[^/]/i.test(text) || !URL.canParse(text)) return 'is not an absolute address'
   const url = new URL(text)
@@ -65,7 +67,8 @@ function refuseWithName(text: string, refuse: (named: string) => string | undefi
   const named = text.replace(FIRST_LABEL, '$1name.')
   const wrong = refuse(named)
   if (wrong) return wrong
-  const [, ...domain] = new URL(named).hostname.split('.')
+  // A dot at the end says where the root is, and is no part of the domain.
+  const [, ...domain] = new URL(named).hostname.split('.').filter(Boolean)
   return domain.length > 1 || domain[0] === 'localhost' ? undefined : `needs a whole domain after ${ORGANIZATION_NAME}`
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createPlainServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import { createEgress, createGuard, type Guard } from './egress.ts'
 
@@ -84,6 +84,22 @@ test('an answer without end is cut, and one that does not come is given up', asy
   await assert.rejects(local.request(`http://127.0.0.1:${port}/silent`, { ...get, timeoutMs: 100 }), {
     code: 'egress_failed',
     message: 'The address could not be reached: no answer within 0.1 s.',
+  })
+})
+
+test('an answer that comes byte by byte is given up before its pieces fill the memory', async () => {
+  const pieces = createPlainServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => {
+      socket.write(`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(20_000)}0\r\n\r\n`)
+    })
+  })
+  pieces.unref()
+  await new Promise<void>((resolve) => pieces.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(pieces.address() as AddressInfo).port}/`
+  await assert.rejects(local.request(url, { ...get, maxAnswerBytes: 1024 * 1024 }), {
+    code: 'egress_failed',
+    message: 'The address could not be reached: it answers in too many pieces.',
   })
 })
 

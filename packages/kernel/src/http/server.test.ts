@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { type AddressInfo, connect } from 'node:net'
 import { test } from 'node:test'
 import { createLogger } from '../logger.ts'
 import { createServer } from './server.ts'
@@ -17,4 +18,31 @@ test('CVE-2023-36456 who a request comes from is said by its peer, or by a proxy
   assert.equal(await addressSeen(['10.0.0.0/8'], '192.0.2.1'), '192.0.2.1')
   assert.equal(await addressSeen(undefined, '10.1.2.3'), '10.1.2.3')
   assert.equal(await addressSeen([], '10.1.2.3'), '10.1.2.3')
+})
+
+/** What is answered to a body in chunks of one byte. */
+async function answerTo(chunks: number): Promise<string> {
+  const app = createServer({ logger: createLogger({ level: 'silent' }) })
+  app.post('/', async (request) => Object.keys(request.body as object)[0]!.length)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+  const type = 'application/x-www-form-urlencoded'
+  socket.write(
+    `POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`,
+  )
+  socket.write(`${'1\r\nx\r\n'.repeat(chunks)}0\r\n\r\n`)
+  let answer = ''
+  await new Promise<void>((resolve) => {
+    socket.on('data', (data) => {
+      answer += data
+    })
+    socket.on('error', () => {}).on('close', () => resolve())
+  })
+  await app.close()
+  return answer
+}
+
+test('a body that comes byte by byte is given up before its pieces fill the memory, and one in some chunks is read', async () => {
+  assert.match(await answerTo(5_000), /^HTTP\/1\.1 200 [\s\S]*5000/)
+  assert.doesNotMatch(await answerTo(200_000), /^HTTP\/1\.1 200 /)
 })

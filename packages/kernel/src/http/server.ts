@@ -3,6 +3,7 @@
  * and a log that names the route and never the query, the body, a header or a cookie.
  */
 import { randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { Ajv, type ValidateFunction } from 'ajv'
 import formats from 'ajv-formats'
 import fastJsonStringify from 'fast-json-stringify'
@@ -15,7 +16,7 @@ import Fastify, {
   LogController,
 } from 'fastify'
 import { Problem } from '../problem.ts'
-import { bodyProblems, parseForm, parseJson } from './body.ts'
+import { bodyProblems, inPieces, parseForm, parseJson } from './body.ts'
 import type { Api } from './slice.ts'
 
 declare module 'fastify' {
@@ -70,6 +71,12 @@ export function createServer({ logger, bodyLimit = 256 * 1024, trustedProxies = 
     'application/x-www-form-urlencoded',
     { parseAs: 'buffer' },
     async (_request: unknown, body: Buffer) => parseForm(body),
+  )
+
+  app.addHook('preParsing', async (request, _reply, payload) =>
+    request.headers['transfer-encoding'] === undefined
+      ? payload
+      : Readable.from(inPieces(payload as AsyncIterable<Buffer>), { objectMode: false }),
   )
 
   // Query strings are text and must be coerced; bodies are typed and must not be. Unknown members are an error in both.

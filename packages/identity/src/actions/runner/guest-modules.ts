@@ -40,6 +40,9 @@ export function guestModules(provide: (name: string, value: unknown) => void, fa
   const ErrorHere = Error
   const PromiseHere = Promise
   const text = String
+  const TypeErrorHere = TypeError
+  /** The runner refuses somewhat less. Far more, which the action can have written in the place of ours, must not be copied out to it. */
+  const MAX_REQUEST_CHARS = 2_000_000
   const loaded: Record<string, unknown> = { __proto__: null }
   const modules: Record<string, unknown> = { __proto__: null }
   const unsent: { request: string; settle: (answer: string) => void; number: number; isDropped: boolean }[] = []
@@ -54,7 +57,9 @@ export function guestModules(provide: (name: string, value: unknown) => void, fa
   let open = 0
 
   const host = {
-    call(request: string) {
+    call(written: string) {
+      const request = text(written)
+      if (request.length > MAX_REQUEST_CHARS) throw new TypeErrorHere('fetch failed: the request is too large')
       const call = { request, settle: (_: string) => {}, number: 0, isDropped: false }
       const answer = new PromiseHere<string>((settle) => {
         call.settle = settle

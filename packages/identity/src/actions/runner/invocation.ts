@@ -25,11 +25,21 @@ const explain = (error: unknown): string => {
   return (error.stack ?? String(error)).slice(0, 8192)
 }
 
-/** A line that the server reads holds it with every character escaped. */
+/**
+ * A line that the server reads holds it with every character escaped: two for most of those, six for one that no JSON has as it
+ * is. The guest may write what it likes, and a line that is too long would be the end of everybody's process.
+ */
 const MAX_REQUEST_CHARS = 1_900_000
+const MAX_REQUEST_ESCAPED = 3_900_000
+
+const isTooLarge = (request: string): boolean =>
+  request.length > MAX_REQUEST_CHARS ||
+  (request.length > MAX_REQUEST_ESCAPED / 6 && JSON.stringify(request).length > MAX_REQUEST_ESCAPED)
 
 interface Outside {
   send(request: string): void
+  /** What the guest says it does not wait for any more: only of a call that there is, once, does the server hear. */
+  drop(number: number): void
   /** Resolves when an answer is there. */
   arrival(): Promise<void>
   take(): string | undefined
@@ -39,22 +49,30 @@ interface Outside {
 /** The calls of one run. What must not be sent is answered here. */
 function createOutside(most: number, callOut: CallOut): Outside {
   const arrived: string[] = []
+  const open = new Set<number>()
   let calls = 0
   let wake = () => {}
   const refusal = (request: string): string | undefined => {
     if (calls > most) return `an Action may call out ${most} times in a run`
-    return request.length > MAX_REQUEST_CHARS ? 'the request is too large' : undefined
+    return isTooLarge(request) ? 'the request is too large' : undefined
   }
   return {
     send(request) {
       const number = ++calls
       const settle = (answer: string): void => {
+        open.delete(number)
         arrived.push(`${number} ${answer}`)
         wake()
       }
       const error = refusal(request)
       if (error) settle(JSON.stringify({ error }))
-      else void callOut.call(number, request).then(settle)
+      else {
+        open.add(number)
+        void callOut.call(number, request).then(settle)
+      }
+    },
+    drop(number) {
+      if (open.delete(number)) callOut.drop(number)
     },
     arrival: () =>
       arrived.length > 0
@@ -94,7 +112,7 @@ export async function invoke(
   const outside = createOutside(call.limits.calls, callOut)
   let outcome: Outcome
   try {
-    outcome = await converse(call, compartment, realm, dog, outside, callOut)
+    outcome = await converse(call, compartment, realm, dog, outside)
   } catch (error) {
     const kind = error instanceof Stopped ? error.kind : 'error'
     outcome = failed(kind, error instanceof Stopped ? error.message : explain(error))
@@ -115,7 +133,6 @@ async function converse(
   realm: Realm,
   dog: Watch,
   outside: Outside,
-  callOut: CallOut,
 ): Promise<Outcome> {
   /** Every answer must be a string: an object of the guest's making never crosses (it would arrive as undefined). */
   const ask = async (operation: string, argument = ''): Promise<string> => {
@@ -151,7 +168,7 @@ async function converse(
   let status = await ask('status')
   for (;;) {
     if (status.startsWith('call:')) outside.send(status.slice(5))
-    else if (status.startsWith('drop:')) callOut.drop(Number(status.slice(5)))
+    else if (status.startsWith('drop:')) outside.drop(Number(status.slice(5)))
     else if (status.startsWith('wait:')) {
       const timer = status.slice(5)
       await dog.pause(timer === '' ? undefined : Number(timer) || 0, outside.arrival())

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { authenticator, codeFor, turnOn } from '../../login/factors/fixture.ts'
 import { type Answer, startIdentity, type TestIdentity } from '../../testing.ts'
 import { bindPostLogin, createWorld, openBrowser, payloadOf } from '../fixture.ts'
@@ -159,6 +160,33 @@ test('N80 an mfa_token of a refresh is good once, for its client, for ten minute
   const { mfa_token } = await half()
   const stranger = await world.client({ app_type: 'spa', grant_types: GRANTS, token_endpoint_auth_method: 'none' })
   refused(await prove(mfa_token!, 'mfa-otp', { otp: value() }, stranger.client_id), 403, 'invalid_grant')
+})
+
+test('of one refresh token ten mfa_tokens wait at most, and the latest counts', async () => {
+  const { env, half } = await settle()
+  const given: string[] = []
+  for (let times = 0; times < 12; times++) {
+    identity.clock.advance(1)
+    given.push((await half()).mfa_token!)
+  }
+  const answers = given.map(async (token) => {
+    const headers = { authorization: `Bearer ${token}` }
+    return (await env.request('/mfa/authenticators', { headers })).status
+  })
+  assert.deepEqual(await Promise.all(answers), [403, 403, ...Array(10).fill(200)])
+})
+
+test('a refresh token that is being revoked while the factor is proven gives nothing', async () => {
+  const { env, half, prove, value } = await settle()
+  const { mfa_token } = await half()
+  let proving: ReturnType<typeof prove> | undefined
+  await identity.database.inEnvironment(env.id, async (tx) => {
+    await tx`update grants set revoked_at = ${identity.clock.now()} where revoked_at is null`
+    proving = prove(mfa_token!, 'mfa-otp', { otp: value() })
+    // Long enough to come as far as the grant, where it waits for this.
+    await Promise.race([proving, wait(1_000)])
+  })
+  refused(await proving!, 403, 'invalid_grant')
 })
 
 test('of fifty right answers at once one gives tokens', async () => {

@@ -24,7 +24,15 @@ export interface MfaTokenRow {
   expires_at: Date
 }
 
+/**
+ * Of one refresh token at most ten wait: it is not used up by asking, so whoever holds it could ask without end. Windows that
+ * refresh at the same time are fewer.
+ */
 export const insert = (tx: Tx, environmentId: string, row: MfaTokenRow) => tx`
+  with surplus as (
+    delete from mfa_tokens where refresh_token_id = ${row.refresh_token_id} and token_hash in (
+      select token_hash from mfa_tokens where refresh_token_id = ${row.refresh_token_id}
+      order by created_at desc offset 9))
   insert into mfa_tokens ${tx({ environment_id: environmentId, ...row })}`
 
 export const read = (tx: Tx, tokenHash: Buffer) => tx<MfaTokenRow[]>`

@@ -67,6 +67,10 @@ test('exact addresses are kept as they were given; private schemes only for nati
     (await env.manage('POST', '/clients', { name: 'W', app_type: 'regular_web', callbacks: own })).status,
     400,
   )
+  for (const callback of ['com.example.app://host:99999/cb', 'com.example.app://[x/cb']) {
+    const unreadable = { name: 'U', app_type: 'native', callbacks: [callback] }
+    assert.equal((await env.manage('POST', '/clients', unreadable)).status, 400, `no answer could go to ${callback}`)
+  }
   const run = { name: 'N', app_type: 'native', callbacks: ['javascript://x/%0aalert(1)'] }
   assert.equal((await env.manage('POST', '/clients', run)).status, 400)
   const origin = { name: 'O', web_origins: ['https://app.example.test/path'] }
