@@ -170,7 +170,7 @@ export function createActionRunner(deps: {
         payload,
         limits: callLimits(wallMs),
         sources,
-        outside: () => createRunCalls(deps.egress, limits, wallMs),
+        outside: () => createRunCalls(deps.egress, limits, wallMs + CALL_GRACE_MS),
       },
       leftMs,
     )
@@ -246,7 +246,7 @@ export function createActionRunner(deps: {
         if (!outfitted) return { ok: false, message: NO_MODULES }
         const { sources, entropy } = outfitted
         const payload = payloadOf(trigger, { handler: trigger.handler, event: {}, redact: [], entropy })
-        const outside = () => createRunCalls(deps.egress, limits, limits.wallMs)
+        const outside = () => createRunCalls(deps.egress, limits, limits.wallMs + CALL_GRACE_MS)
         const call = { mode: 'check' as const, isolateKey: key, code, payload, limits: callLimits(limits.wallMs) }
         const result = await pool.call(CHECKS, { ...call, sources, outside }, limits.triggerWallMs)
         if (result.lost) return { ok: false, message: 'The code could not be checked: its runner process was lost.' }
@@ -269,6 +269,9 @@ const LAST: ReadonlySet<Command['type']> = new Set([
 ])
 
 const NO_MODULES = 'The modules of Actions could not be put together. The log of the server says why.'
+
+/** A call is broken off with its run, and not a moment before: the Action would take that for an answer of the server's. */
+const CALL_GRACE_MS = 1_000
 
 /** Checks have a place of their own, so that deploying cannot hold up the logins of an environment. */
 const CHECKS = ' checks'

@@ -84,7 +84,8 @@ export function watch(isolate: ivm.Isolate, limits: { cpuMs: number; wallMs: num
     async pause(ms, event) {
       let timer: NodeJS.Timeout | undefined
       const waited = new Promise<void>((resolve) => {
-        if (ms !== undefined) timer = setTimeout(resolve, ms)
+        // Node takes a longer wait for none at all; the wall limit comes long before.
+        if (ms !== undefined) timer = setTimeout(resolve, Math.min(ms, limits.wallMs))
       })
       try {
         await Promise.race([waited, event, stop])
