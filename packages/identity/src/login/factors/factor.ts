@@ -8,7 +8,7 @@ import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { Outbox } from '../../delivery/outbox.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import type { LogEntry, TenantLog } from '../../logs/tenant-log.ts'
-import type { ReadGuardian } from '../../resources/guardian/settings.ts'
+import type { GuardianSettings, ReadGuardian } from '../../resources/guardian/settings.ts'
 import type { FactorName } from '../../resources/users/authentication-methods/rules.ts'
 import type { MethodRow, NewMethod } from '../../resources/users/authentication-methods/store.ts'
 import type { Lockout } from '../lockout.ts'
@@ -89,7 +89,13 @@ export interface Factor {
   /** What its owner has to know of a method that is not confirmed yet, such as a secret. */
   reveal?(deps: FactorDependencies, person: Person, method: Method): Record<string, unknown>
   /** Makes, and sends, what is to be answered, in the transaction that keeps it. A factor without it needs no challenge. */
-  challenge?(deps: FactorDependencies, tx: Tx, person: Person, method: Method): Promise<Challenge>
+  challenge?(
+    deps: FactorDependencies,
+    tx: Tx,
+    person: Person,
+    method: Method,
+    settings: GuardianSettings,
+  ): Promise<Challenge>
   /** Whether the answer proves the method. It is used up by this: of any number of tries at once one is right. */
   verify(deps: FactorDependencies, tx: Tx, answer: Answer): Promise<boolean>
 }

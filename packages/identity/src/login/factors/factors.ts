@@ -116,13 +116,12 @@ export function createFactors(deps: FactorDependencies): Factors {
     return rows.flatMap(known).filter(({ factor }) => on.includes(factor))
   }
 
-  async function elsewhereIn(tx: Tx, person: Person): Promise<boolean> {
-    const rows = await confirmedIn(tx, person, await available(person.environment.id))
+  async function elsewhereIn(tx: Tx, person: Person, on: FactorName[]): Promise<boolean> {
+    const rows = await confirmedIn(tx, person, on)
     return rows.some((each) => !isOfHere(person, each))
   }
 
-  async function enrolledIn(tx: Tx, person: Person): Promise<Method[]> {
-    const on = await available(person.environment.id)
+  async function enrolledIn(tx: Tx, person: Person, on: FactorName[]): Promise<Method[]> {
     const confirmed = await confirmedIn(tx, person, on)
     const rows = confirmed.filter((each) => isOfHere(person, each))
     const { email: address, email_verified } = person.user
@@ -138,6 +137,10 @@ export function createFactors(deps: FactorDependencies): Factors {
     return standsAlone ? [] : [...inOrder(others, on), ...codes]
   }
 
+  /**
+   * Read before a transaction is begun, never inside: it may have to be loaded by another connection, and when each of them
+   * is held by somebody who waits for one more, nobody gets on (CWE-833).
+   */
   const available = async (environmentId: string) =>
     (await deps.guardian(environmentId)).factors.filter((name) => factorNamed(name) !== undefined)
 
@@ -170,9 +173,15 @@ export function createFactors(deps: FactorDependencies): Factors {
   return {
     available,
 
-    enrolled: (person) => database.inEnvironment(person.environment.id, (tx) => enrolledIn(tx, person)),
+    async enrolled(person) {
+      const on = await available(person.environment.id)
+      return database.inEnvironment(person.environment.id, (tx) => enrolledIn(tx, person, on))
+    },
 
-    hasElsewhere: (person) => database.inEnvironment(person.environment.id, (tx) => elsewhereIn(tx, person)),
+    async hasElsewhere(person) {
+      const on = await available(person.environment.id)
+      return database.inEnvironment(person.environment.id, (tx) => elsewhereIn(tx, person, on))
+    },
 
     async enrollable(person, enrolled) {
       const on = await available(person.environment.id)
@@ -198,10 +207,11 @@ export function createFactors(deps: FactorDependencies): Factors {
       if (!factor.challenge) return {}
       const isSent = method.factor === 'email' || method.factor === 'sms'
       if (isSent && !(await admit(person, 'message'))) throw refusals.too_many_messages()
+      const settings = await deps.guardian(environment.id)
       const admitText = await deps.lockout.textMessages(environment.id, person.about.ip ?? undefined)
       const challenge = await database.inEnvironment(environment.id, async (tx) => {
         if (method.factor === 'sms' && !(await admitText(tx))) return undefined
-        const made = await factor.challenge!(deps, tx, person, method)
+        const made = await factor.challenge!(deps, tx, person, method, settings)
         const expiresAt = addSeconds(clock.now(), made.lifetimeSeconds)
         await store.putChallenge(tx, environment.id, keyOf(person, method, handle), made.expected, expiresAt)
         return made
@@ -222,8 +232,9 @@ export function createFactors(deps: FactorDependencies): Factors {
 
     async verify(person, methodId, handle, value) {
       if (!(await admit(person, 'answer'))) return 'too_many'
+      const on = await available(person.environment.id)
       const { method, right } = await database.inEnvironment(person.environment.id, async (tx) => {
-        const found = (await enrolledIn(tx, person)).find(({ id }) => id === methodId)
+        const found = (await enrolledIn(tx, person, on)).find(({ id }) => id === methodId)
         const fits = found !== undefined && (await check(tx, person, found, handle, value))
         if (fits) await methods.touch(tx, found.id, clock.now())
         return { method: found, right: fits }
@@ -255,6 +266,7 @@ export function createFactors(deps: FactorDependencies): Factors {
     async confirm(person, methodId, handle, value, proven) {
       if (!(await admit(person, 'answer'))) return 'too_many'
       const { environment, user } = person
+      const on = await available(environment.id)
       const [outcome, factor] = await database.inEnvironment(environment.id, async (tx) => {
         await methods.lockPerson(tx, user.user_id)
         const row = await methods.find(tx, user.user_id, methodId)
@@ -262,8 +274,8 @@ export function createFactors(deps: FactorDependencies): Factors {
         if (!method) return ['gone'] as const
         // OWASP ASVS 2.7: who knows the password alone must not add a factor beside those that would keep them out. A
         // proven address is enrolled by itself, so it does not count here.
-        const others = (await enrolledIn(tx, person)).filter((each) => each.factor !== 'email')
-        if (!proven && (others.length > 0 || (await elsewhereIn(tx, person))))
+        const others = (await enrolledIn(tx, person, on)).filter((each) => each.factor !== 'email')
+        if (!proven && (others.length > 0 || (await elsewhereIn(tx, person, on))))
           return ['refused', method.factor] as const
         if (!(await check(tx, person, method, handle, value))) return ['wrong', method.factor] as const
         await methods.confirm(tx, user.user_id, method.id, clock.now())

@@ -17,10 +17,9 @@ export const sms: Factor = {
     return newContact('phone', user.user_id, clock.now(), { phone_number: number })
   },
 
-  async challenge(deps, tx, person, method) {
+  async challenge(deps, tx, person, method, { smsTemplates }) {
     const { environment } = person
     const { code, challenge } = newCode(deps, person, method)
-    const { smsTemplates } = await deps.guardian(environment.id)
     const which = method.confirmed ? 'verification_message' : 'enrollment_message'
     const tenant = { friendly_name: friendlyName(environment) }
     const message = (template: string) => renderWritten('text', template, { code, tenant, message_type: 'sms' })

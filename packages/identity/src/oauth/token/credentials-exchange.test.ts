@@ -135,7 +135,7 @@ test('whatever fails refuses the token and tells only a reference; so does a wor
     `await new Promise((done) => setTimeout(done, 60_000))`,
     `api.access.deny('access_denied', 'no such code')`,
     `api.accessToken.setCustomClaim('https://a.test/big', 'x'.repeat(100_001))`,
-    `api.cache.get('a')`,
+    `api.prompt.render('a')`,
     `api.accessToken.addScope('read:item')`,
     `api.transaction.setTargetScopes('read:item create:item')`,
     `api.transaction.addTargetScope('read:item create:item')`,

@@ -44,8 +44,10 @@ export const userBlocks: Slice<Dependencies> =
     // As the login reads what is typed.
     const hashOf = (identifier: string) => counters.account(comparableEmail(identifier.trim()))
 
-    async function blocksOf(environmentId: string, tx: Tx, accounts: Account[], consider: boolean | undefined) {
-      const { bruteForce } = await attackProtection(environmentId)
+    type Protection = Awaited<ReturnType<typeof attackProtection>>
+
+    /** @param protection read before the transaction: loading it takes a connection of its own */
+    async function blocksOf(tx: Tx, { bruteForce }: Protection, accounts: Account[], consider: boolean | undefined) {
       if (consider === true && !bruteForce.blocks) return { blocked_for: [] }
       const hashes = accounts.map(({ identifier }) => hashOf(identifier))
       const limits = accountLimits(bruteForce.settings)
@@ -77,10 +79,12 @@ export const userBlocks: Slice<Dependencies> =
           response: { 200: UserBlocks, ...refusals(400) },
         },
       },
-      async ({ environment, query }) =>
-        database.inEnvironment(environment.id, (tx) =>
-          blocksOf(environment.id, tx, [{ identifier: query.identifier }], query.consider_brute_force_enablement),
-        ),
+      async ({ environment, query }) => {
+        const protection = await attackProtection(environment.id)
+        return database.inEnvironment(environment.id, (tx) =>
+          blocksOf(tx, protection, [{ identifier: query.identifier }], query.consider_brute_force_enablement),
+        )
+      },
     )
 
     app.delete(
@@ -119,10 +123,12 @@ export const userBlocks: Slice<Dependencies> =
           response: { 200: UserBlocks, ...refusals(400, 404) },
         },
       },
-      async ({ environment, params, query }) =>
-        database.inEnvironment(environment.id, async (tx) =>
-          blocksOf(environment.id, tx, await accountsOf(tx, params.id), query.consider_brute_force_enablement),
-        ),
+      async ({ environment, params, query }) => {
+        const protection = await attackProtection(environment.id)
+        return database.inEnvironment(environment.id, async (tx) =>
+          blocksOf(tx, protection, await accountsOf(tx, params.id), query.consider_brute_force_enablement),
+        )
+      },
     )
 
     app.delete(
