@@ -1,6 +1,7 @@
 /**
  * A runner process: customers' code runs here and nowhere else. It is started with an empty environment, under Node's
- * permission model, with no key, no database and no network use of its own: what an Action calls is called by its parent; what it says is distrusted by its parent.
+ * permission model, with no key, no database and no network use of its own. What an Action calls is called by its parent,
+ * which distrusts whatever it says.
  *
  * It loads only the files of this folder and the engine, because the permission model lets it read nothing else.
  */

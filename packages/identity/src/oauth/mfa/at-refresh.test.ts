@@ -107,7 +107,7 @@ test('N92 with a refresh token alone no authenticator can be added, where there 
   assert.deepEqual([mfa_token, mfa_requirements], [undefined, undefined])
 })
 
-test('an authenticator is listed and asked for as after a password; a code by mail and a recovery code count', async () => {
+test('an authenticator is listed and asked for as after a password, and a code by mail counts', async () => {
   const { world, env, anna, half, prove } = await settle({ on: ['email'], has: false })
   const { mfa_token } = await half()
   const headers = { authorization: `Bearer ${mfa_token}` }
