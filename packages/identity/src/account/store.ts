@@ -1,6 +1,7 @@
 /** SQL of a person's own account pages. */
 
 import type { Tx } from '@tenantry/kernel/database/database.ts'
+import { revokeGrants } from '../oauth/grant-store.ts'
 import type { InvitationRow } from '../resources/organizations/invitations/store.ts'
 import { forgetBrowsers } from '../resources/users/authentication-methods/store.ts'
 
@@ -49,9 +50,7 @@ export const invitations = (tx: Tx, userId: string, now: Date) => tx<OwnInvitati
 export async function endOthers(tx: Tx, userId: string, sessionId: string, now: Date): Promise<void> {
   await forgetBrowsers(tx, userId)
   await tx`delete from sessions where user_id = ${userId} and id <> ${sessionId}`
-  await tx`
-    update grants set revoked_at = ${now}
-    where user_id = ${userId} and revoked_at is null and session_id is distinct from ${sessionId}`
+  await revokeGrants(tx, tx`g.user_id = ${userId} and g.session_id is distinct from ${sessionId}`, now)
 }
 
 /** Changes a password only if it is still the one that was just proven. */

@@ -18,6 +18,8 @@ export interface ActionLimits extends OutsideLimits {
   /** Runs of one environment at once, and how many more may wait for their turn. */
   concurrency: number
   queue: number
+  /** Runs of which each came of a call of the one before. */
+  depth: number
 }
 
 export const defaultLimits: ActionLimits = {
@@ -32,6 +34,7 @@ export const defaultLimits: ActionLimits = {
   logChars: 2_048,
   concurrency: 8,
   queue: 200,
+  depth: 3,
   calls: 20,
   callsAtOnce: 4,
   callBytes: 1024 * 1024,

@@ -41,6 +41,8 @@ export interface Invocation {
   event: Record<string, unknown>
   /** What methods with a fixed answer say in this run. */
   answers?: Readonly<Record<string, boolean>>
+  /** How many Actions called one another until this run came of it; absent: none did. */
+  depth?: number | undefined
   /** The person is back from where one of these actions sent them: that one goes on, then those after it. */
   resume?: Resume | undefined
 }
@@ -170,7 +172,8 @@ export function createActionRunner(deps: {
         payload,
         limits: callLimits(wallMs),
         sources,
-        outside: () => createRunCalls(deps.egress, limits, wallMs + CALL_GRACE_MS),
+        outside: () =>
+          createRunCalls(deps.egress, limits, { timeoutMs: wallMs + CALL_GRACE_MS, depth: invocation.depth ?? 0 }),
       },
       leftMs,
     )
@@ -223,13 +226,17 @@ export function createActionRunner(deps: {
       const [first] = invocation.actions
       if (!first) return { ok: true, commands: [], logs: [] }
       const begin = performance.now()
-      if (!(await admission.enter(invocation.environmentId, limits.triggerWallMs))) {
+      const { environmentId, depth = 0 } = invocation
+      if (depth >= limits.depth) return failure('error', first.name, tooDeep(limits.depth), [])
+      // Each depth has places of its own: runs that wait for those that they called must not keep these from beginning.
+      const room = `${environmentId} ${depth}`
+      if (!(await admission.enter(room, limits.triggerWallMs))) {
         return failure('timeout', first.name, 'Too many actions of this environment run at once.', [])
       }
       try {
         return await runChain(trigger, invocation, begin)
       } finally {
-        admission.leave(invocation.environmentId)
+        admission.leave(room)
       }
     },
     async checkCode(code, triggerId = 'post-login') {
@@ -246,7 +253,8 @@ export function createActionRunner(deps: {
         if (!outfitted) return { ok: false, message: NO_MODULES }
         const { sources, entropy } = outfitted
         const payload = payloadOf(trigger, { handler: trigger.handler, event: {}, redact: [], entropy })
-        const outside = () => createRunCalls(deps.egress, limits, limits.wallMs + CALL_GRACE_MS)
+        const outside = () =>
+          createRunCalls(deps.egress, limits, { timeoutMs: limits.wallMs + CALL_GRACE_MS, depth: 0 })
         const call = { mode: 'check' as const, isolateKey: key, code, payload, limits: callLimits(limits.wallMs) }
         const result = await pool.call(CHECKS, { ...call, sources, outside }, limits.triggerWallMs)
         if (result.lost) return { ok: false, message: 'The code could not be checked: its runner process was lost.' }
@@ -267,6 +275,10 @@ const LAST: ReadonlySet<Command['type']> = new Set([
   'session.revoke',
   'refreshToken.revoke',
 ])
+
+const tooDeep = (depth: number) =>
+  `It was not run: ${depth} Actions have called one another through this server already. An Action that asks this server ` +
+  'for a token causes the Actions of that request; let it return at once for the client that it asks with.'
 
 const NO_MODULES = 'The modules of Actions could not be put together. The log of the server says why.'
 

@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
+import { actionsDeep } from '../actions/outside/loop.ts'
 import type { ConfigurationCache } from '../configuration-cache.ts'
 import { preferredLanguage } from '../languages.ts'
 import type { BrandingSettings } from '../resources/branding/schema.ts'
@@ -89,6 +90,8 @@ export interface RequestEnvironment extends Environment {
   linkOrigin: string
   /** What the browser asks for first, or the application for it. */
   language?: string | undefined
+  /** How many Actions called one another, the last of them this server, until this request came of it. */
+  actionsDeep?: number
 }
 
 /** What people read. */
@@ -126,6 +129,7 @@ export const createEnvironmentResolver =
         issuer: `${origin}/`,
         linkOrigin: domain === null ? origin : `https://${domain}`,
         language: preferredLanguage(request.headers),
+        actionsDeep: actionsDeep(request.headers['cdn-loop']),
       }
     }
     throw problems.unknown_host()

@@ -23,7 +23,7 @@ async function call(
   ask: Ask,
   { egress = local, limits = {} }: { egress?: typeof local; limits?: Partial<OutsideLimits> } = {},
 ) {
-  const calls = createRunCalls(egress, { ...defaultLimits, ...limits }, 5000)
+  const calls = createRunCalls(egress, { ...defaultLimits, ...limits }, { timeoutMs: 5000, depth: 0 })
   const asked = { method: 'GET', headers: [], redirect: 'follow', body: null, ...ask }
   return JSON.parse(await calls.answer(1, JSON.stringify(asked)))
 }
@@ -102,6 +102,7 @@ test('headers of the connection cannot be set, and those of the call arrive once
         'user-agent': 'mine',
         'x-one': 'a, b',
         'accept-encoding': 'identity',
+        'cdn-loop': 'tenantry-actions',
         'content-length': '6',
         host: `127.0.0.1:${upstream.port}`,
         connection: 'close',
@@ -112,7 +113,7 @@ test('headers of the connection cannot be set, and those of the call arrive once
 })
 
 test('a request that is not of the shape of one is answered with what is wrong', async () => {
-  const calls = createRunCalls(local, defaultLimits, 5000)
+  const calls = createRunCalls(local, defaultLimits, { timeoutMs: 5000, depth: 0 })
   const good = { url: 'http://127.0.0.1:1/', method: 'GET', headers: [], redirect: 'follow', body: null }
   const wrong: [unknown, string][] = [
     ['{', 'the request is no JSON'],
@@ -264,7 +265,7 @@ test('a run makes only so many calls, and only so many at once', async () => {
       return { status: 204, headers: {}, body: Buffer.alloc(0) }
     },
   }
-  const calls = createRunCalls(egress, defaultLimits, 5000)
+  const calls = createRunCalls(egress, defaultLimits, { timeoutMs: 5000, depth: 0 })
   const asked = JSON.stringify({ url: 'http://a.test/', method: 'GET', headers: [], redirect: 'follow', body: null })
   const answers = await Promise.all(
     Array.from({ length: 22 }, async (_, n) => JSON.parse(await calls.answer(n, asked))),
@@ -276,7 +277,7 @@ test('a run makes only so many calls, and only so many at once', async () => {
 
 test('the end of a run breaks off what is under way, and nothing that waited begins', async () => {
   const upstream = await startUpstream(() => true)
-  const calls = createRunCalls(local, defaultLimits, 60_000)
+  const calls = createRunCalls(local, defaultLimits, { timeoutMs: 60_000, depth: 0 })
   const asked = JSON.stringify({ url: upstream.base, method: 'GET', headers: [], redirect: 'follow', body: null })
   const answers = Array.from({ length: 6 }, (_, n) => calls.answer(n, asked))
   while (upstream.seen.length < 4) await new Promise((resolve) => setTimeout(resolve, 5))
@@ -289,7 +290,7 @@ test('the end of a run breaks off what is under way, and nothing that waited beg
 
 test('a call that is dropped is broken off, and its place goes to one that waits', async () => {
   const upstream = await startUpstream((seen) => seen.path === '/silent')
-  const calls = createRunCalls(local, defaultLimits, 60_000)
+  const calls = createRunCalls(local, defaultLimits, { timeoutMs: 60_000, depth: 0 })
   const asked = (path: string) =>
     JSON.stringify({ url: upstream.base + path, method: 'GET', headers: [], redirect: 'follow', body: null })
   const silent = [1, 2, 3, 4].map((number) => calls.answer(number, asked('/silent')))

@@ -5,6 +5,7 @@
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate } from 'node:zlib'
 import type { Egress } from '@tenantry/kernel/http/egress.ts'
+import { loopHeader } from './loop.ts'
 import { nextHop } from './redirects.ts'
 import { type AskedCall, readCall, writeAnswer } from './wire.ts'
 
@@ -33,8 +34,14 @@ const REMEDY =
 
 class Refused extends Error {}
 
-/** @param timeoutMs of one call, at least what the run has left: it is the end of the run that counts */
-export function createRunCalls(egress: Egress, limits: OutsideLimits, timeoutMs: number): RunCalls {
+export interface RunFacts {
+  /** Of one call, at least what the run has left: it is the end of the run that counts. */
+  timeoutMs: number
+  /** How many Actions called one another until this run came of it. */
+  depth: number
+}
+
+export function createRunCalls(egress: Egress, limits: OutsideLimits, { timeoutMs, depth }: RunFacts): RunCalls {
   const ended = new AbortController()
   const queue: (() => void)[] = []
   const open = new Map<number, AbortController>()
@@ -61,7 +68,11 @@ export function createRunCalls(egress: Egress, limits: OutsideLimits, timeoutMs:
       if (signal.aborted) throw new Refused('it was broken off')
       const { status, headers, body } = await egress.request(hop.url, {
         method: hop.method,
-        headers: { accept: '*/*', 'user-agent': 'tenantry-actions', ...hop.headers, 'accept-encoding': 'identity' },
+        headers: {
+          ...{ accept: '*/*', 'user-agent': 'tenantry-actions' },
+          ...hop.headers,
+          ...{ 'accept-encoding': 'identity', 'cdn-loop': loopHeader(depth) },
+        },
         body: hop.body,
         timeoutMs,
         // One more, to tell what is too large from what just fits.

@@ -23,7 +23,7 @@ const MAX_HEADER_CHARS = 16_384
  */
 const KEPT_BACK = new Set(
   (
-    'accept-encoding connection content-length expect host http2-settings keep-alive te trailer transfer-encoding ' +
+    'accept-encoding cdn-loop connection content-length expect host http2-settings keep-alive te trailer transfer-encoding ' +
     'upgrade'
   ).split(' '),
 )

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { authenticator, codeFor, turnOn } from '../../login/factors/fixture.ts'
 import { type Answer, startIdentity, type TestIdentity } from '../../testing.ts'
 import { bindPostLogin, createWorld, openBrowser, payloadOf } from '../fixture.ts'
+import { insertRaisedGrant } from '../refresh-token-store.ts'
 
 let identity: TestIdentity
 before(async () => {
@@ -187,6 +189,58 @@ test('a refresh token that is being revoked while the factor is proven gives not
     await Promise.race([proving, wait(1_000)])
   })
   refused(await proving!, 403, 'invalid_grant')
+})
+
+test('a grant that is being made by a factor is ended by whatever ends the one that it comes from', async () => {
+  const { world, env, anna, acme } = await settle()
+  const user = encodeURIComponent(anna.user_id)
+  const living = () =>
+    identity.database.inEnvironment(
+      env.id,
+      (tx) => tx<{ id: string }[]>`select id from grants where revoked_at is null`,
+    )
+  const endings: Record<string, () => Promise<Answer>> = {
+    'all of a person': () => env.manage('DELETE', `/grants?user_id=${user}`),
+    'one, for its person, client, API and organization': async () =>
+      env.manage('DELETE', `/grants/${(await env.manage('GET', '/grants')).json[0].id}`),
+    'all of a client': () => env.manage('POST', '/refresh-tokens/revoke', { client_id: world.spa }),
+    'a membership': () => env.manage('DELETE', `/organizations/${acme}/members`, { members: [anna.user_id] }),
+  }
+  await bindPostLogin(world)
+  for (const [name, end] of Object.entries(endings)) {
+    await world.tokens(anna, { organization: acme })
+    let ending: Promise<Answer> | undefined
+    const made = await identity.database.inEnvironment(env.id, async (tx) => {
+      const [from] = await tx<{ id: string; token_id: string; user_id: string; session_id: string }[]>`
+        select g.id, t.id as token_id, g.user_id, g.session_id
+        from grants g join refresh_tokens t on t.grant_id = g.id where g.revoked_at is null`
+      const [now, none] = [identity.clock.now(), null]
+      const ends = { idle_expires_at: none, idle_limit: none, expires_at: none }
+      const about = {
+        rotating: true,
+        issuer: env.issuer,
+        created_at: now,
+        dpop_jkt: none,
+        ip: '',
+        user_agent: none,
+        metadata: none,
+      }
+      const next = { id: randomUUID(), token_hash: randomBytes(32), ...ends, ...about }
+      const rows = await insertRaisedGrant(tx, from!, { id: randomUUID(), amr: ['pwd', 'otp'], mfa_at: now }, next)
+      ending = end()
+      for (let waiting = 0; waiting === 0; await wait(10)) {
+        const locks = await tx`select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))`
+        waiting = locks.length
+      }
+      return rows
+    })
+    const { status } = await ending!
+    assert.deepEqual(
+      [made.length, status, (await living()).length],
+      [1, name === 'all of a client' ? 202 : 204, 0],
+      name,
+    )
+  }
 })
 
 test('of fifty right answers at once one gives tokens', async () => {

@@ -159,6 +159,19 @@ test('a recovery code stands in for a lost app, once, and the answer holds the n
   assert.equal((await prove(await half(), 'mfa-recovery-code', { recovery_code: next })).status, 200)
 })
 
+test('where a recovery code is right and the sign-in is refused all the same, no code is left that nobody was told', async () => {
+  const { world, env, anna, half, enrolApp, prove } = await settle(['otp', 'recovery-code'])
+  const { recovery } = await enrolApp()
+  const token = await half()
+  await bindPostLogin(world, `api.access.deny('not today')`)
+  refused(await prove(token, 'mfa-recovery-code', { recovery_code: recovery }), 403, 'access_denied', 'not today')
+  const methods = await env.manage('GET', `/users/${encodeURIComponent(anna.user_id)}/authentication-methods`)
+  assert.deepEqual(
+    methods.json.map(({ type }: { type: string }) => type),
+    ['totp'],
+  )
+})
+
 test('a code by text message: added with a number, asked for later, good for the token it was sent for', async () => {
   const { env, half, associate, list, challenge, prove } = await settle(['sms'])
   const number = '+4366012345678'

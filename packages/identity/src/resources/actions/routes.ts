@@ -221,6 +221,7 @@ export const actions: Slice<ActionsDependencies> = (deps) => async (app) => {
           },
         ],
         event: body.payload,
+        depth: environment.actionsDeep,
       })
       const logs = outcome.logs.flatMap(({ lines }) => lines)
       if (outcome.ok) return { payload: { status: 'success', commands: outcome.commands, logs, errors: [] } }

@@ -103,7 +103,14 @@ export function createTriggered(deps: TriggeredDependencies): Triggered {
       if (bound.length === 0) return undefined
       const seen = { tenant: { id: environment.id }, ...(await event()) }
       const startedAt = clock.now()
-      const outcome = await runner.run({ trigger, environmentId: environment.id, actions: bound, event: seen, ...more })
+      const outcome = await runner.run({
+        trigger,
+        environmentId: environment.id,
+        actions: bound,
+        event: seen,
+        depth: environment.actionsDeep,
+        ...more,
+      })
       const executionId = outcome.ok ? newId.uuid() : outcome.correlationId
       keep(environment.id, execution(executionId, trigger, outcome, { startedAt, endedAt: clock.now() }))
       for (const { action, lines } of outcome.logs) {

@@ -1,5 +1,6 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
+import { revokeGrants } from '../../oauth/grant-store.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import * as consents from './consents/store.ts'
 
@@ -84,25 +85,23 @@ export async function list(tx: Tx, page: Page, filter: UserGrantFilter, now: Dat
  */
 export async function revoke(tx: Tx, id: string, now: Date): Promise<void> {
   const agreed = await consents.find(tx, id)
-  const ended = await tx<consents.ConsentKey[]>`
-    update grants set revoked_at = ${now}
-    from (select g.user_id, g.client_id, g.audience, g.organization_id from grants g where g.id = ${id} and ${alive(tx, now)}) as one
-    where grants.user_id = one.user_id and grants.client_id = one.client_id
-      and grants.audience is not distinct from one.audience
-      and grants.organization_id is not distinct from one.organization_id and grants.revoked_at is null
-    returning grants.user_id, grants.client_id, grants.audience, grants.organization_id`
-  const key = agreed ?? ended[0]
+  const [inUse] = await tx<consents.ConsentKey[]>`
+    select g.user_id, g.client_id, g.audience, g.organization_id from grants g where g.id = ${id} and ${alive(tx, now)}`
+  const key = agreed ?? inUse
   if (!key) throw problems.inexistent_grant()
   await consents.withdraw(tx, key)
-  if (agreed) {
-    await tx`
-      update grants set revoked_at = ${now}
-      where user_id = ${key.user_id} and client_id = ${key.client_id} and revoked_at is null
-        and audience is not distinct from ${key.audience} and organization_id is not distinct from ${key.organization_id}`
-  }
+  const ended = await revokeGrants(
+    tx,
+    tx`g.user_id = ${key.user_id} and g.client_id = ${key.client_id}
+      and g.audience is not distinct from ${key.audience}
+      and g.organization_id is not distinct from ${key.organization_id}`,
+    now,
+  )
+  // Somebody else was faster.
+  if (!agreed && ended.length === 0) throw problems.inexistent_grant()
 }
 
 export async function revokeAllOf(tx: Tx, userId: string, now: Date): Promise<void> {
   await consents.withdrawAllOf(tx, userId)
-  await tx`update grants set revoked_at = ${now} where user_id = ${userId} and revoked_at is null`
+  await revokeGrants(tx, tx`g.user_id = ${userId}`, now)
 }

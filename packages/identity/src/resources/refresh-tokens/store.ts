@@ -1,4 +1,5 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
+import { revokeGrants } from '../../oauth/grant-store.ts'
 import { changedTexts } from '../metadata.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import { problems } from './rules.ts'
@@ -152,27 +153,30 @@ export async function saveMetadata(
 /** Ends a family: no member of it is exchanged any more. @throws Problem `inexistent_refresh_token` */
 export async function revoke(tx: Tx, id: string, now: Date): Promise<RefreshTokenRow> {
   const row = await get(tx, id, now)
-  const ended = await tx`
-    update grants set revoked_at = ${now}
-    where revoked_at is null and id = (select grant_id from refresh_tokens where id = ${id}) returning 1`
+  const ended = await revokeGrants(tx, tx`g.id = (select grant_id from refresh_tokens where id = ${id})`, now)
   // Somebody else was faster.
   if (ended.length === 0) throw problems.inexistent_refresh_token()
   return row
 }
 
 /** Ends those of the given ids that exist. */
-export const revokeIds = (tx: Tx, ids: string[], now: Date) => tx`
-  update grants set revoked_at = ${now}
-  where revoked_at is null and id in (
-    select grant_id from refresh_tokens where id = any (${ids}::text[]) and previous_id is null)`
+export const revokeIds = (tx: Tx, ids: string[], now: Date) =>
+  revokeGrants(
+    tx,
+    tx`g.id in (select grant_id from refresh_tokens where id = any (${ids}::text[]) and previous_id is null)`,
+    now,
+  )
 
 export const revokeMatching = (
   tx: Tx,
   filter: { user_id?: string | undefined; client_id?: string | undefined; audience?: string | undefined },
   now: Date,
-) => tx`
-  update grants g set revoked_at = ${now}
-  where g.revoked_at is null and exists (select from refresh_tokens t where t.grant_id = g.id)
-    ${filter.user_id === undefined ? tx`` : tx`and g.user_id = ${filter.user_id}`}
-    ${filter.client_id === undefined ? tx`` : tx`and g.client_id = ${filter.client_id}`}
-    ${filter.audience === undefined ? tx`` : tx`and g.resource_server_identifier = ${filter.audience}`}`
+) =>
+  revokeGrants(
+    tx,
+    tx`exists (select from refresh_tokens t where t.grant_id = g.id)
+      ${filter.user_id === undefined ? tx`` : tx`and g.user_id = ${filter.user_id}`}
+      ${filter.client_id === undefined ? tx`` : tx`and g.client_id = ${filter.client_id}`}
+      ${filter.audience === undefined ? tx`` : tx`and g.resource_server_identifier = ${filter.audience}`}`,
+    now,
+  )

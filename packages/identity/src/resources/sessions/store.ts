@@ -1,4 +1,5 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
+import { revokeGrants } from '../../oauth/grant-store.ts'
 import { changedTexts } from '../metadata.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import { problems } from './rules.ts'
@@ -122,17 +123,13 @@ export async function end(
     where s.id = ${id} and ${alive(tx, now)} and (${userId ?? null}::text is null or s.user_id = ${userId ?? null})
     returning 1`
   if (gone.length === 0) throw problems.inexistent_session()
-  await tx`
-    update grants set revoked_at = ${now}
-    where session_id = ${id} and revoked_at is null and ${keepTokens ? withoutToken(tx) : tx`true`}`
+  await revokeGrants(tx, tx`g.session_id = ${id} and ${keepTokens ? withoutToken(tx) : tx`true`}`, now)
 }
 
 /** Ends all sessions of a person and leaves their refresh tokens. */
 export async function endAllOf(tx: Tx, userId: string, now: Date): Promise<void> {
   await tx`delete from sessions where user_id = ${userId}`
-  await tx`
-    update grants set revoked_at = ${now}
-    where user_id = ${userId} and session_id is not null and revoked_at is null and ${withoutToken(tx)}`
+  await revokeGrants(tx, tx`g.user_id = ${userId} and g.session_id is not null and ${withoutToken(tx)}`, now)
 }
 
-const withoutToken = (tx: Tx) => tx`not exists (select from refresh_tokens t where t.grant_id = grants.id)`
+const withoutToken = (tx: Tx) => tx`not exists (select from refresh_tokens t where t.grant_id = g.id)`

@@ -1,5 +1,6 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { JSONValue } from 'postgres'
+import { revokeGrants } from '../../oauth/grant-store.ts'
 import { violates } from '../constraint.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import type { Query } from '../search/lucene.ts'
@@ -152,7 +153,7 @@ export async function save(tx: Tx, row: UserWithConnection): Promise<void> {
 export async function endAccess(tx: Tx, id: string, now: Date, why: Initiator): Promise<void> {
   await tx`delete from remembered_browsers where user_id = ${id}`
   await tx`delete from sessions where user_id = ${id} and ${because(tx, why)}`
-  await tx`update grants set revoked_at = ${now} where user_id = ${id} and revoked_at is null`
+  await revokeGrants(tx, tx`g.user_id = ${id}`, now)
   // A link to choose a password, made before, would bring whoever holds it back in.
   await tx`delete from tickets where user_id = ${id} and kind = 'password_change'`
 }

@@ -1,4 +1,5 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
+import { revokeGrants } from '../../../oauth/grant-store.ts'
 import { type Found, fetchLimit, type Page } from '../../paging.ts'
 import { problems, ROLES_PER_MEMBER } from './rules.ts'
 
@@ -61,9 +62,7 @@ export async function add(tx: Tx, environmentId: string, organizationId: string,
 /** Ends the memberships and everything granted in this organization: its refresh tokens work no more. */
 export async function remove(tx: Tx, organizationId: string, userIds: string[], now: Date): Promise<void> {
   await tx`delete from members where organization_id = ${organizationId} and user_id = any(${userIds})`
-  await tx`
-    update grants set revoked_at = ${now}
-    where organization_id = ${organizationId} and user_id = any(${userIds}) and revoked_at is null`
+  await revokeGrants(tx, tx`g.organization_id = ${organizationId} and g.user_id = any(${userIds})`, now)
 }
 
 export async function isMember(tx: Tx, organizationId: string, userId: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { JSONValue } from 'postgres'
+import { revokeGrants } from '../../../oauth/grant-store.ts'
 import { violates } from '../../constraint.ts'
 import { problems as userProblems } from '../rules.ts'
 import type { IdentityShown, UserRow } from '../store.ts'
@@ -88,7 +89,5 @@ export async function unlink(
   await users.insert(tx, environmentId, independent(identity, now))
   const { connection_id } = identity
   await tx`delete from sessions where user_id = ${userId} and connection_id = ${connection_id}`
-  await tx`
-    update grants set revoked_at = ${now}
-    where user_id = ${userId} and connection_id = ${connection_id} and revoked_at is null`
+  await revokeGrants(tx, tx`g.user_id = ${userId} and g.connection_id = ${connection_id}`, now)
 }
