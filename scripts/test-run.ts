@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import chromium from '@sparticuz/chromium'
 import { schemas } from '../packages/cli/src/schemas.ts'
+import { makeTestKeyPairs } from '../packages/identity/src/keys/test-key-pairs.ts'
 import { openTestDatabase } from './test-database.ts'
 
 const PLACES = ['packages/**/*.test.ts', 'examples/**/*.test.ts', 'test/**/*.test.ts']
@@ -43,13 +44,18 @@ async function main(): Promise<number> {
   // need a browser say so.
   await chromium.executablePath().catch(() => undefined)
   const database = await openTestDatabase({ serverUrl: onServer ? process.env.DATABASE_URL : undefined, schemas })
-  // Hundreds of processes load the same files; read and compiled once, each starts with a third of the work.
-  const compiled = mkdtempSync(join(tmpdir(), 'tenantry-compiled-'))
+  const directory = mkdtempSync(join(tmpdir(), 'tenantry-tests-'))
   try {
+    const keyPairs = files.length < 10 ? {} : await makeTestKeyPairs(join(directory, 'key-pairs.json'), 48)
     if (stopped.signal.aborted) return 130
-    return await runTests({ TENANTRY_TEST_DATABASE: JSON.stringify(database.urls), NODE_COMPILE_CACHE: compiled })
+    return await runTests({
+      TENANTRY_TEST_DATABASE: JSON.stringify(database.urls),
+      // Hundreds of processes load the same files; read and compiled once, each starts with a third of the work.
+      NODE_COMPILE_CACHE: join(directory, 'compiled'),
+      ...keyPairs,
+    })
   } finally {
-    rmSync(compiled, { recursive: true, force: true })
+    rmSync(directory, { recursive: true, force: true })
     await database.close()
   }
 }

@@ -25,6 +25,7 @@ import { seedEnvironment } from './environments/seed.ts'
 import { createIdentity } from './identity.ts'
 import { signJwt } from './keys/jwt.ts'
 import { createKeyrings } from './keys/keyring.ts'
+import { testKeyPair } from './keys/test-key-pairs.ts'
 import type { ResolveTxt } from './resources/domain-name.ts'
 import { managementAudience } from './resources/management-api.ts'
 import { managementScopes } from './resources/management-scopes.ts'
@@ -165,7 +166,8 @@ export async function startIdentity({
   const environment: TestIdentity['environment'] = async (settings = {}, domain = 'example.test') => {
     const host = isIP(domain) ? `${domain}:${port}` : `${randomText(10).toLowerCase()}.${domain}:${port}`
     const origin = `http://${host}`
-    const seeded = await seedEnvironment({ database, secrets, clock }, { name: 'Test', origins: [origin], settings })
+    const deps = { database, secrets, clock, newKeyPair: testKeyPair }
+    const seeded = await seedEnvironment(deps, { name: 'Test', origins: [origin], settings })
     const request = (path: string, ask: Ask = {}) => askPort(port, host, path, ask)
     const managementToken = async (scopes: readonly string[] = managementScopes) => {
       const now = Math.floor(clock.now().getTime() / 1000)

@@ -1,8 +1,6 @@
-import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
 import { newId } from '@tenantry/kernel/id.ts'
-import type { Secrets } from '@tenantry/kernel/secrets.ts'
-import { makeSigningKey } from '../keys/signing-key.ts'
+import { makeSigningKey, type SigningKeyDependencies } from '../keys/signing-key.ts'
 import * as keys from '../keys/store.ts'
 import { systemClient } from '../resources/clients/rules.ts'
 import * as clients from '../resources/clients/store.ts'
@@ -26,7 +24,7 @@ export const refreshManagementApis = (database: Database): Promise<void> =>
  * global client that Auth0's tools expect to find.
  */
 export async function seedEnvironment(
-  deps: { database: Database; secrets: Secrets; clock: Clock },
+  deps: SigningKeyDependencies & { database: Database },
   given: { name: string; origins: string[]; settings?: EnvironmentSettings },
 ): Promise<Environment> {
   const environment = await createEnvironment(deps.database, given)

@@ -1,4 +1,11 @@
-import { createHash, generateKeyPair, type JsonWebKey, webcrypto, X509Certificate } from 'node:crypto'
+import {
+  createHash,
+  generateKeyPair,
+  type JsonWebKey,
+  type KeyPairKeyObjectResult,
+  webcrypto,
+  X509Certificate,
+} from 'node:crypto'
 import { promisify } from 'node:util'
 import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
@@ -11,14 +18,24 @@ const certificates = async () => {
   return import('@peculiar/x509')
 }
 
-/** A fresh RSA-2048 pair with a self-signed certificate, ready to be stored. */
+export interface SigningKeyDependencies {
+  secrets: Secrets
+  clock: Clock
+  /** Where the RSA-2048 pair comes from; absent: it is made. */
+  newKeyPair?: (() => Promise<KeyPairKeyObjectResult>) | undefined
+}
+
+export const newKeyPair = (): Promise<KeyPairKeyObjectResult> =>
+  promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
+
+/** A fresh pair with a self-signed certificate, ready to be stored. */
 export async function makeSigningKey(
-  deps: { secrets: Secrets; clock: Clock },
+  deps: SigningKeyDependencies,
   environmentId: string,
   state: store.KeyRow['state'],
 ): Promise<store.KeyRow> {
   const { X509CertificateGenerator } = await certificates()
-  const pair = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
+  const pair = await (deps.newKeyPair ?? newKeyPair)()
   const jwk = pair.publicKey.export({ format: 'jwk' }) as JsonWebKey & { n: string; e: string }
   // RFC 7638: the thumbprint over the required members in lexicographic order.
   const kid = createHash('sha256')
