@@ -96,6 +96,32 @@ test('a secret is shown at creation, at rotation and with read:client_keys, and 
   assert.equal(openSecret(identity.secrets, 'e', 'c', sealSecret(identity.secrets, 'e', 'c', 's')), 's')
 })
 
+test('a client keeps the secret that it has elsewhere, if that is long enough and the caller may change keys', async () => {
+  const env = await identity.environment()
+  const { client_id, client_secret } = await create(env, { app_type: 'non_interactive' })
+  const at = `/clients/${client_id}`
+  const stored = async () => (await env.manage('GET', at)).json.client_secret
+  const mine = 'a secret: of 32 characters, & "so" on ~'
+  for (const wrong of [mine.slice(0, 31), '', null, `${mine}ü`, `${mine}\n`, 'x'.repeat(513)]) {
+    assert.equal((await env.manage('PATCH', at, { client_secret: wrong })).status, 400, String(wrong))
+  }
+  const refused = await env.manage('PATCH', at, { name: 'B', client_secret: mine }, ['update:clients'])
+  assert.deepEqual(
+    [refused.status, refused.json.message],
+    [403, 'Insufficient scope, expected any of: update:client_keys'],
+  )
+  assert.deepEqual([await stored(), (await env.manage('GET', at)).json.name], [client_secret, 'App'])
+  assert.equal((await env.manage('PATCH', at, { client_secret: mine })).status, 200)
+  assert.equal(await stored(), mine)
+  const audience = `${env.origin}/api/v2/`
+  assert.equal((await env.manage('POST', '/client-grants', { client_id, audience, scope: ['read:users'] })).status, 201)
+  const ask = async (secret: string) => {
+    const form = { grant_type: 'client_credentials', client_id, client_secret: secret, audience }
+    return (await env.request('/oauth/token', { form })).status
+  }
+  assert.deepEqual([await ask(client_secret), await ask(mine)], [401, 200])
+})
+
 test('exactly one client is global; it is found by is_global and can neither be changed, rotated nor deleted', async () => {
   const env = await identity.environment()
   const app = await create(env, { app_type: 'spa' })

@@ -6,7 +6,7 @@ import { newId } from '@tenantry/kernel/id.ts'
 import type { Secrets } from '@tenantry/kernel/secrets.ts'
 import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { refusals } from '../management-api.ts'
+import { problems as managementProblems, refusals } from '../management-api.ts'
 import { answer, BothPagings, PageAnswer, pageOf } from '../paging.ts'
 import { FieldsQuery, pick, present } from '../wire.ts'
 import * as credentials from './credentials/store.ts'
@@ -114,18 +114,24 @@ export const clients: Slice<{ database: Database; secrets: Secrets; clock: Clock
         config: { scope: 'update:clients' },
         schema: {
           operationId: 'updateClient',
-          summary: 'Change a client',
+          summary: 'Change a client; another secret needs update:client_keys as well',
           tags,
           params: ClientId,
           body: UpdateClient,
-          response: { 200: Client, ...refusals(400, 404, 501) },
+          response: { 200: Client, ...refusals(400, 403, 404, 501) },
         },
       },
       async (request) => {
-        const row = await database.inEnvironment(request.environment.id, async (tx) => {
-          const next = changed(await store.lock(tx, request.params.id), request.body, clock.now())
+        const { id } = request.environment
+        const { client_secret: secret, ...change } = request.body
+        if (secret !== undefined && !request.callerScopes.has('update:client_keys')) {
+          throw managementProblems.insufficient_scope({ facts: { scopes: 'update:client_keys' } })
+        }
+        const row = await database.inEnvironment(id, async (tx) => {
+          const next = changed(await store.lock(tx, request.params.id), change, clock.now())
+          if (secret !== undefined) next.client_secret = store.sealSecret(secrets, id, next.client_id, secret)
           refuseManagementPolicies(request.environment, next)
-          const { client_authentication_methods: methods, signed_request_object: signed } = request.body
+          const { client_authentication_methods: methods, signed_request_object: signed } = change
           if (methods || signed) {
             const named = [
               ...(next.client_authentication_methods?.private_key_jwt.credentials ?? []),

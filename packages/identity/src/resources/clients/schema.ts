@@ -111,6 +111,12 @@ export const inert = {
   compliance_level: only(null, 'none'),
   skip_non_verifiable_callback_uri_confirmation_prompt: only(false),
   token_quota: only(null),
+  identity_assertion_authorization_grant: off('active'),
+  anonymous_sessions: off('active'),
+  async_approval_notification_channels: only([], null),
+  express_configuration: only(null),
+  b2b_integration_configuration: only(null),
+  my_organization_configuration: only(null),
 }
 
 const MAX_KEYS = 2
@@ -223,6 +229,8 @@ export const UpdateClient = Exact({
   name: Type.Optional(Name),
   client_metadata: Type.Optional(textChangesUpTo(20)),
   client_authentication_methods: Type.Optional(Nullable(AuthenticationMethodsInput)),
+  /** One that it has elsewhere. At least what HS256 demands of a key (RFC 7518, 3.2); as RFC 6749 spells secrets. */
+  client_secret: Type.Optional(Type.String({ minLength: 32, maxLength: 512, pattern: '^[\\x20-\\x7e]*$' })),
   ...settings,
 })
 export type UpdateClient = Static<typeof UpdateClient>

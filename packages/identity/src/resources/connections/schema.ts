@@ -98,7 +98,9 @@ export const inertOptions = {
   enable_script_context: only(false),
   customScripts: only({}),
   configuration: only({}, null),
-  precedence: only(),
+  // A username is no address, and nobody has both as the same text: the order decides nothing.
+  precedence: (value: unknown) =>
+    Array.isArray(value) && value.every((name) => ['email', 'phone_number', 'username'].includes(name)),
   non_persistent_attrs: only([], null),
   upstream_params: only({}, null),
 }

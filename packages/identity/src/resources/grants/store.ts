@@ -1,8 +1,8 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
-import { revokeGrants } from '../../oauth/grant-store.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import * as consents from './consents/store.ts'
+import { revokeGrants } from './revoke.ts'
 
 export const problems = defineProblems({
   inexistent_grant: { status: 404, title: 'The grant does not exist.' },

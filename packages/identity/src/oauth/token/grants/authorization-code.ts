@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { hashHandle, sameSecret } from '@tenantry/kernel/secrets.ts'
+import { revokeGrant } from '../../../resources/grants/revoke.ts'
 import { requireConnection } from '../../connection.ts'
 import type { CodeRow } from '../../grant-store.ts'
 import * as store from '../../grant-store.ts'
@@ -25,7 +26,7 @@ export const authorizationCode: GrantHandler = async (deps, request) => {
   Object.assign(request.about, aboutGrant(code))
   if (code.used_at) {
     // RFC 6749 §4.1.2: a second use means that somebody has a stolen code; what the first got is revoked, and only that.
-    await deps.database.once(environment.id, (tx) => store.revokeGrant(tx, code.id, now))
+    await deps.database.once(environment.id, (tx) => revokeGrant(tx, code.id, now))
     throw problems.invalid_code({ internal: 'code used twice' })
   }
   if (code.expires_at <= now || code.revoked_at || code.attempts >= MAXIMUM_ATTEMPTS) throw problems.invalid_code()
@@ -44,7 +45,7 @@ export const authorizationCode: GrantHandler = async (deps, request) => {
 
   const redeemed = await deps.database.once(environment.id, (tx) => store.redeemCode(tx, codeHash, now, refresh?.row))
   if (redeemed.length === 0) {
-    await deps.database.once(environment.id, (tx) => store.revokeGrant(tx, code.id, now))
+    await deps.database.once(environment.id, (tx) => revokeGrant(tx, code.id, now))
     throw problems.invalid_code({ internal: 'lost the race for the code' })
   }
   const tokens = await issue({

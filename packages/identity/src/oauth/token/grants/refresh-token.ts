@@ -4,9 +4,10 @@
  * round trips to the database, three for another API than the grant's.
  */
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
+import { revokeGrant } from '../../../resources/grants/revoke.ts'
 import type { Client } from '../../configuration.ts'
 import { requireConnection } from '../../connection.ts'
-import { revokeGrant, subject as subjectOf } from '../../grant-store.ts'
+import { subject as subjectOf } from '../../grant-store.ts'
 import { factorDue } from '../../mfa/at-refresh.ts'
 import { isOrganization } from '../../organization.ts'
 import { namedAudience } from '../../parameters.ts'
