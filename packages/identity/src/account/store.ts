@@ -1,7 +1,7 @@
 /** SQL of a person's own account pages. */
 
 import type { Tx } from '@tenantry/kernel/database/database.ts'
-import { revokeGrants } from '../resources/grants/revoke.ts'
+import { revokeGrants } from '../resources/grants/store.ts'
 import type { InvitationRow } from '../resources/organizations/invitations/store.ts'
 import { forgetBrowsers } from '../resources/users/authentication-methods/store.ts'
 

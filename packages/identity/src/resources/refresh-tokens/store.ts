@@ -1,5 +1,5 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
-import { revokeGrants } from '../grants/revoke.ts'
+import { revokeGrants } from '../grants/store.ts'
 import { changedTexts } from '../metadata.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import { problems } from './rules.ts'

@@ -1,7 +1,7 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { JSONValue } from 'postgres'
 import { violates } from '../constraint.ts'
-import { revokeGrants } from '../grants/revoke.ts'
+import { revokeGrants } from '../grants/store.ts'
 import { type Found, fetchLimit, type Page } from '../paging.ts'
 import type { Query } from '../search/lucene.ts'
 import { limited } from '../search/store.ts'

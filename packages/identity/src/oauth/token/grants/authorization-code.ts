@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { hashHandle, sameSecret } from '@tenantry/kernel/secrets.ts'
-import { revokeGrant } from '../../../resources/grants/revoke.ts'
+import { revokeGrant } from '../../../resources/grants/store.ts'
 import { requireConnection } from '../../connection.ts'
 import type { CodeRow } from '../../grant-store.ts'
 import * as store from '../../grant-store.ts'

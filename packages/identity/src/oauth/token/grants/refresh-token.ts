@@ -4,7 +4,7 @@
  * round trips to the database, three for another API than the grant's.
  */
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
-import { revokeGrant } from '../../../resources/grants/revoke.ts'
+import { revokeGrant } from '../../../resources/grants/store.ts'
 import type { Client } from '../../configuration.ts'
 import { requireConnection } from '../../connection.ts'
 import { subject as subjectOf } from '../../grant-store.ts'

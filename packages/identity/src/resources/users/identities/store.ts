@@ -1,7 +1,7 @@
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { JSONValue } from 'postgres'
 import { violates } from '../../constraint.ts'
-import { revokeGrants } from '../../grants/revoke.ts'
+import { revokeGrants } from '../../grants/store.ts'
 import { problems as userProblems } from '../rules.ts'
 import type { IdentityShown, UserRow } from '../store.ts'
 import * as users from '../store.ts'
