@@ -80,6 +80,8 @@ export interface EnvironmentFlags {
   remove_alg_from_jwks?: boolean
   /** The sign-up by API says of an address that it is taken, as older tenants of Auth0's do. */
   enable_public_signup_user_exists_error?: boolean
+  /** Clients that have a secret must authenticate to have codes sent. */
+  enforce_client_authentication_on_passwordless_start?: boolean
 }
 
 /** An environment as one request sees it: `origin` is where it was reached, `issuer` what tokens made now carry. */

@@ -114,14 +114,17 @@ export const passwordless = (deps: PasswordlessDependencies & CheckDependencies)
     asker: asker(request),
   })
 
-  /** Browsers start too, so a client need not authenticate; one that tries must be right. */
+  /** Browsers start too, so a client need not authenticate unless the environment demands it; one that tries must be right. */
   async function clientOf(request: FastifyRequest, parameters: Parameters): Promise<Client> {
+    const { environment } = request
     const { authorization } = request.headers
+    const authenticated = () => authenticateClient(deps, environment, { authorization, parameters })
     const tries = authorization ?? parameters.client_secret ?? parameters.client_assertion
-    if (tries !== undefined) return authenticateClient(deps, request.environment, { authorization, parameters })
-    const client = await deps.configuration.client(request.environment.id, required(parameters, 'client_id'))
+    if (tries !== undefined) return authenticated()
+    const client = await deps.configuration.client(environment.id, required(parameters, 'client_id'))
     if (!client || client.global) throw oauthProblems.unauthenticated_client({ internal: 'unknown client' })
-    return client
+    const isDemanded = environment.settings.flags?.enforce_client_authentication_on_passwordless_start === true
+    return isDemanded && client.token_endpoint_auth_method !== 'none' ? authenticated() : client
   }
 }
 
