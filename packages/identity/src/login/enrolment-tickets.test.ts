@@ -104,6 +104,25 @@ test('the link can be sent by mail; what cannot be added is refused when the tic
   assert.equal(answer.status, 400)
 })
 
+test('a link offers what can be added behind it: a security key or a device is added in a sign-in', async () => {
+  const { env, browser, ask, ticket } = await ticketed(['webauthn-roaming', 'otp', 'sms'])
+  const page = await browser.visit(await ticket({}))
+  const offered = [...page.text.matchAll(/name="action" value="([^"]+)"/g)].map(([, action]) => action)
+  assert.deepEqual([page.status, offered], [200, ['otp', 'sms']])
+  await env.manage('PUT', '/guardian/factors/sms', { enabled: false })
+  const only = await browser.visit(await ticket({}))
+  assert.equal(only.status, 200)
+  assert.match(secretIn(only), /^[A-Z2-7]{32}$/)
+  const open = await ticket({})
+  await env.manage('PUT', '/guardian/factors/otp', { enabled: false })
+  assert.equal((await browser.visit(open)).status, 400)
+  const none = await ask({})
+  assert.deepEqual(
+    [none.status, none.json.message],
+    [400, 'Payload validation error: no factor is on that can be added behind a link.'],
+  )
+})
+
 test('a ticket of another environment, an old one, and a form of another site are refused', async () => {
   const { env, browser, ticket, methods } = await ticketed(['otp'])
   const path = await ticket()

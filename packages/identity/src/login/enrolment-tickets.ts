@@ -14,6 +14,7 @@ import { renderSVG } from 'uqr'
 import { friendlyName } from '../environments/environment.ts'
 import { asker } from '../logs/tenant-log.ts'
 import { readParameters } from '../oauth/parameters.ts'
+import { isAddableByLink } from '../resources/guardian/enrollments/rules.ts'
 import * as store from '../resources/guardian/enrollments/store.ts'
 import * as users from '../resources/users/store.ts'
 import { masked } from './factors/email.ts'
@@ -70,7 +71,7 @@ export const enrolmentTicketPages =
       if (!found) throw ticketProblems.ticket_unusable()
       const { ticket, user } = found
       const person: Person = { environment, user, product: friendlyName(environment), about: asker(request) }
-      const all = await factors.enrollable(person, [])
+      const all = (await factors.enrollable(person, [])).filter(isAddableByLink)
       const usable = ticket.factor ? all.filter((name) => name === ticket.factor) : all
       if (usable.length === 0) throw ticketProblems.ticket_unusable()
       return { reply, handle: handle!, ticket, person, factors: usable }
