@@ -164,3 +164,22 @@ test('what is typed into fields of a partial reaches Actions, and nothing else o
   const refused = await unsent.submit(page, { email: 'no address', password: PASSWORD, 'ulp-code': 'x' })
   assert.match(refused.text, /<span>Enter an email address, as in name@company\.com\.<\/span>/)
 })
+
+test('CWE-770 twenty fields are kept of a sign-in, however often its forms are posted', async () => {
+  const world = await createWorld(identity, { organization_usage: 'allow' })
+  const browser = openBrowser(world.env)
+  const page = await browser.follow(await browser.visit(world.authorize().path))
+  const fields = (first: number) =>
+    Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`ulp-${first + n}`, 'x'.repeat(1100)]))
+  for (const first of [0, 12, 24, 36]) {
+    const answer = await browser.submit(page, { username: 'nobody', password: 'wrong', ...fields(first) })
+    assert.equal(answer.status, 400)
+  }
+  await browser.submit(page, { username: 'nobody', password: 'wrong', 'ulp-3': 'typed again' })
+  const [row] = await identity.database.inEnvironment(
+    world.env.id,
+    (tx) => tx<{ fields: Record<string, string> }[]>`select progress -> 'fields' as fields from login_transactions`,
+  )
+  assert.deepEqual(Object.keys(row!.fields).toSorted(), Array.from({ length: 20 }, (_, n) => `ulp-${n}`).toSorted())
+  assert.deepEqual([row!.fields['ulp-3'], row!.fields['ulp-4']], ['typed again', 'x'.repeat(1000)])
+})
