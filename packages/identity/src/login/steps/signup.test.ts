@@ -198,15 +198,24 @@ test('what is wrong is said on the page, and what was typed stays, but the passw
   await world.make('/users', { connection: 'people', email: 'a@example.test', username: 'anna', password: NEW })
   const browser = openBrowser(env)
   const good = { email: 'eve@example.test', username: 'eve', password: NEW }
-  for (const [change, said] of [
-    [{ email: 'eve' }, 'Enter an email address'],
-    [{ password: 'short' }, 'Use at least 12 characters'],
-    [{ username: 'not a name' }, 'consists of letters, digits'],
-    [{ username: 'anna' }, 'Somebody has this username already'],
+  for (const [field, change, said] of [
+    ['email', { email: 'eve' }, 'Enter an email address'],
+    ['password', { password: 'short' }, 'Use at least 12 characters'],
+    ['username', { username: 'not a name' }, '<span>A username has 1 to 15 characters: letters, digits and the signs'],
+    [
+      'username',
+      { username: 'a'.repeat(16) },
+      '<span>A username has 1 to 15 characters: letters, digits and the signs',
+    ],
+    ['username', { username: 'anna' }, 'Somebody has this username already'],
   ] as const) {
     const answer = await browser.submit(await open(browser), { ...good, ...change })
     assert.equal(answer.status, 400, said)
     assert.ok(answer.text.includes(said), answer.text)
+    // The script puts the keyboard where this says, and readers read it out (WCAG 2.2 §3.3.1).
+    const marked = [...answer.text.matchAll(/<input[^>]*id="(\w+)"[^>]*aria-invalid="true"/g)].map(([, id]) => id)
+    assert.deepEqual(marked, [field], said)
+    assert.match(answer.text, new RegExp(`<input[^>]*id="${field}"[^>]*aria-describedby="form-error`))
     assert.ok(!answer.text.includes(`value="${NEW}"`))
     assert.match(answer.text, new RegExp(`name="email" type="email" value="${{ ...good, ...change }.email}"`))
   }
