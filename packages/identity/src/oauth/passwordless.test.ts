@@ -203,11 +203,7 @@ test('N87 CWE-204 where nobody new may come, the limit by recipient is the same 
     [200, 200, 200, 200, 200, 429, 429],
   )
   assert.deepEqual(await seven('stranger@example.test'), known)
-  const mails = [await inbox('anna@example.test'), await inbox('stranger@example.test')]
-  assert.deepEqual(
-    mails.map((sent) => sent.length),
-    [6, 0],
-  )
+  assert.deepEqual(await inbox('stranger@example.test'), [])
 })
 
 test('what cannot be asked for is refused in Auth0’s words', async () => {

@@ -18,6 +18,7 @@ import type { Client, Connection } from '../../oauth/configuration.ts'
 import { isPasswordless, type PasswordlessOptions } from '../../resources/connections/passwordless.ts'
 import { comparableEmail, isEmailAddress } from '../../resources/email-address.ts'
 import { phoneNumber } from '../../resources/phone-number.ts'
+import { typedCode } from '../../resources/typed.ts'
 import type { AccountActions } from '../../resources/users/account-actions.ts'
 import * as users from '../../resources/users/store.ts'
 import type { Lockout } from '../lockout.ts'
@@ -131,7 +132,7 @@ export async function isRightCode(
 async function compare(deps: PasswordlessDependencies, environmentId: string, key: store.CodeKey, typed: string) {
   const now = deps.clock.now()
   const [expected] = await deps.database.once(environmentId, (tx) => store.attempt(tx, key, now, TRIES))
-  const given = hashCode(deps, environmentId, typed.replace(/\s+/g, ''))
+  const given = hashCode(deps, environmentId, typedCode(typed))
   const fits = timingSafeEqual(expected?.code_hash ?? Buffer.alloc(given.length), given)
   return fits ? expected : undefined
 }
