@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { createWorld, openBrowser, PASSWORD, payloadOf, type World } from '../oauth/fixture.ts'
 import { startIdentity, type TestIdentity } from '../testing.ts'
+import { demandAlways, enrolApp, somebody } from './factors/fixture.ts'
 
 let identity: TestIdentity
 before(async () => {
@@ -60,6 +61,19 @@ test('N101 an own text is text: no markup, no template, no more than the values 
     page.text,
     /<h1>&#34;&gt;&lt;script&gt;alert\(1\)&lt;\/script&gt;\{\{ 7 \| times: 7 \}\}<\/h1>\s*<p> {3}<\/p>/,
   )
+})
+test('CWE-201 a text names who and what a page is for, and nothing that proves something', async () => {
+  const { env, browser, enter } = await somebody(identity, ['otp', 'recovery-code'])
+  await demandAlways(env)
+  const world = { env } as World
+  const title = '${secret}${textCode}${qr}${csrf}${state}${code}${ticket}${options}${method}${shown}|${clientName}'
+  await set(world, 'mfa-otp/custom-text/en', { 'mfa-otp-enrollment-qr': { title } })
+  await set(world, 'mfa-recovery-code/custom-text/en', { 'mfa-recovery-code-enrollment': { title } })
+  const { page } = await enter()
+  assert.match(page.text, /<h1>\|Stockroom<\/h1>/)
+  const { next } = await enrolApp(browser, page, identity.clock)
+  assert.match(next.text, /id="recovery-code"/)
+  assert.match(next.text, /<h1>\|Stockroom<\/h1>/)
 })
 // biome-ignore-end lint/suspicious/noTemplateCurlyInString: as above
 
