@@ -186,8 +186,7 @@ test('N87 CWE-204 where nobody new may come, the limit by recipient is the same 
   const { env, email, start, sign, inbox, codeFor } = await settle()
   await start('anna@example.test')
   assert.equal((await sign('anna@example.test', await codeFor('anna@example.test'))).status, 200)
-  const closed = await env.manage('PATCH', `/connections/${email.id}`, { options: { disable_signup: true } })
-  assert.equal(closed.status, 200, closed.text)
+  await env.manage('PATCH', `/connections/${email.id}`, { options: { disable_signup: true } })
   const seven = async (address: string) => {
     identity.clock.advance(7200)
     const answers = []
