@@ -86,6 +86,23 @@ test('of several factors one is chosen; a number is confirmed by its code', asyn
   )
 })
 
+test('where a code cannot be sent the page behind the link says so, and another factor can be chosen', async () => {
+  const { env, browser, ticket, methods } = await ticketed(['otp', 'email'])
+  const off = { template: 'mfa_oob_code', enabled: false, subject: 'A code', body: '{{ code }}' }
+  assert.equal((await env.manage('PUT', '/email-templates/mfa_oob_code', off)).status, 200)
+  const options = await browser.visit(await ticket({}))
+  const page = await press(browser, options, 'email')
+  assert.equal(page.status, 503)
+  assert.match(page.text, /<h1>Enter your code<\/h1>/)
+  assert.match(page.text, /role="alert">[\s\S]*?<span>We couldn’t send the email\./)
+  const other = await press(browser, await press(browser, page, 'pick-authenticator'), 'otp')
+  assert.equal(
+    (await press(browser, other, 'default', { code: authenticator(secretIn(other), identity.clock)() })).status,
+    200,
+  )
+  assert.equal((await methods()).length, 1)
+})
+
 test('the link can be sent by mail; what cannot be added is refused when the ticket is made', async () => {
   const { env, ask, person } = await ticketed(['otp'])
   const sent = await ask({ send_mail: true })

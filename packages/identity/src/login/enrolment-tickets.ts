@@ -22,6 +22,7 @@ import type { FactorName, Method, Person } from './factors/factor.ts'
 import type { Factors } from './factors/factors.ts'
 import { environmentLook } from './look.ts'
 import { type PageName, sendPage } from './pages.ts'
+import { refusalOfSending } from './steps/factors/code.ts'
 import { problems as ticketProblems } from './tickets.ts'
 import { problems as transactionProblems } from './transactions.ts'
 
@@ -101,8 +102,8 @@ export const enrolmentTicketPages =
         await factors.challenge(opened.person, method, opened.handle)
         return showCode(opened, method)
       } catch (error) {
-        if (toProblem(error).code !== 'too_many_messages') throw error
-        return showCode(opened, method, 'too-many-messages', 429)
+        const { refused, status } = refusalOfSending(error, opened.reply.request.log)
+        return showCode(opened, method, refused, status)
       }
     }
 
