@@ -306,6 +306,7 @@ export async function createIdentity(deps: IdentityDependencies): Promise<Api> {
         secrets,
         refuseLeaked,
         sessions: login.sessions,
+        lockout,
         accountActions,
       })(pages)
     })

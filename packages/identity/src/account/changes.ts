@@ -35,6 +35,19 @@ async function changePassword(deps: AccountDependencies, caller: Caller, form: F
   const { id: environmentId } = request.environment
   const connection = await passwordConnection(deps, caller)
   if (!connection || !user.email) return { refused: 'gone', status: 400 }
+  // The same check, and the same limits on guessing, as where people sign in; before the new password is looked at, since
+  // that one is compared with earlier ones.
+  const attempt = {
+    environmentId,
+    client: { client_id: ACCOUNT_CLIENT_ID, name: 'Account' },
+    organizationId: undefined,
+    asker: asker(request),
+  }
+  const checked = await checkPassword(deps, attempt, [connection], user.email, form.current ?? '')
+  if (checked.outcome === 'too_many') return { refused: 'too-many-tries', status: 429 }
+  // One that is known from a leak is what has to be changed.
+  if ((checked.outcome !== 'right' && checked.outcome !== 'leaked') || checked.userId !== user.user_id)
+    return { refused: 'wrong-password', status: 400 }
   const next = form.password ?? ''
   const violation = await refusalOfPassword(deps, {
     environmentId,
@@ -46,16 +59,6 @@ async function changePassword(deps: AccountDependencies, caller: Caller, form: F
   })
   const unfit = violation?.name ?? (next === form.confirm ? undefined : 'password-mismatch')
   if (unfit) return { refused: unfit, status: 400 }
-  // The same check, and the same limits on guessing, as where people sign in.
-  const attempt = {
-    environmentId,
-    client: { client_id: ACCOUNT_CLIENT_ID, name: 'Account' },
-    organizationId: undefined,
-    asker: asker(request),
-  }
-  const checked = await checkPassword(deps, attempt, [connection], user.email, form.current ?? '')
-  if (checked.outcome === 'too_many') return { refused: 'too-many-tries', status: 429 }
-  if (checked.outcome !== 'right' || checked.userId !== user.user_id) return { refused: 'wrong-password', status: 400 }
   const hash = await hashPassword(next)
   const now = deps.clock.now()
   const changed = await deps.database.inEnvironment(environmentId, async (tx) => {

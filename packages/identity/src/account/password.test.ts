@@ -3,11 +3,13 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { openBrowser, PASSWORD } from '../oauth/fixture.ts'
 import { startIdentity, type TestIdentity } from '../testing.ts'
+import type { BreachedPasswords } from '../upstream/database/breached.ts'
 import { change, enter, isAccount, NEXT, settle } from './test-account.ts'
 
 let identity: TestIdentity
 before(async () => {
-  identity = await startIdentity()
+  const leaked: BreachedPasswords = { holds: async (plain) => plain === PASSWORD }
+  identity = await startIdentity({ breachedPasswords: leaked })
 })
 after(() => identity.close())
 
@@ -46,6 +48,33 @@ test('guessing the current password has the limits of the sign-in page', async (
   assert.equal(tries.at(-1), 429)
   const right = await change(world, browser, page, 'password', { current: PASSWORD, password: NEXT, confirm: NEXT })
   assert.equal(right.status, 429)
+})
+
+test('N91 earlier passwords are compared for whoever knows the current one: nobody learns here that a guess is one', async () => {
+  const { world, env, anna } = await settle(identity)
+  const options = { passwordPolicy: 'none', password_history: { enable: true, size: 3 } }
+  assert.equal((await env.manage('PATCH', `/connections/${world.connection.id}`, { options })).status, 200)
+  const { browser, page } = await enter(world, anna)
+  const guess = (current: string) =>
+    change(world, browser, page, 'password', { current, password: PASSWORD, confirm: PASSWORD })
+  const answer = await guess('a guess')
+  assert.equal(answer.status, 400)
+  assert.match(answer.text, /The current password doesn’t fit/)
+  assert.doesNotMatch(answer.text, /You had this password before/)
+  assert.match((await guess(PASSWORD)).text, /You had this password before/)
+})
+
+test('whose password is known from a leak may change it, while no sign-in takes it any more', async () => {
+  const { world, env, anna } = await settle(identity)
+  const { browser, page } = await enter(world, anna)
+  const shields = { enabled: true, shields: ['block'] }
+  assert.equal((await env.manage('PATCH', '/attack-protection/breached-password-detection', shields)).status, 200)
+  assert.equal((await enter(world, anna, openBrowser(env))).page.status, 403)
+  const wrong = await change(world, browser, page, 'password', { current: 'wrong', password: NEXT, confirm: NEXT })
+  assert.match(wrong.text, /The current password doesn’t fit/)
+  const done = await change(world, browser, page, 'password', { current: PASSWORD, password: NEXT, confirm: NEXT })
+  assert.match(done.text, /Your password is changed/)
+  assert.ok(isAccount((await enter(world, anna, openBrowser(env), NEXT)).page))
 })
 
 test('who signs out everywhere else, or changes the password, is asked for the second factor again in every browser', async () => {

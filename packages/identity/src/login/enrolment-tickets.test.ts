@@ -86,6 +86,23 @@ test('of several factors one is chosen; a number is confirmed by its code', asyn
   )
 })
 
+test('where a code cannot be sent the page behind the link says so, and another factor can be chosen', async () => {
+  const { env, browser, ticket, methods } = await ticketed(['otp', 'email'])
+  const off = { template: 'mfa_oob_code', enabled: false, subject: 'A code', body: '{{ code }}' }
+  assert.equal((await env.manage('PUT', '/email-templates/mfa_oob_code', off)).status, 200)
+  const options = await browser.visit(await ticket({}))
+  const page = await press(browser, options, 'email')
+  assert.equal(page.status, 503)
+  assert.match(page.text, /<h1>Enter your code<\/h1>/)
+  assert.match(page.text, /role="alert">[\s\S]*?<span>We couldn’t send the email\./)
+  const other = await press(browser, await press(browser, page, 'pick-authenticator'), 'otp')
+  assert.equal(
+    (await press(browser, other, 'default', { code: authenticator(secretIn(other), identity.clock)() })).status,
+    200,
+  )
+  assert.equal((await methods()).length, 1)
+})
+
 test('the link can be sent by mail; what cannot be added is refused when the ticket is made', async () => {
   const { env, ask, person } = await ticketed(['otp'])
   const sent = await ask({ send_mail: true })
@@ -102,6 +119,25 @@ test('the link can be sent by mail; what cannot be added is refused when the tic
   const none = await somebody(identity, [])
   const answer = await none.env.manage('POST', '/guardian/enrollments/ticket', { user_id: none.person.user_id })
   assert.equal(answer.status, 400)
+})
+
+test('a link offers what can be added behind it: a security key or a device is added in a sign-in', async () => {
+  const { env, browser, ask, ticket } = await ticketed(['webauthn-roaming', 'otp', 'sms'])
+  const page = await browser.visit(await ticket({}))
+  const offered = [...page.text.matchAll(/name="action" value="([^"]+)"/g)].map(([, action]) => action)
+  assert.deepEqual([page.status, offered], [200, ['otp', 'sms']])
+  await env.manage('PUT', '/guardian/factors/sms', { enabled: false })
+  const only = await browser.visit(await ticket({}))
+  assert.equal(only.status, 200)
+  assert.match(secretIn(only), /^[A-Z2-7]{32}$/)
+  const open = await ticket({})
+  await env.manage('PUT', '/guardian/factors/otp', { enabled: false })
+  assert.equal((await browser.visit(open)).status, 400)
+  const none = await ask({})
+  assert.deepEqual(
+    [none.status, none.json.message],
+    [400, 'Payload validation error: no factor is on that can be added behind a link.'],
+  )
 })
 
 test('a ticket of another environment, an old one, and a form of another site are refused', async () => {

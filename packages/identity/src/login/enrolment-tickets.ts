@@ -14,6 +14,7 @@ import { renderSVG } from 'uqr'
 import { friendlyName } from '../environments/environment.ts'
 import { asker } from '../logs/tenant-log.ts'
 import { readParameters } from '../oauth/parameters.ts'
+import { isAddableByLink } from '../resources/guardian/enrollments/rules.ts'
 import * as store from '../resources/guardian/enrollments/store.ts'
 import * as users from '../resources/users/store.ts'
 import { masked } from './factors/email.ts'
@@ -21,6 +22,7 @@ import type { FactorName, Method, Person } from './factors/factor.ts'
 import type { Factors } from './factors/factors.ts'
 import { environmentLook } from './look.ts'
 import { type PageName, sendPage } from './pages.ts'
+import { refusalOfSending } from './steps/factors/code.ts'
 import { problems as ticketProblems } from './tickets.ts'
 import { problems as transactionProblems } from './transactions.ts'
 
@@ -70,7 +72,7 @@ export const enrolmentTicketPages =
       if (!found) throw ticketProblems.ticket_unusable()
       const { ticket, user } = found
       const person: Person = { environment, user, product: friendlyName(environment), about: asker(request) }
-      const all = await factors.enrollable(person, [])
+      const all = (await factors.enrollable(person, [])).filter(isAddableByLink)
       const usable = ticket.factor ? all.filter((name) => name === ticket.factor) : all
       if (usable.length === 0) throw ticketProblems.ticket_unusable()
       return { reply, handle: handle!, ticket, person, factors: usable }
@@ -100,8 +102,8 @@ export const enrolmentTicketPages =
         await factors.challenge(opened.person, method, opened.handle)
         return showCode(opened, method)
       } catch (error) {
-        if (toProblem(error).code !== 'too_many_messages') throw error
-        return showCode(opened, method, 'too-many-messages', 429)
+        const { refused, status } = refusalOfSending(error, opened.reply.request.log)
+        return showCode(opened, method, refused, status)
       }
     }
 

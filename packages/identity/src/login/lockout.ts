@@ -20,6 +20,8 @@ const WINDOW_SECONDS = 15 * 60
 /** Of an address ten at once, then one a minute; of an environment 500, then one every two seconds. */
 const MESSAGES = { max_attempts: 10, rate: 60_000 }
 const ALL_MESSAGES = { max_attempts: 500, rate: 2000 }
+/** Five at once, then five an hour. */
+const CODES_TO_ONE = { max_attempts: 5, rate: 720_000 }
 /** Twenty codes at once, then one a minute. */
 const DEVICE_CODES = { max_attempts: 20, rate: 60_000 }
 /** Ten clients at once, then one in five minutes. */
@@ -34,6 +36,11 @@ export interface Lockout {
   admitSignUp(environmentId: string, ip: string): Promise<boolean>
   /** Counts a message that somebody wants to be sent, to whomever (N106); this limit is nobody's to turn off. */
   admitMessage(environmentId: string, ip: string): Promise<boolean>
+  /**
+   * Counts a code as such a message, and those to one recipient. What is counted is the wish, not what is sent: a limit that
+   * only people meet who are there would tell who is (CWE-204).
+   */
+  admitCode(environmentId: string, ip: string, recipient: string): Promise<boolean>
   /**
    * Counts text messages of the environment, whatever they are for and whoever asks: each one costs money, and premium
    * numbers pay whoever has them sent to (N106). The limit is read first, and a message is counted where it is written, so
@@ -69,6 +76,10 @@ export function createLockout(deps: LockoutDependencies): Lockout {
     if (row?.failures === 1) deps.tenantLog.add(environmentId, { type: 'limit_mu', ip: ip ?? null })
     return (row?.failures ?? 0) === 0
   }
+
+  const admitMessage: Lockout['admitMessage'] = async (environmentId, ip) =>
+    (await take(environmentId, ip, counters.messages(ip), MESSAGES)) &&
+    take(environmentId, ip, counters.allMessages(), ALL_MESSAGES)
 
   return {
     async admit(environmentId, account, ip) {
@@ -120,12 +131,9 @@ export function createLockout(deps: LockoutDependencies): Lockout {
     },
     admitDeviceCode: (environmentId, ip) => take(environmentId, ip, counters.deviceCodes(ip), DEVICE_CODES),
     admitRegistration: (environmentId, ip) => take(environmentId, ip, counters.registrations(ip), REGISTRATIONS),
-    async admitMessage(environmentId, ip) {
-      return (
-        (await take(environmentId, ip, counters.messages(ip), MESSAGES)) &&
-        take(environmentId, ip, counters.allMessages(), ALL_MESSAGES)
-      )
-    },
+    admitMessage,
+    admitCode: async (environmentId, ip, recipient) =>
+      (await admitMessage(environmentId, ip)) && take(environmentId, ip, counters.codesTo(recipient), CODES_TO_ONE),
     async textMessages(environmentId, ip) {
       const { textMessages } = await deps.attackProtection(environmentId)
       return (tx) => takeIn(tx, environmentId, ip, counters.textMessages(), textMessages)

@@ -245,6 +245,29 @@ test('N39 a logo and a colour change only themselves: the policy names one more 
   }
 })
 
+test('a form may lead to every address that a client has: where a policy has no words for its host, the scheme stands there', async () => {
+  const world = await createWorld(identity)
+  const addresses = {
+    'https://app.example.test/callback': 'https://app.example.test',
+    'http://localhost:3000/callback': 'http://localhost:3000',
+    'http://127.0.0.1:3000/callback': 'http://127.0.0.1:3000',
+    // Content Security Policy Level 3 §2.3.1: a host is letters, digits, hyphens and points.
+    'http://[::1]:3000/callback': 'http:',
+    'https://my_app.example.test/callback': 'https:',
+    'https://a;b/callback': 'https:',
+    'com.example.app://callback': 'com.example.app:',
+  }
+  const { client_id } = await world.client({ app_type: 'native', callbacks: Object.keys(addresses) })
+  for (const [redirect_uri, source] of Object.entries(addresses)) {
+    const browser = openBrowser(world.env)
+    const page = await browser.follow(await browser.visit(world.authorize({ client_id, redirect_uri }).path))
+    assert.equal(page.status, 200, page.text)
+    const policy = String(page.headers['content-security-policy']).split('; ')
+    assert.ok(policy.includes(`form-action 'self' ${source}`), `${redirect_uri} ${policy}`)
+    assert.equal(policy.length, 7)
+  }
+})
+
 test('a page for people comes also when the host is unknown or the body is no form, and tells nothing of the inside', async () => {
   const world = await createWorld(identity)
   const headers = { 'content-type': 'text/plain' }

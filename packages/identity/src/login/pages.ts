@@ -123,7 +123,8 @@ export async function sendPage(reply: FastifyReply, page: PageName, options: Pag
     passkeys_js: files.passkeys.href,
   })
   const framed = await inFrame(around, alone)
-  const formTarget = sourceOf(options.redirectUri)
+  // Without it the browser would stop the sign-in at its last step, and say so to nobody.
+  const formTarget = sourceOf(options.redirectUri) || schemeOf(options.redirectUri)
   const { logo, favicon } = options.look
   const images = [...new Set([logo, favicon, ...(options.images ?? [])].map(sourceOf))].join('')
   // What a template or a partial brings is its administrator's: its pictures, and its style attributes.
@@ -164,15 +165,18 @@ const namesOf = ({ environment }: FastifyRequest, { look, values }: PageOptions)
 })
 
 /**
- * One more source for a directive of the policy, or nothing. An application's own scheme has no origin; the scheme itself
- * is named then. A host may hold what separates parts of a policy (`https://a;b` is an address): such a one is left out.
+ * One more source for a directive of the policy, or nothing. A policy has words for hosts of letters, digits, hyphens and
+ * points alone: browsers ignore `http://[::1]` and `https://a_b`, and `https://a;b` would begin another directive.
  */
 function sourceOf(uri: string | undefined): string {
   if (uri === undefined || !URL.canParse(uri)) return ''
-  const { origin, protocol } = new URL(uri)
-  const source = origin === 'null' ? protocol : origin
-  return /[;,'*]/.test(source) ? '' : ` ${source}`
+  const { origin } = new URL(uri)
+  return /^https?:\/\/[a-z0-9.-]+(:\d+)?$/.test(origin) ? ` ${origin}` : ''
 }
+
+/** For an address whose host has no words, and for an application's own scheme, which has no host. */
+const schemeOf = (uri: string | undefined): string =>
+  uri === undefined || !URL.canParse(uri) ? '' : ` ${new URL(uri).protocol}`
 
 /** A dead end that names what happened and what to do, with a reference that finds the log entry. */
 export function sendErrorPage(

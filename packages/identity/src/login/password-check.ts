@@ -16,8 +16,9 @@ import type { Visit } from './login.ts'
 import * as store from './store.ts'
 
 export type PasswordCheck =
-  | { outcome: 'right'; userId: string; connectionId: string; proof: store.Proof }
-  | { outcome: 'wrong' | 'too_many' | 'blocked' | 'leaked' }
+  /** One that is `leaked` is right, and signs nobody in. */
+  | { outcome: 'right' | 'leaked'; userId: string; connectionId: string; proof: store.Proof }
+  | { outcome: 'wrong' | 'too_many' | 'blocked' }
 
 export interface PasswordDependencies {
   database: Database
@@ -77,7 +78,9 @@ export async function checkPassword(
     failed('f', 'The user is blocked')
     return { outcome: 'blocked' }
   }
-  if (await tools.refuseLeaked(environmentId, 'login', password, about)) return { outcome: 'leaked' }
+  const who = { userId: person.user_id, connectionId: person.connection_id }
+  if (await tools.refuseLeaked(environmentId, 'login', password, about))
+    return { outcome: 'leaked', ...who, proof: person }
 
   const proof = needsRehash(person.password_hash!) ? await rehash(tools, environmentId, person, password) : person
   if (!proof) {
@@ -88,7 +91,7 @@ export async function checkPassword(
   await tools.database.once(environmentId, (tx) =>
     store.recordPasswordLogin(tx, person.user_id, tools.clock.now(), asker.ip, tries),
   )
-  return { outcome: 'right', userId: person.user_id, connectionId: person.connection_id, proof }
+  return { outcome: 'right', ...who, proof }
 }
 
 /** @returns what proves the person now, or undefined when the password was changed meanwhile */

@@ -14,12 +14,14 @@ import * as organizations from '../resources/organizations/store.ts'
 import { sendTicketMail } from '../resources/tickets/mail.ts'
 import * as tickets from '../resources/tickets/store.ts'
 import * as users from '../resources/users/store.ts'
+import type { Lockout } from './lockout.ts'
 
 export interface PasswordResetDependencies {
   database: Database
   clock: Clock
   outbox: Outbox
   tenantLog: TenantLog
+  lockout: Pick<Lockout, 'admitMessage'>
 }
 
 export interface AskedReset {
@@ -36,14 +38,20 @@ const MAILS_PER_HOUR = 5
 export const takesResets = ({ strategy, options }: Connection): boolean =>
   strategy === 'auth0' && options.disable_self_service_change_password !== true
 
-/** To be called before the answer is sent. */
-export function mailResetAfter(reply: FastifyReply, deps: PasswordResetDependencies, asked: AskedReset): void {
+/** To be called before the answer is sent. @returns false when whoever asks has asked for too many mails, to whomever */
+export async function mailResetAfter(
+  reply: FastifyReply,
+  deps: PasswordResetDependencies,
+  asked: AskedReset,
+): Promise<boolean> {
   const { request } = reply
+  if (!(await deps.lockout.admitMessage(request.environment.id, request.ip))) return false
   reply.raw.once('finish', () => {
     send(deps, request, asked).catch((err: unknown) =>
       request.log.error({ err }, 'the mail to choose a new password was not written'),
     )
   })
+  return true
 }
 
 async function send(deps: PasswordResetDependencies, request: FastifyRequest, asked: AskedReset): Promise<void> {

@@ -64,3 +64,13 @@ test('what a page is told to say is there: each name in a template is a text of 
     }
   }
 })
+
+test('each value that our own texts name is filled in', () => {
+  for (const [key, text] of read('en')) {
+    const [prompt, screen, name] = key.split('.') as [string, string, string]
+    for (const [, value] of text.matchAll(/\$\{(\w+)\}/g)) {
+      const filled = textsOf({ language: 'en', prompt, screen }, { [value!]: 'THE VALUE' })[name]
+      assert.ok(filled!.includes('THE VALUE'), `${key} ${value}`)
+    }
+  }
+})

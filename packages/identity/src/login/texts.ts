@@ -33,6 +33,16 @@ function promptTexts(language: string, prompt: string): Prompt {
   return texts
 }
 
+/**
+ * What a text may name of the values of its page. Secrets, codes and the tokens of forms are none of these: what stands in a
+ * text is in the hands of the environment's own template, which loads pictures from elsewhere (CWE-201).
+ */
+const NAMES: ReadonlySet<string> = new Set([
+  ...['clientName', 'companyName', 'organizationName', 'tenantName', 'support_email', 'api', 'inviterName', 'roles'],
+  ...['expires', 'email', 'recipient', 'sent_to', 'who', 'typed', 'search'],
+  ...['minimum', 'maximum', 'remembered', 'shortest', 'longest'],
+])
+
 /** A screen's texts with the page's values filled in, and those that all screens share; an environment's own win. */
 export function textsOf(
   { language, prompt, screen }: { language: string; prompt: string; screen: string },
@@ -42,7 +52,7 @@ export function textsOf(
   const direction = directionOf(language)
   const fill = (text: string) =>
     text.replace(/\$\{(\w+)\}/g, (_, name: string) =>
-      isolated(String((Object.hasOwn(values, name) && values[name]) || ''), direction),
+      isolated(String((NAMES.has(name) && values[name]) || ''), direction),
     )
   const all = { ...promptTexts(language, 'common').common, ...promptTexts(language, prompt)[screen], ...own }
   return Object.fromEntries(Object.entries(all).map(([name, text]) => [name, text.includes('$') ? fill(text) : text]))

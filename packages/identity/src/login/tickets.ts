@@ -30,10 +30,11 @@ import * as users from '../resources/users/store.ts'
 import { hashPassword, verifyPassword } from '../upstream/database/password.ts'
 import { demandsOf, passwordLimits, passwordRules } from '../upstream/database/policy.ts'
 import { readCookie } from './cookies.ts'
+import type { Lockout } from './lockout.ts'
 import { environmentLook, lookOf } from './look.ts'
 import { sendPage } from './pages.ts'
 import type { Sessions } from './sessions.ts'
-import { recordLogin } from './store.ts'
+import { forgetTries, recordLogin } from './store.ts'
 import { problems as transactionProblems } from './transactions.ts'
 import { dropPasskeys } from './webauthn/store.ts'
 
@@ -44,6 +45,7 @@ export interface TicketDependencies {
   outbox: Outbox
   tenantLog: TenantLog
   sessions: Sessions
+  lockout: Pick<Lockout, 'admit' | 'triesOf'>
   secrets: Secrets
   refuseLeaked: RefuseLeaked
   accountActions: AccountActions
@@ -118,7 +120,7 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     return problems.ticket_unusable()
   }
 
-  function showVerification(opened: Opened, values: { wrong_password?: boolean } = {}, status = 200) {
+  function showVerification(opened: Opened, values: { refused?: string } = {}, status = 200) {
     const { email } = opened.ticket
     return show(opened, 'email-verification', { email, asks_password: asksPassword(opened), ...values }, status)
   }
@@ -127,12 +129,13 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     const { request, ticket, handle } = opened
     const { environment } = request
     const { password_hash: chosen } = ticket
-    if (
-      chosen !== null &&
-      asksPassword(opened) &&
-      !(await verifyPassword(chosen, (form.password ?? '').slice(0, 1024)))
-    ) {
-      return showVerification(opened, { wrong_password: true }, 400)
+    if (chosen !== null && asksPassword(opened)) {
+      const tried = await tryPassword(opened, chosen, form.password ?? '')
+      if (tried === 'too_many') {
+        opened.reply.header('retry-after', '900')
+        return showVerification(opened, { refused: 'too-many-tries' }, 429)
+      }
+      if (tried === 'wrong') return showVerification(opened, { refused: 'wrong-password' }, 400)
     }
     const now = clock.now()
     const client = await clientOf(opened)
@@ -156,6 +159,16 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
       proof: { ...identityOf(done.user_id), password_hash: chosen },
     })
     return leave(opened, VERIFIED, 'email-verification-result', { signed_up: true })
+  }
+
+  /** With the limits of the sign-in: the link alone must not be a place to guess. */
+  async function tryPassword({ request, ticket }: Opened, chosen: string, typed: string) {
+    const { id } = request.environment
+    if (!(await deps.lockout.admit(id, ticket.email!, request.ip))) return 'too_many'
+    if (!(await verifyPassword(chosen, typed.slice(0, 1024)))) return 'wrong'
+    const tries = await deps.lockout.triesOf(id, ticket.email!, request.ip)
+    await database.once(id, (tx) => forgetTries(tx, tries))
+    return 'right'
   }
 
   async function showPassword(opened: Opened, refusal?: string, status = 200) {

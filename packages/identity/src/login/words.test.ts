@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { createWorld, openBrowser, PASSWORD, payloadOf, type World } from '../oauth/fixture.ts'
 import { startIdentity, type TestIdentity } from '../testing.ts'
+import { demandAlways, enrolApp, somebody } from './factors/fixture.ts'
 
 let identity: TestIdentity
 before(async () => {
@@ -60,6 +61,19 @@ test('N101 an own text is text: no markup, no template, no more than the values 
     page.text,
     /<h1>&#34;&gt;&lt;script&gt;alert\(1\)&lt;\/script&gt;\{\{ 7 \| times: 7 \}\}<\/h1>\s*<p> {3}<\/p>/,
   )
+})
+test('CWE-201 a text names who and what a page is for, and nothing that proves something', async () => {
+  const { env, browser, enter } = await somebody(identity, ['otp', 'recovery-code'])
+  await demandAlways(env)
+  const world = { env } as World
+  const title = '${secret}${textCode}${qr}${csrf}${state}${code}${ticket}${options}${method}${shown}|${clientName}'
+  await set(world, 'mfa-otp/custom-text/en', { 'mfa-otp-enrollment-qr': { title } })
+  await set(world, 'mfa-recovery-code/custom-text/en', { 'mfa-recovery-code-enrollment': { title } })
+  const { page } = await enter()
+  assert.match(page.text, /<h1>\|Stockroom<\/h1>/)
+  const { next } = await enrolApp(browser, page, identity.clock)
+  assert.match(next.text, /id="recovery-code"/)
+  assert.match(next.text, /<h1>\|Stockroom<\/h1>/)
 })
 // biome-ignore-end lint/suspicious/noTemplateCurlyInString: as above
 
@@ -163,4 +177,23 @@ test('what is typed into fields of a partial reaches Actions, and nothing else o
   )
   const refused = await unsent.submit(page, { email: 'no address', password: PASSWORD, 'ulp-code': 'x' })
   assert.match(refused.text, /<span>Enter an email address, as in name@company\.com\.<\/span>/)
+})
+
+test('CWE-770 twenty fields are kept of a sign-in, however often its forms are posted', async () => {
+  const world = await createWorld(identity, { organization_usage: 'allow' })
+  const browser = openBrowser(world.env)
+  const page = await browser.follow(await browser.visit(world.authorize().path))
+  const fields = (first: number) =>
+    Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`ulp-${first + n}`, 'x'.repeat(1100)]))
+  for (const first of [0, 12, 24, 36]) {
+    const answer = await browser.submit(page, { username: 'nobody', password: 'wrong', ...fields(first) })
+    assert.equal(answer.status, 400)
+  }
+  await browser.submit(page, { username: 'nobody', password: 'wrong', 'ulp-3': 'typed again' })
+  const [row] = await identity.database.inEnvironment(
+    world.env.id,
+    (tx) => tx<{ fields: Record<string, string> }[]>`select progress -> 'fields' as fields from login_transactions`,
+  )
+  assert.deepEqual(Object.keys(row!.fields).toSorted(), Array.from({ length: 20 }, (_, n) => `ulp-${n}`).toSorted())
+  assert.deepEqual([row!.fields['ulp-3'], row!.fields['ulp-4']], ['typed again', 'x'.repeat(1000)])
 })

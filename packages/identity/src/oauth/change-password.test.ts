@@ -69,6 +69,25 @@ test('the mail follows the template reset_email, and one address gets few of the
   assert.equal(sent[0].subject, 'New password, anna@example.test')
 })
 
+test('N106 mails are limited by the address that asks, whatever the number of people, and nothing tells who is one', async () => {
+  const world = await createWorld(identity)
+  for (let n = 0; n < 6; n++) await world.person(`person${n}@example.test`)
+  const answers = []
+  for (let n = 0; n < 12; n++) answers.push(await ask(world, { email: `person${n}@example.test` }))
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [...Array(10).fill(200), 429, 429],
+  )
+  assert.deepEqual(answers[10]!.json, {
+    error: 'too_many_requests',
+    error_description: 'Too many mails were asked for. Wait a while, then try again.',
+  })
+  await outcomes(world, 10)
+  assert.equal((await mails(world)).length, 6)
+  identity.clock.advance(61)
+  assert.deepEqual([(await ask(world)).status, (await ask(world)).status], [200, 429])
+})
+
 test('what is missing, unknown or of another application is refused, and nothing is sent', async () => {
   const [world, other] = [await createWorld(identity), await createWorld(identity)]
   await world.person('anna@example.test')

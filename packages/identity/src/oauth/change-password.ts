@@ -27,7 +27,8 @@ export const changePassword = (deps: ChangePasswordDependencies) => async (app: 
     const connection = usable.find(({ name, strategy }) => name === realm && strategy === 'auth0')
     if (!connection) throw refuse('The connection is not one of this application.')
     if (!takesResets(connection)) throw refuse('People do not change their passwords themselves in this connection.')
-    mailResetAfter(reply, deps, { client, connection, email: email!, organizationId })
+    const asked = { client, connection, email: email!, organizationId }
+    if (!(await mailResetAfter(reply, deps, asked))) throw problems.too_many_mails()
     return reply
       .type('text/html; charset=utf-8')
       .header('cache-control', 'no-store')

@@ -182,6 +182,29 @@ test('N106 messages are limited by recipient and by address, whatever the number
   assert.equal((await elsewhere.start('anna@example.test')).status, 200)
 })
 
+test('N87 CWE-204 where nobody new may come, the limit by recipient is the same for whoever is there and whoever is not', async () => {
+  const { env, email, start, sign, inbox, codeFor } = await settle()
+  await start('anna@example.test')
+  assert.equal((await sign('anna@example.test', await codeFor('anna@example.test'))).status, 200)
+  await env.manage('PATCH', `/connections/${email.id}`, { options: { disable_signup: true } })
+  const seven = async (address: string) => {
+    identity.clock.advance(7200)
+    const answers = []
+    for (let n = 0; n < 7; n++) {
+      const { status, json } = await start(address)
+      answers.push([status, json.error ?? Object.keys(json)])
+    }
+    return answers
+  }
+  const known = await seven('anna@example.test')
+  assert.deepEqual(
+    known.map(([status]) => status),
+    [200, 200, 200, 200, 200, 429, 429],
+  )
+  assert.deepEqual(await seven('stranger@example.test'), known)
+  assert.deepEqual(await inbox('stranger@example.test'), [])
+})
+
 test('what cannot be asked for is refused in Auth0’s words', async () => {
   const { world, start, text, sign, client_id } = await settle()
   refused(

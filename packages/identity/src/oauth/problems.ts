@@ -79,6 +79,7 @@ export const problems = defineProblems({
   // [guess: Auth0's answers for an account that exists, and for too many tries, are not known]
   invalid_signup: { status: 400, title: 'Invalid sign up' },
   too_many_sign_ups: { status: 429, title: 'Too many sign-ups. Try again later.' },
+  too_many_mails: { status: 429, title: 'Too many mails were asked for. Wait a while, then try again.' },
   invalid_refresh_token: { status: 403, title: 'Unknown or invalid refresh token.' },
   password_leaked: {
     status: 401,
@@ -149,6 +150,7 @@ const WIRE: Record<string, string> = {
   unknown_host: 'invalid_request',
   too_many_registrations: 'too_many_requests',
   too_many_sign_ups: 'too_many_requests',
+  too_many_mails: 'too_many_requests',
 }
 
 export interface OAuthError {

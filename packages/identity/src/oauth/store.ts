@@ -166,6 +166,7 @@ export interface Connection {
       Pick<
         ConnectionOptions,
         | 'requires_username'
+        | 'validation'
         | 'disable_signup'
         | 'disable_self_service_change_password'
         | 'attributes'

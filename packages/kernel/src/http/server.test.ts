@@ -4,10 +4,14 @@ import { test } from 'node:test'
 import { createLogger } from '../logger.ts'
 import { createServer } from './server.ts'
 
-async function addressSeen(trustedProxies: string[] | undefined, peer: string): Promise<string> {
+async function addressSeen(
+  trustedProxies: string[] | undefined,
+  peer: string,
+  forwarded = '203.0.113.9',
+): Promise<string> {
   const app = createServer({ logger: createLogger({ level: 'silent' }), trustedProxies })
   app.get('/', async (request) => request.ip)
-  const headers = { 'x-forwarded-for': '203.0.113.9' }
+  const headers = { 'x-forwarded-for': forwarded }
   const { body } = await app.inject({ method: 'GET', url: '/', headers, remoteAddress: peer })
   await app.close()
   return body
@@ -18,6 +22,29 @@ test('CVE-2023-36456 who a request comes from is said by its peer, or by a proxy
   assert.equal(await addressSeen(['10.0.0.0/8'], '192.0.2.1'), '192.0.2.1')
   assert.equal(await addressSeen(undefined, '10.1.2.3'), '10.1.2.3')
   assert.equal(await addressSeen([], '10.1.2.3'), '10.1.2.3')
+})
+
+test('CWE-307 an address is one place whatever port its proxy writes behind it, and what is none is nobody’s', async () => {
+  for (const [forwarded, seen] of [
+    ['203.0.113.9:51234', '203.0.113.9'],
+    ['198.51.100.1, 203.0.113.9:51234', '203.0.113.9'],
+    ['203.0.113.9:51234, 10.0.0.7:443', '203.0.113.9'],
+    ['[2001:db8::1]:443', '2001:db8::1'],
+    ['"[2001:db8::1]:443"', '2001:db8::1'],
+    ['[2001:db8::1]', '2001:db8::1'],
+    ['2001:db8::1', '2001:db8::1'],
+    ['::ffff:203.0.113.9', '::ffff:203.0.113.9'],
+    // What nobody can read is not believed, nor what stands before it: the nearest proxy that is known is.
+    ['unknown', '10.1.2.3'],
+    ['203.0.113.9, unknown', '10.1.2.3'],
+    ['203.0.113.9, unknown, 10.0.0.7', '10.0.0.7'],
+    ['203.0.113.9:x', '10.1.2.3'],
+    ['203.0.113.999', '10.1.2.3'],
+    ['', '10.1.2.3'],
+    [',', '10.1.2.3'],
+  ]) {
+    assert.equal(await addressSeen(['10.0.0.0/8'], '10.1.2.3', forwarded), seen, forwarded)
+  }
 })
 
 /** What is answered to a body in chunks of one byte. */

@@ -17,6 +17,7 @@ import Fastify, {
 } from 'fastify'
 import { Problem } from '../problem.ts'
 import { bodyProblems, inPieces, parseForm, parseJson } from './body.ts'
+import { forwardedAddresses } from './forwarded.ts'
 import type { Api } from './slice.ts'
 
 declare module 'fastify' {
@@ -72,6 +73,15 @@ export function createServer({ logger, bodyLimit = 256 * 1024, trustedProxies = 
     { parseAs: 'buffer' },
     async (_request: unknown, body: Buffer) => parseForm(body),
   )
+
+  // Before anything asks who a request comes from, and only where a proxy may say so.
+  if (trustedProxies.length > 0) {
+    app.addHook('onRequest', async ({ raw: { headers } }) => {
+      const addresses = forwardedAddresses([headers['x-forwarded-for']].flat().join(', '))
+      if (addresses === undefined) delete headers['x-forwarded-for']
+      else headers['x-forwarded-for'] = addresses
+    })
+  }
 
   app.addHook('preParsing', async (request, _reply, payload) =>
     request.headers['transfer-encoding'] === undefined

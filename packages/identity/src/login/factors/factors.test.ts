@@ -93,6 +93,22 @@ test('N91 a value counts once among tries at once, one step around now, and no e
   assert.equal(await verify(`${app(-1).slice(0, 3)} ${app(-1).slice(3)}`), 'right')
 })
 
+test('a code is right in the digits of whichever keyboard it is typed with', async () => {
+  const { env, person, method, app } = await withOtp(['otp', 'email'])
+  const typed = (code: string, zero: number) =>
+    [...code].map((digit) => String.fromCharCode(zero + Number(digit))).join('')
+  const keyboards = { arabic: 0x0660, persian: 0x06f0, fullWidth: 0xff10 }
+  for (const [name, zero] of Object.entries(keyboards)) {
+    assert.equal(await factors.verify(person, method.id, 'h', typed(app(), zero)), 'right', name)
+    identity.clock.advance(30)
+  }
+  const proven = { ...person, user: { ...person.user, email_verified: true } }
+  const own = (await factors.enrolled(proven)).find(({ factor }) => factor === 'email')!
+  await factors.challenge(proven, own, 'h')
+  const code = await codeFor(env, person.user.email!)
+  assert.equal(await factors.verify(proven, own.id, 'h', `\u2066${typed(code, 0x0660)}\u2069`), 'right')
+})
+
 test('N91 guesses are counted over all logins and factors of a person, before they are evaluated', async () => {
   const { env, person, method, app } = await withOtp(['otp', 'recovery-code'])
   const { id, code } = await factors.newRecoveryCode(person)

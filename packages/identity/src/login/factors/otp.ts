@@ -2,6 +2,7 @@
 import { epochSeconds } from '@tenantry/kernel/clock.ts'
 import { Secret, TOTP } from 'otpauth'
 import { friendlyName } from '../../environments/environment.ts'
+import { typedCode } from '../../resources/typed.ts'
 import { newTotp, openTotp } from '../../resources/users/authentication-methods/rules.ts'
 import * as methods from '../../resources/users/authentication-methods/store.ts'
 import type { Factor } from './factor.ts'
@@ -24,7 +25,7 @@ export const otp: Factor = {
   },
 
   async verify({ secrets, clock }, tx, { person, method, value }) {
-    const token = value.replace(/\s+/g, '')
+    const token = typedCode(value)
     if (!/^\d{6}$/.test(token)) return false
     const now = clock.now()
     const secret = openTotp(secrets, person.environment.id, method)

@@ -1,6 +1,7 @@
 /** Six digits that are sent, by mail or text message, and typed. */
 import { randomDigits } from '@tenantry/kernel/id.ts'
 import { sameSecret } from '@tenantry/kernel/secrets.ts'
+import { typedCode } from '../../resources/typed.ts'
 import type { Answer, Challenge, FactorDependencies, Method, Person } from './factor.ts'
 
 export const CODE_SECONDS = 300
@@ -27,7 +28,7 @@ export async function verifyCode(
   deps: FactorDependencies,
   { person, method, value, redeem }: Answer,
 ): Promise<boolean> {
-  const code = value.replace(/\s+/g, '')
+  const code = typedCode(value)
   if (!/^\d{6}$/.test(code)) return false
   const typed = hashCode(deps, person, method, code)
   return (await redeem((expected) => sameSecret(expected, typed))) !== undefined

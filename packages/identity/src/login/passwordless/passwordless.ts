@@ -12,13 +12,13 @@ import type { Database } from '@tenantry/kernel/database/database.ts'
 import { newId, randomDigits } from '@tenantry/kernel/id.ts'
 import { hashHandle, type Secrets } from '@tenantry/kernel/secrets.ts'
 import type { Outbox } from '../../delivery/outbox.ts'
-import * as messages from '../../delivery/store.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import type { LogEntry, TenantLog } from '../../logs/tenant-log.ts'
 import type { Client, Connection } from '../../oauth/configuration.ts'
 import { isPasswordless, type PasswordlessOptions } from '../../resources/connections/passwordless.ts'
 import { comparableEmail, isEmailAddress } from '../../resources/email-address.ts'
 import { phoneNumber } from '../../resources/phone-number.ts'
+import { typedCode } from '../../resources/typed.ts'
 import type { AccountActions } from '../../resources/users/account-actions.ts'
 import * as users from '../../resources/users/store.ts'
 import type { Lockout } from '../lockout.ts'
@@ -48,8 +48,6 @@ export interface Place extends Omit<Attempt, 'client'> {
 }
 
 const TRIES = 3
-const MESSAGES_PER_HOUR = 5
-const TEMPLATES = { email: ['auth_email_by_code', 'auth_email_by_link'], sms: ['auth_sms_by_code'] } as const
 
 /** @returns the recipient as it is compared, or undefined for what is none */
 export function recipientOf({ strategy }: Connection, typed: string): string | undefined {
@@ -78,17 +76,11 @@ export async function sendCode(
   const { environment } = place
   const { strategy } = connection
   if (!isPasswordless(strategy)) throw new Error('the connection sends no codes')
-  if (!(await deps.lockout.admitMessage(environment.id, place.asker.ip))) return 'too_many'
+  if (!(await deps.lockout.admitCode(environment.id, place.asker.ip, recipientKey))) return 'too_many'
   const { totp, disable_signup } = optionsOf(connection)
   const now = deps.clock.now()
   const admitText = await deps.lockout.textMessages(environment.id, place.asker.ip)
   const sent = await deps.database.inEnvironment(environment.id, async (tx) => {
-    const since = addSeconds(now, -3600)
-    let count = 0
-    for (const template of TEMPLATES[strategy]) {
-      count += await messages.countSince(tx, { recipient: recipientKey, template, since })
-    }
-    if (count >= MESSAGES_PER_HOUR) return false
     const [known] = await store.find(tx, connection.id, strategy, recipientKey)
     if (!known && disable_signup) return true
     if (strategy === 'sms' && !(await admitText(tx))) return false
@@ -99,8 +91,8 @@ export async function sendCode(
     const message = { place, connection, recipient: recipientKey, code, minutes, link: linkTo?.(code) }
     if (strategy === 'email') await deps.outbox.add(tx, environment.id, await mailOf(message))
     else {
-      const [template] = TEMPLATES.sms
-      await deps.outbox.addSms(tx, environment.id, { recipient: recipientKey, template, text: await textOf(message) })
+      const text = await textOf(message)
+      await deps.outbox.addSms(tx, environment.id, { recipient: recipientKey, template: 'auth_sms_by_code', text })
     }
     return true
   })
@@ -140,7 +132,7 @@ export async function isRightCode(
 async function compare(deps: PasswordlessDependencies, environmentId: string, key: store.CodeKey, typed: string) {
   const now = deps.clock.now()
   const [expected] = await deps.database.once(environmentId, (tx) => store.attempt(tx, key, now, TRIES))
-  const given = hashCode(deps, environmentId, typed.replace(/\s+/g, ''))
+  const given = hashCode(deps, environmentId, typedCode(typed))
   const fits = timingSafeEqual(expected?.code_hash ?? Buffer.alloc(given.length), given)
   return fits ? expected : undefined
 }

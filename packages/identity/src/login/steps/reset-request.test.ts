@@ -73,6 +73,17 @@ test('N87 the page says the same of an address that nobody has', async () => {
   assert.equal(same(known, anna.email), same(unknown, nobody))
 })
 
+test('N106 the page asks for no more mails than the API, and says so', async () => {
+  const { env, anna, forgot, mails, ask } = await settle()
+  for (let n = 0; n < 10; n++) await ask(`nobody${n}@example.test`, n + 1)
+  const browser = openBrowser(env)
+  const answer = await browser.submit(await forgot(browser), { email: anna.email })
+  assert.deepEqual([answer.status, heading(answer)], [429, 'Forgot your password?'])
+  assert.match(answer.text, /Too many tries\. Wait 15 minutes, then try again\./)
+  assert.equal(answer.headers['retry-after'], '900')
+  assert.deepEqual(await mails(), [])
+})
+
 test('N94 CVE-2023-7028 CVE-2019-19844 a mail goes to the stored address only: no second one, no letters that look alike', async () => {
   const { env, forgot, mails, ask } = await settle()
   const browser = openBrowser(env)

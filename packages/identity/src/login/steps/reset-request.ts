@@ -26,7 +26,11 @@ export const resetRequest: Step = {
     const email = (form.email ?? '').trim().slice(0, 254)
     if (!isEmailAddress(email)) return render(tools, visit, { email, refused: 'invalid-email-format' }, 400)
     const { client, transaction } = visit
-    mailResetAfter(visit.reply, tools, { client, connection, email, organizationId: transaction.organizationId })
+    const asked = { client, connection, email, organizationId: transaction.organizationId }
+    if (!(await mailResetAfter(visit.reply, tools, asked))) {
+      visit.reply.header('retry-after', '900')
+      return render(tools, visit, { email, refused: 'too-many-tries' }, 429)
+    }
     return tools.show(visit, 'reset-password-email', { email, connection: connection.name, ...entrance(visit) })
   },
 }

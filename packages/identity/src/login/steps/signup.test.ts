@@ -139,6 +139,28 @@ test('the link works in another browser with the password that was chosen', asyn
   assert.equal(phone.cookies.has('tenantry-session'), true)
 })
 
+test('N91 CWE-307 whoever has the link guesses its password no more often than at the sign-in, and counts with those', async () => {
+  const { env, open, link, users } = await settle()
+  const [desk, phone] = [openBrowser(env), openBrowser(env)]
+  await desk.submit(await open(desk), { email: 'eve@example.test', password: NEW })
+  const confirm = await phone.visit(await link('eve@example.test'))
+  const tries = []
+  for (let n = 0; n < 11; n++) tries.push(await phone.submit(confirm, { password: `wrong guess number ${n}` }))
+  assert.deepEqual(
+    tries.map(({ status }) => status),
+    [...Array(10).fill(400), 429],
+  )
+  assert.match(tries[10]!.text, /Too many tries\. Wait 15 minutes, then try again\./)
+  assert.equal(tries[10]!.headers['retry-after'], '900')
+  assert.equal((await phone.submit(confirm, { password: NEW })).status, 429)
+  assert.equal((await users('eve@example.test'))[0].email_verified, false)
+  assert.equal(phone.cookies.has('tenantry-session'), false)
+  const login = await open(phone, { screen_hint: '' })
+  assert.equal((await phone.submit(login, { username: 'eve@example.test', password: 'x' })).status, 429)
+  identity.clock.advance(901)
+  assert.equal(heading(await phone.submit(confirm, { password: NEW })), 'You’re signed up')
+})
+
 test('N103 fields that the form does not have are refused, and no account is made', async () => {
   const { env, open, users } = await settle()
   const unknown: Record<string, string>[] = [
@@ -176,15 +198,24 @@ test('what is wrong is said on the page, and what was typed stays, but the passw
   await world.make('/users', { connection: 'people', email: 'a@example.test', username: 'anna', password: NEW })
   const browser = openBrowser(env)
   const good = { email: 'eve@example.test', username: 'eve', password: NEW }
-  for (const [change, said] of [
-    [{ email: 'eve' }, 'Enter an email address'],
-    [{ password: 'short' }, 'Use at least 12 characters'],
-    [{ username: 'not a name' }, 'consists of letters, digits'],
-    [{ username: 'anna' }, 'Somebody has this username already'],
+  for (const [field, change, said] of [
+    ['email', { email: 'eve' }, 'Enter an email address'],
+    ['password', { password: 'short' }, 'Use at least 12 characters'],
+    ['username', { username: 'not a name' }, '<span>A username has 1 to 15 characters: letters, digits and the signs'],
+    [
+      'username',
+      { username: 'a'.repeat(16) },
+      '<span>A username has 1 to 15 characters: letters, digits and the signs',
+    ],
+    ['username', { username: 'anna' }, 'Somebody has this username already'],
   ] as const) {
     const answer = await browser.submit(await open(browser), { ...good, ...change })
     assert.equal(answer.status, 400, said)
     assert.ok(answer.text.includes(said), answer.text)
+    // The script puts the keyboard where this says, and readers read it out (WCAG 2.2 §3.3.1).
+    const marked = [...answer.text.matchAll(/<input[^>]*id="(\w+)"[^>]*aria-invalid="true"/g)].map(([, id]) => id)
+    assert.deepEqual(marked, [field], said)
+    assert.match(answer.text, new RegExp(`<input[^>]*id="${field}"[^>]*aria-describedby="form-error`))
     assert.ok(!answer.text.includes(`value="${NEW}"`))
     assert.match(answer.text, new RegExp(`name="email" type="email" value="${{ ...good, ...change }.email}"`))
   }

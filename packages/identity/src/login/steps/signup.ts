@@ -3,7 +3,7 @@ import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import { asker } from '../../logs/tenant-log.ts'
 import { problems as oauthProblems } from '../../oauth/problems.ts'
 import { isEmailAddress } from '../../resources/email-address.ts'
-import { identityOf } from '../../resources/users/rules.ts'
+import { identityOf, usernameLimits } from '../../resources/users/rules.ts'
 import { passwordLimits, passwordRules } from '../../upstream/database/policy.ts'
 import { readCookie } from '../cookies.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
@@ -41,12 +41,14 @@ export const signup: Step = {
       email: (form.email ?? '').trim().slice(0, 254),
       username: (form.username ?? '').trim().slice(0, 128),
     }
-    const refuse = (refused: string, status = 400) => render(tools, visit, { ...typed, refused }, status)
+    /** @param wrong the field that has to be typed anew, if it is one */
+    const refuse = (refused: string, wrong?: 'email' | 'username' | 'password', status = 400) =>
+      render(tools, visit, { ...typed, refused, wrong }, status)
     if (!(await tools.lockout.admitSignUp(request.environment.id, request.ip))) {
       reply.header('retry-after', '900')
-      return refuse('too-many-tries', 429)
+      return refuse('too-many-tries', undefined, 429)
     }
-    if (!isEmailAddress(typed.email)) return refuse('invalid-email-format')
+    if (!isEmailAddress(typed.email)) return refuse('invalid-email-format', 'email')
     const isProvenFirst = connection.options.attributes?.email.signup?.verification?.active !== false
     const signedUp = await signUp(tools, {
       environment: request.environment,
@@ -66,15 +68,16 @@ export const signup: Step = {
     })
     switch (signedUp.outcome) {
       case 'weak':
-        return refuse(signedUp.violation.name)
+        return refuse(signedUp.violation.name, 'password')
+      // Of what this form has nothing else can be.
       case 'invalid':
-        return refuse(signedUp.reason)
+        return refuse('invalid-username', 'username')
       case 'denied':
         return refuse(signedUp.message)
       case 'username_exists':
-        return refuse('username-taken')
+        return refuse('username-taken', 'username')
       case 'exists':
-        if (!isProvenFirst) return refuse('no-signup')
+        if (!isProvenFirst) return refuse('no-signup', 'email')
     }
     if (isProvenFirst) {
       const noted = await tools.transactions.note(request, transaction, { signUp: { email: typed.email } })
@@ -93,6 +96,7 @@ export const signup: Step = {
 async function render(tools: StepTools, visit: Visit, values: Record<string, unknown>, status = 200) {
   const connection = (await signUpConnection(tools, visit))!
   const { options } = connection
+  const { min: shortest, max: longest } = usernameLimits(options)
   return tools.show(
     visit,
     'signup',
@@ -100,6 +104,8 @@ async function render(tools: StepTools, visit: Visit, values: Record<string, unk
       ...values,
       passkeys: passkeyConnections([connection]).length > 0,
       asks_username: options.requires_username === true,
+      shortest,
+      longest,
       password_rules: passwordRules(options),
       ...passwordLimits(options),
       may_change_organization: asksBefore(visit),

@@ -146,6 +146,26 @@ test('N92 who has an authenticator cannot add another one with a password alone'
   assert.equal((await list(mfa_token)).json.length, 1)
 })
 
+test('N92 CWE-288 a proven address that is asked for keeps out whoever knows the password alone: no app is added beside it', async () => {
+  const { env, anna, half, associate, list, challenge, prove } = await settle(['email', 'otp'])
+  await env.manage('PATCH', `/users/${encodeURIComponent(anna.user_id)}`, { email_verified: true })
+  const mfa_token = await half()
+  for (const body of [
+    { authenticator_types: ['otp'] },
+    { authenticator_types: ['oob'], oob_channels: ['email'], email: 'thief@example.test' },
+  ]) {
+    refused(await associate(mfa_token, body), 403, 'access_denied', 'User is already enrolled.')
+  }
+  assert.deepEqual((await env.request('/dev/mail.json?to=thief@example.test')).json, [])
+  assert.deepEqual(
+    (await list(mfa_token)).json.map(({ type }: { type: string }) => type),
+    ['email'],
+  )
+  const { oob_code } = (await challenge(mfa_token)).json
+  const answer = await prove(mfa_token, 'mfa-oob', { oob_code, binding_code: await codeFor(env, anna.email) })
+  assert.equal(answer.status, 200, answer.text)
+})
+
 test('a recovery code stands in for a lost app, once, and the answer holds the next one', async () => {
   const { half, enrolApp, prove } = await settle(['otp', 'recovery-code'])
   const { recovery } = await enrolApp()
@@ -159,15 +179,16 @@ test('a recovery code stands in for a lost app, once, and the answer holds the n
   assert.equal((await prove(await half(), 'mfa-recovery-code', { recovery_code: next })).status, 200)
 })
 
-test('where a recovery code is right and the sign-in is refused all the same, no code is left that nobody was told', async () => {
+test('a recovery code whose sign-in is refused is used up, and no other takes its place that nobody has seen', async () => {
   const { world, env, anna, half, enrolApp, prove } = await settle(['otp', 'recovery-code'])
   const { recovery } = await enrolApp()
-  const token = await half()
-  await bindPostLogin(world, `api.access.deny('not today')`)
-  refused(await prove(token, 'mfa-recovery-code', { recovery_code: recovery }), 403, 'access_denied', 'not today')
-  const methods = await env.manage('GET', `/users/${encodeURIComponent(anna.user_id)}/authentication-methods`)
+  await bindPostLogin(world, "api.access.deny('Closed today')")
+  const answer = await prove(await half(), 'mfa-recovery-code', { recovery_code: recovery })
+  refused(answer, 403, 'access_denied', 'Closed today')
+  const { json } = await env.manage('GET', `/users/${encodeURIComponent(anna.user_id)}/authentication-methods`)
+  // Without one, a page shows a new one at the next sign-in.
   assert.deepEqual(
-    methods.json.map(({ type }: { type: string }) => type),
+    json.map(({ type }: { type: string }) => type),
     ['totp'],
   )
 })

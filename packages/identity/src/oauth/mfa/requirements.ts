@@ -21,16 +21,13 @@ export const typeOf = (factor: FactorName): string => (factor === 'sms' ? 'phone
 
 export const askableHere = (enrolled: Method[]): Method[] => enrolled.filter(({ factor }) => isHere(factor))
 
-/**
- * Who knows the password alone must not add a factor beside those that would keep them out; a proven address is enrolled by
- * itself and does not count.
- */
+/** Who knows the password alone must not add a factor beside those that would keep them out, be that their address. */
 export const mayAdd = async (factors: Factors, person: Person, enrolled: Method[]): Promise<boolean> =>
-  enrolled.every(({ factor }) => factor === 'email') && !(await factors.hasElsewhere(person))
+  enrolled.length === 0 && !(await factors.hasElsewhere(person))
 
 export async function mfaRequirements(factors: Factors, person: Person): Promise<MfaRequirements> {
   const enrolled = await factors.enrolled(person)
-  if (enrolled.length > 0 || !(await mayAdd(factors, person, enrolled))) return challengesOf(enrolled)
+  if (!(await mayAdd(factors, person, enrolled))) return challengesOf(enrolled)
   return { enroll: typesOf((await factors.enrollable(person, enrolled)).filter(isHere)) }
 }
 

@@ -18,6 +18,8 @@ export interface Counters {
   /** What is counted of messages that an address asks for, and of those of the whole environment. */
   messages(ip: string): Counter
   allMessages(): Counter
+  /** What is counted of codes that are asked for to be sent to somebody, whether they are there or not. */
+  codesTo(recipient: string): Counter
   /** The same of text messages, whatever they are for. */
   textMessages(): Counter
   /** What is counted of sign-ups from an address. */
@@ -51,6 +53,7 @@ export function createCounters(secrets: Secrets): Counters {
       ip: plainAddress(ip),
     }),
     allMessages: () => ({ kind: 'address', bucket: hash('messages'), account: null, ip: null }),
+    codesTo: (recipient) => ({ kind: 'address', bucket: hash('codes-to', recipient), account: null, ip: null }),
     textMessages: () => ({ kind: 'address', bucket: hash('text-messages'), account: null, ip: null }),
     deviceCodes: (ip) => ({
       kind: 'address',

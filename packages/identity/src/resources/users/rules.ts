@@ -128,12 +128,18 @@ function newUsername(asked: string | null | undefined, connection: Pick<Connecti
   return null
 }
 
+/** How many characters a username has. */
+export const usernameLimits = ({ validation }: Pick<ConnectionRow['options'], 'validation'>) =>
+  validation?.username ?? { min: 1, max: 15 }
+
 const USERNAME = /^[a-z0-9_+\-.!#$'^`~@]+$/
 
 /** @throws Problem `invalid_body` */
-function checkedUsername(asked: string, { options }: Pick<ConnectionRow, 'options'>): string {
-  if (!options.requires_username) throw refuse('Cannot set username for connection without requires_username')
-  const { min, max } = options.validation?.username ?? { min: 1, max: 15 }
+function checkedUsername(asked: string, connection: Pick<ConnectionRow, 'options'>): string {
+  if (!connection.options.requires_username) {
+    throw refuse('Cannot set username for connection without requires_username')
+  }
+  const { min, max } = usernameLimits(connection.options)
   const username = asked.toLowerCase()
   if (username.length < min || username.length > max) throw refuse(`'username' has ${min} to ${max} characters.`)
   if (!USERNAME.test(username)) {

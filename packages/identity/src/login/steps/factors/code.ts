@@ -3,7 +3,7 @@
  * code also confirm a new address or number.
  */
 import { toProblem } from '@tenantry/kernel/http/server.ts'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { masked } from '../../factors/email.ts'
 import type { FactorName, Method } from '../../factors/factor.ts'
 import type { Outcome } from '../../factors/factors.ts'
@@ -101,14 +101,19 @@ async function send(
     await tools.factors.challenge(person, method, transaction.state)
     return {}
   } catch (error) {
-    const problem = toProblem(error)
-    const isKnown = ['too_many_messages', 'not_sent', 'no_phone_provider'].includes(problem.code)
-    if (!isKnown) throw error
-    request.log.warn({ err: error }, 'a code was not sent')
-    return problem.code === 'too_many_messages'
-      ? { status: 429, refused: 'too-many-messages' }
-      : { status: 503, refused: 'not-sent' }
+    return refusalOfSending(error, request.log)
   }
+}
+
+/** @throws what is none */
+export function refusalOfSending(error: unknown, log: FastifyRequest['log']): Refused {
+  const problem = toProblem(error)
+  const isKnown = ['too_many_messages', 'not_sent', 'no_phone_provider'].includes(problem.code)
+  if (!isKnown) throw error
+  log.warn({ err: error }, 'a code was not sent')
+  return problem.code === 'too_many_messages'
+    ? { status: 429, refused: 'too-many-messages' }
+    : { status: 503, refused: 'not-sent' }
 }
 
 function render(

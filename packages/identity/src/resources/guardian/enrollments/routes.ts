@@ -17,6 +17,7 @@ import * as methods from '../../users/authentication-methods/store.ts'
 import * as users from '../../users/store.ts'
 import * as guardian from '../store.ts'
 import { sendEnrolmentMail } from './mail.ts'
+import { isAddableByLink } from './rules.ts'
 import * as store from './store.ts'
 
 const tags = ['guardian']
@@ -57,17 +58,15 @@ export const enrollments: Slice<{ database: Database; clock: Clock; outbox: Outb
         const { environment, body } = request
         if (body.email !== undefined && !isEmailAddress(body.email)) throw refuse("'email' is not an e-mail address.")
         const factor = body.factor === 'phone' ? 'sms' : body.factor
-        if (factor === 'push-notification' || factor?.startsWith('webauthn')) throw unsupported(`factor ${factor}`)
+        if (factor !== undefined && !isAddableByLink(factor)) throw unsupported(`factor ${factor}`)
         const now = clock.now()
         const handle = randomHandle()
         const url = `${environment.linkOrigin}/u/mfa-enrollment?ticket=${handle}#`
         await database.inEnvironment(environment.id, async (tx) => {
           const user = await users.get(tx, body.user_id)
           const { factors } = await guardian.get(tx)
-          const on = factors.filter((name) => name !== 'recovery-code')
-          if (factor === undefined ? on.length === 0 : !on.includes(factor)) {
-            throw refuse(factor ? `the factor '${body.factor}' is not on.` : 'no factor is on.')
-          }
+          if (factor !== undefined && !factors.includes(factor)) throw refuse(`the factor '${body.factor}' is not on.`)
+          if (!factors.some(isAddableByLink)) throw refuse('no factor is on that can be added behind a link.')
           const expires = addSeconds(now, LIFETIME_SECONDS)
           await store.insert(tx, environment.id, {
             handle_hash: hashHandle(handle),
