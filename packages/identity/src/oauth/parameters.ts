@@ -13,6 +13,16 @@ export const namedAudience = (
 ): string | undefined => (settings.resource_parameter_profile === 'compatibility' ? audience || resource : audience)
 
 /**
+ * A text as bodies and queries hold it. What comes in a JWT or in base64 was not read by their rules, and PostgreSQL refuses
+ * a NUL and half a surrogate pair.
+ */
+export const isText = (value: unknown): value is string =>
+  typeof value === 'string' && value.isWellFormed() && !value.includes('\0')
+
+/** The beginning of a text, without the half character that a cut may leave. */
+export const beginning = (text: string, length: number): string => text.slice(0, length).toWellFormed()
+
+/**
  * Form and JSON bodies in one shape. SDKs of auth0 2.x and 3.x send JSON, later ones forms; members that are no text
  * (an array where a text is due: parameter pollution) are refused.
  *

@@ -156,6 +156,23 @@ test('broken input is refused before anything is stored: NUL, percent signs, enc
   assert.equal((await world.env.request(`${path}&more=${'x'.repeat(20_000)}`)).status, 431)
 })
 
+test('CWE-176 what is kept of a long parameter ends with a whole character: half of one is nothing that can be stored', async () => {
+  const world = await createWorld(identity)
+  for (const [name, length] of Object.entries({ login_hint: 254, ui_locales: 100, acr_values: 1000 })) {
+    const value = `${'a'.repeat(length - 1)}\u{1f511}`
+    isPage(await world.env.request(world.authorize({ [name]: value }).path), 'organization')
+  }
+  const kept = await identity.database.inEnvironment(
+    world.env.id,
+    (tx) => tx<{ hint: string }[]>`
+      select request->>'login_hint' as hint from login_transactions where request ? 'login_hint'`,
+  )
+  assert.deepEqual(
+    kept.map(({ hint }) => hint),
+    [`${'a'.repeat(253)}\ufffd`],
+  )
+})
+
 test('N28 what was accepted is never renegotiated: parameters added on the way change nothing', async () => {
   const world = await createWorld(identity)
   const acme = await world.organization('acme')

@@ -16,7 +16,7 @@ import { needsProof } from '../dpop.ts'
 import { readIdTokenHint, refuseIdTokenHint } from '../id-token-hint.ts'
 import { namedOrganization } from '../organization.ts'
 import { isListedFor } from '../organization-address.ts'
-import { namedAudience } from '../parameters.ts'
+import { beginning, namedAudience } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { parseScope, withinGrant } from '../tokens/scope.ts'
 import { type AuthorizationRequest, RESPONSE_MODES, RESPONSE_TYPES, type ResponseMode } from './request.ts'
@@ -147,7 +147,9 @@ const prompting: Check = ({ parameters }) => {
   const maxAge = parameters.max_age
   if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) throw refuse('Parameter max_age must be a number of seconds.')
   // Those that mean nothing here are a wish that nobody has to meet (OpenID Connect Core §3.1.2.1).
-  const acrValues = (parameters.acr_values ?? '').slice(0, 1000).split(' ').filter(Boolean)
+  const acrValues = beginning(parameters.acr_values ?? '', 1000)
+    .split(' ')
+    .filter(Boolean)
   return { prompt, max_age: maxAge === undefined ? undefined : Number(maxAge), acr_values: acrValues }
 }
 
@@ -251,10 +253,10 @@ export async function checkRequest(context: Context, respond: ResponseChannel): 
     issuer: environment.issuer,
     nonce: parameters.nonce,
     connection: parameters.connection,
-    login_hint: parameters.login_hint?.slice(0, 254),
+    login_hint: parameters.login_hint && beginning(parameters.login_hint, 254),
     // Other hints name pages that are a product's own; the sign-in begins as ever then.
     screen_hint: parameters.screen_hint === 'signup' ? ('signup' as const) : undefined,
-    ui_locales: parameters.ui_locales?.slice(0, 100),
+    ui_locales: parameters.ui_locales && beginning(parameters.ui_locales, 100),
     query: seenQuery(parameters),
   }
   let request: Partial<AuthorizationRequest> = base
