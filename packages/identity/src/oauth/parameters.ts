@@ -23,13 +23,27 @@ export const isText = (value: unknown): value is string =>
 export const beginning = (text: string, length: number): string => text.slice(0, length).toWellFormed()
 
 /**
- * Form and JSON bodies in one shape. SDKs of auth0 2.x and 3.x send JSON, later ones forms; members that are no text
- * (an array where a text is due: parameter pollution) are refused.
+ * Parameters of a protocol endpoint: those of a form, of a JSON object, or of a query that was read already. One without a
+ * value counts as one that was not sent (RFC 6749 §3.1, §3.2): SDKs and templates write `audience=` for nothing.
  *
  * @param objects members that may be objects; they are given back as JSON
  * @throws Problem `invalid_request`
  */
 export function readParameters(body: unknown, objects: readonly string[] = []): Readonly<Record<string, string>> {
+  const record: Record<string, string> = Object.create(null)
+  for (const [name, value] of Object.entries(readForm(body, objects))) if (value !== '') record[name] = value
+  return record
+}
+
+/**
+ * Form and JSON bodies in one shape, as they were sent: what a person left empty in a form says something. SDKs of auth0
+ * 2.x and 3.x send JSON, later ones forms; members that are no text (an array where a text is due: parameter pollution)
+ * are refused.
+ *
+ * @param objects members that may be objects; they are given back as JSON
+ * @throws Problem `invalid_request`
+ */
+export function readForm(body: unknown, objects: readonly string[] = []): Readonly<Record<string, string>> {
   if (body === null || typeof body !== 'object' || Array.isArray(body)) {
     throw refuse('Send the parameters as a form or as a JSON object.')
   }

@@ -7,7 +7,7 @@ import { type Clock, epochSeconds } from '@tenantry/kernel/clock.ts'
 import { decodeToken } from '@tenantry/kernel/jws.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import type { Configuration } from '../configuration.ts'
-import { isText } from '../parameters.ts'
+import { isText, readParameters } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { flawOfSignature } from '../token/client-assertion.ts'
 
@@ -61,5 +61,5 @@ export async function openRequestObject(
     if (!isText(value) && typeof value !== 'number') throw refuse(`${name.slice(0, 60)} is no text`)
     parameters[name] = String(value)
   }
-  return parameters
+  return readParameters(parameters)
 }
