@@ -196,6 +196,19 @@ const organization: Check = async ({ deps, environment, client, parameters }) =>
   return { organization_id: found.organization_id }
 }
 
+/** A page for a connection that is not there would refuse every password, also the right one. */
+const connection: Check = async ({ deps, environment, client, parameters }, { organization_id }) => {
+  const named = parameters.connection
+  if (named === undefined) return { connection: undefined }
+  const isAmong = async (organization: string | undefined) =>
+    (await deps.configuration.connections(environment.id, client.client_id, organization)).some(
+      ({ name }) => name === named,
+    )
+  if (await isAmong(organization_id)) return { connection: named }
+  if (!(await isAmong(undefined))) throw refuse('the connection was not found')
+  throw problems.access_denied({ facts: { reason: 'the connection is not enabled for the organization' } })
+}
+
 /**
  * An invitation is an opaque row that is looked up, never a token that is believed (CVE-2026-1529). One that belongs to
  * another organization or client gets the same words as one that does not exist.
@@ -240,6 +253,7 @@ const CHECKS: readonly Check[] = [
   possession,
   prompting,
   organization,
+  connection,
   invitation,
   idTokenHint,
 ]
@@ -252,7 +266,6 @@ export async function checkRequest(context: Context, respond: ResponseChannel): 
     client_id: context.client.client_id,
     issuer: environment.issuer,
     nonce: parameters.nonce,
-    connection: parameters.connection,
     login_hint: parameters.login_hint && beginning(parameters.login_hint, 254),
     // Other hints name pages that are a product's own; the sign-in begins as ever then.
     screen_hint: parameters.screen_hint === 'signup' ? ('signup' as const) : undefined,
