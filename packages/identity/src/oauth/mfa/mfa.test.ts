@@ -159,6 +159,23 @@ test('a recovery code stands in for a lost app, once, and the answer holds the n
   assert.equal((await prove(await half(), 'mfa-recovery-code', { recovery_code: next })).status, 200)
 })
 
+test('a recovery code that leads to no tokens is used up, and none takes its place that nobody was told', async () => {
+  const { env, acme, anna, half, enrolApp, prove, list } = await settle(['otp', 'recovery-code'])
+  const { app, recovery } = await enrolApp()
+  const types = async (mfa_token: string) =>
+    (await list(mfa_token)).json.map((each: { authenticator_type: string }) => each.authenticator_type)
+  const mfa_token = await half()
+  assert.deepEqual(await types(mfa_token), ['otp', 'recovery-code'])
+  const members = `/organizations/${acme}/members`
+  await env.manage('DELETE', members, { members: [anna.user_id] })
+  const out = await prove(mfa_token, 'mfa-recovery-code', { recovery_code: recovery })
+  refused(out, 403, 'access_denied', `user ${anna.user_id} is not part of the ${acme} organization`)
+  await env.manage('POST', members, { members: [anna.user_id] })
+  assert.deepEqual(await types(await half()), ['otp'])
+  refused(await prove(await half(), 'mfa-recovery-code', { recovery_code: recovery }), 403, 'invalid_grant')
+  assert.equal((await prove(await half(), 'mfa-otp', { otp: app() })).status, 200)
+})
+
 test('a code by text message: added with a number, asked for later, good for the token it was sent for', async () => {
   const { env, half, associate, list, challenge, prove } = await settle(['sms'])
   const number = '+4366012345678'

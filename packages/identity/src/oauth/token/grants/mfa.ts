@@ -48,10 +48,11 @@ export const mfaRecoveryCode: GrantHandler = async (deps, request) => {
   const { method } = await methodOf(deps, opened, (factor) => factor === 'recovery-code')
   if (!method) throw problems.wrong_recovery_code()
   await prove(deps, opened, { method, isAdded: false, handle: opened.token, value }, problems.wrong_recovery_code)
-  // The one that was typed is used up; the person writes down the next.
+  const tokens = await finish(deps, request, opened, 'recovery-code')
+  // The one that was typed is used up; the person writes down the next. A refusal could not tell it.
   const next = await deps.factors.newRecoveryCode(opened.person)
   await deps.factors.keepRecoveryCode(opened.person, next.id)
-  return { ...(await finish(deps, request, opened, 'recovery-code')), recovery_code: next.code }
+  return { ...tokens, recovery_code: next.code }
 }
 
 const open = (deps: TokenDependencies, request: TokenRequest): Promise<Opened> =>
