@@ -63,8 +63,9 @@ export function createSessions({ database, clock }: { database: Database; clock:
         await database.once(id, (tx) => store.deleteSession(tx, hashHandle(handle), 'session-expired'))
         return undefined
       }
-      // Use extends the idle lifetime; once a minute is enough to know it.
-      if (now.getTime() - session.last_seen.getTime() > 60_000) {
+      // Use extends the idle lifetime; once a minute is enough to know it, more often where it is not much longer.
+      const pause = Math.min(60, idleSeconds / 10) * 1000
+      if (now.getTime() - session.last_seen.getTime() > pause) {
         await database.once(id, (tx) =>
           store.touchSession(tx, session.id, {
             now,
