@@ -1,4 +1,5 @@
-import type { Environment } from '../environments/environment.ts'
+import type { Environment, RequestEnvironment } from '../environments/environment.ts'
+import { userinfoAudience } from '../resources/refresh-tokens/rules.ts'
 import { problems } from './problems.ts'
 
 const refuse = (reason: string) => problems.invalid_request({ facts: { reason } })
@@ -11,6 +12,19 @@ export const namedAudience = (
   { settings }: Pick<Environment, 'settings'>,
   { audience, resource }: Readonly<Record<string, string>>,
 ): string | undefined => (settings.resource_parameter_profile === 'compatibility' ? audience || resource : audience)
+
+/**
+ * The same of a request for a person, which may say that it is about none: `{issuer}userinfo`, as applications of Auth0 do.
+ *
+ * @returns null for no API, not the default either; undefined where nothing is said
+ */
+export const wantedAudience = (
+  environment: Pick<RequestEnvironment, 'settings' | 'issuer'>,
+  parameters: Readonly<Record<string, string>>,
+): string | null | undefined => {
+  const named = namedAudience(environment, parameters)
+  return named === userinfoAudience(environment.issuer) ? null : named
+}
 
 /**
  * A text as bodies and queries hold it. What comes in a JWT or in base64 was not read by their rules, and PostgreSQL refuses

@@ -16,7 +16,7 @@ import { needsProof } from '../dpop.ts'
 import { readIdTokenHint, refuseIdTokenHint } from '../id-token-hint.ts'
 import { namedOrganization } from '../organization.ts'
 import { isListedFor } from '../organization-address.ts'
-import { beginning, namedAudience } from '../parameters.ts'
+import { beginning, wantedAudience } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { parseScope, withinGrant } from '../tokens/scope.ts'
 import { type AuthorizationRequest, RESPONSE_MODES, RESPONSE_TYPES, type ResponseMode } from './request.ts'
@@ -121,7 +121,8 @@ const scopeAndAudience: Check = async ({ deps, environment, client, parameters }
   const scope = parseScope(parameters.scope)
   if (!scope) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
   // The default is what requests mean that name none. One that is gone, or is for machines, is not meant by anybody.
-  const audience = namedAudience(environment, parameters) || (await defaultAudience(deps, environment, client))
+  const wanted = wantedAudience(environment, parameters)
+  const audience = wanted === undefined ? await defaultAudience(deps, environment, client) : (wanted ?? undefined)
   const api = audience ? await deps.configuration.apiFor(environment, client, audience) : undefined
   if (audience && !api)
     throw problems.access_denied({ facts: { reason: `Service not found: ${audience.slice(0, 200)}` } })

@@ -12,7 +12,7 @@ import { type Grant, insertDirectGrant } from '../grant-store.ts'
 import { keepHalfProven } from '../mfa/mfa-token.ts'
 import { mfaRequirements } from '../mfa/requirements.ts'
 import { organizationWithoutPages } from '../organization.ts'
-import { namedAudience } from '../parameters.ts'
+import { wantedAudience } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { issue, type TokenAnswer } from '../tokens/issue.ts'
 import { firstRefreshToken } from '../tokens/refresh.ts'
@@ -42,8 +42,8 @@ export async function readDirectRequest(deps: TokenDependencies, request: TokenR
   )
   const asked = parseScope(parameters.scope)
   if (!asked) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
-  const asksFor = namedAudience(environment, parameters)
-  const named = asksFor || environment.settings.default_audience
+  const asksFor = wantedAudience(environment, parameters)
+  const named = asksFor === undefined ? environment.settings.default_audience : asksFor
   const api = named ? await deps.configuration.resourceServer(environment, named) : undefined
   if (asksFor && !api) {
     const reason = `Service not enabled within domain: ${asksFor.slice(0, 200)}`
@@ -51,7 +51,7 @@ export async function readDirectRequest(deps: TokenDependencies, request: TokenR
   }
   // A default that is gone, or is for machines, is not meant by anybody.
   const meant = api && (asksFor || !api.is_system) ? api : undefined
-  const audience = meant && named
+  const audience = meant ? named! : undefined
   about.audience = audience ?? null
   about.organization_id = organization?.organization_id ?? null
   about.organization_name = organization?.name ?? null
