@@ -18,7 +18,7 @@ import type { Session } from '../login/sessions.ts'
 import { problems as transactionProblems } from '../login/transactions.ts'
 import { accountClient } from '../oauth/account-client.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
-import { readParameters } from '../oauth/parameters.ts'
+import { readForm } from '../oauth/parameters.ts'
 import { MULTI_FACTOR } from '../oauth/tokens/multi-factor.ts'
 import * as users from '../resources/users/store.ts'
 import { CHANGES } from './changes.ts'
@@ -69,7 +69,7 @@ export const account = (deps: AccountDependencies & { login: Login }) => async (
     app.post(`/account/${path}`, { bodyLimit: 16 * 1024 }, async (request, reply) => {
       const caller = await callerOf(request, reply)
       if (!caller) return signIn(request, reply, [])
-      const form = readParameters(request.body)
+      const form = readForm(request.body)
       const { origin } = request.headers
       if (origin !== undefined && origin !== request.environment.origin) throw transactionProblems.cross_site_post()
       if (!form._csrf || !sameSecret(form._csrf, csrfOf(caller.session))) throw transactionProblems.cross_site_post()

@@ -13,7 +13,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { renderSVG } from 'uqr'
 import { friendlyName } from '../environments/environment.ts'
 import { asker } from '../logs/tenant-log.ts'
-import { readParameters } from '../oauth/parameters.ts'
+import { readForm } from '../oauth/parameters.ts'
 import { isAddableByLink } from '../resources/guardian/enrollments/rules.ts'
 import * as store from '../resources/guardian/enrollments/store.ts'
 import * as users from '../resources/users/store.ts'
@@ -50,7 +50,7 @@ export const enrolmentTicketPages =
     app.post(PAGE, { bodyLimit: 16 * 1024 }, async (request, reply) => {
       const { origin } = request.headers
       if (origin !== undefined && origin !== request.environment.origin) throw transactionProblems.cross_site_post()
-      const form = readParameters(request.body)
+      const form = readForm(request.body)
       const opened = await open(request, reply, form.ticket)
       if (form.action === 'pick-authenticator') return options(opened)
       const chosen = opened.factors.find((name) => name === form.action)

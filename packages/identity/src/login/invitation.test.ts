@@ -207,7 +207,7 @@ test('N01 CVE-2026-1529 N115 used, expired, revoked, forged and foreign invitati
     await visit(elsewhere.ticket_id),
     await visit(good.id),
     await visit(`${good.ticket_id}x`),
-    await visit(''),
+    await visit(' '),
     await visit(jwt),
     await visit(good.ticket_id, { organization: globex }),
   ]

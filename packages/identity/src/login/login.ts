@@ -38,7 +38,7 @@ import type { ResponseChannel } from '../oauth/authorize/checks.ts'
 import type { AuthorizationRequest } from '../oauth/authorize/request.ts'
 import { respond } from '../oauth/authorize/respond.ts'
 import type { Client } from '../oauth/configuration.ts'
-import { readParameters } from '../oauth/parameters.ts'
+import { readForm } from '../oauth/parameters.ts'
 import { problems as oauthProblems } from '../oauth/problems.ts'
 import type { RefuseLeaked } from '../resources/attack-protection/leaks.ts'
 import type { ReadGuardian } from '../resources/guardian/settings.ts'
@@ -334,7 +334,7 @@ export function createLogin(deps: LoginDependencies): Login {
           return isOpen ? step.show(tools, visit) : proceed(visit)
         })
         app.post(`/u/${step.name}`, { bodyLimit: 16 * 1024 }, async (request, reply) => {
-          const form = readParameters(request.body)
+          const form = readForm(request.body)
           const resumed = await resume(request, reply, form.state)
           transactions.checkPost(request, resumed.transaction, form._csrf)
           const { visit, isOpen } = await arrive(

@@ -3,6 +3,7 @@
  * as `event.request.body`. Anybody can post anything under such a name: they are kept small, and prove nothing.
  */
 
+import { beginning } from '../oauth/parameters.ts'
 import type { Visit } from './login.ts'
 import type { Transactions } from './transactions.ts'
 
@@ -14,7 +15,7 @@ export const isPartialField = (name: string): boolean => /^ulp-[\w-]{1,60}$/.tes
 function partialFields(form: Readonly<Record<string, string>>): Record<string, string> | undefined {
   const fields = Object.entries(form).filter(([name]) => isPartialField(name))
   if (fields.length === 0) return undefined
-  return Object.fromEntries(fields.map(([name, value]) => [name, value.slice(0, 1000)]))
+  return Object.fromEntries(fields.map(([name, value]) => [name, beginning(value, 1000)]))
 }
 
 /** What partials ask for is kept until the sign-in ends: the step with their form need not be the last. */

@@ -10,7 +10,7 @@ import type { Api } from '@tenantry/kernel/http/slice.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { destinationOf, type SendUserTo } from '../actions/redirect.ts'
 import type { Resume } from '../actions/runner.ts'
-import { readParameters } from '../oauth/parameters.ts'
+import { readForm } from '../oauth/parameters.ts'
 import type { Step, StepTools, Visit } from './login.ts'
 
 /** Where an Action sends the person, and how the Actions go on afterwards. */
@@ -77,7 +77,7 @@ export function serveContinue(
   })
   app.post('/continue', { bodyLimit: 64 * 1024 }, async (request, reply) => {
     const query = parseQuery(request.raw.url ?? '')
-    const body = readParameters(request.body)
+    const body = readForm(request.body)
     return goOn(request, reply, query.state ?? body.state, { query, body })
   })
 }

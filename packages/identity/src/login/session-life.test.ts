@@ -49,6 +49,16 @@ test('N104 use keeps a session for its idle time and never beyond its whole time
   assert.equal(await idle.isIn(), false)
 })
 
+test('N104 use keeps a session whose idle time is short, too', async () => {
+  const { isIn } = await settle({ session_lifetime: 10, idle_session_lifetime_in_minutes: 1 })
+  for (let use = 0; use < 6; use++) {
+    identity.clock.advance(50)
+    assert.equal(await isIn(), true, `after ${use * 50} seconds of use`)
+  }
+  identity.clock.advance(61)
+  assert.equal(await isIn(), false)
+})
+
 test('N104 shorter limits hold at the next use, longer ones only for sessions that begin then', async () => {
   const shorter = await settle({ session_lifetime: 48, idle_session_lifetime: 24 })
   identity.clock.advance(5 * HOUR)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { createWorld, openBrowser, PASSWORD } from '../oauth/fixture.ts'
 import { startIdentity, type TestIdentity } from '../testing.ts'
-import { findCredentials, type Proof, replaceSession } from './store.ts'
+import { beginSession, findCredentials, type Proof } from './store.ts'
 
 let identity: TestIdentity
 before(async () => {
@@ -39,7 +39,7 @@ async function checked() {
       is_persistent: true,
       idle_seconds: 60,
     }
-    return identity.database.once(env.id, (tx) => replaceSession(tx, env.id, session, undefined, given))
+    return identity.database.once(env.id, (tx) => beginSession(tx, env.id, session, undefined, given))
   }
   const sessions = async () => (await identity.database.once(env.id, (tx) => tx`select id from sessions`)).length
   const change = (body: object) => env.manage('PATCH', `/users/${encodeURIComponent(anna.user_id)}`, body)
@@ -82,7 +82,7 @@ test('an identity that was unlinked since the check signs nobody in to the user 
   const now = identity.clock.now()
   const start = (id: string) =>
     identity.database.once(env.id, (tx) =>
-      replaceSession(
+      beginSession(
         tx,
         env.id,
         {

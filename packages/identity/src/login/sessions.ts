@@ -33,7 +33,7 @@ const userAgentOf = (request: FastifyRequest): string | null => request.headers[
 export interface Sessions {
   read(request: FastifyRequest): Promise<Session | undefined>
   /**
-   * Signs the browser in under a new identifier. Undefined when the person was blocked, or what they proved was changed
+   * Signs the browser in under a new identifier, in its session if that is the same person's. Undefined when the person was blocked, or what they proved was changed
    * or taken away, since it was checked.
    */
   start(
@@ -63,8 +63,9 @@ export function createSessions({ database, clock }: { database: Database; clock:
         await database.once(id, (tx) => store.deleteSession(tx, hashHandle(handle), 'session-expired'))
         return undefined
       }
-      // Use extends the idle lifetime; once a minute is enough to know it.
-      if (now.getTime() - session.last_seen.getTime() > 60_000) {
+      // Use extends the idle lifetime; once a minute is enough to know it, more often where it is not much longer.
+      const pause = Math.min(60, idleSeconds / 10) * 1000
+      if (now.getTime() - session.last_seen.getTime() > pause) {
         await database.once(id, (tx) =>
           store.touchSession(tx, session.id, {
             now,
@@ -102,19 +103,19 @@ export function createSessions({ database, clock }: { database: Database; clock:
         idle_seconds: idle,
       }
       const [started] = await database.once(environmentId, (tx) =>
-        store.replaceSession(tx, environmentId, row, old ? hashHandle(old) : undefined, proof),
+        store.beginSession(tx, environmentId, row, old ? hashHandle(old) : undefined, proof),
       )
       if (!started) return undefined
       setCookie(request, reply, 'session', handle, isPersistent ? whole : undefined)
       return {
-        id: row.id,
+        id: started.id,
         user_id: userId,
         connection_id: connectionId,
         email: null,
         auth_time: now,
         amr,
         mfa_at: null,
-        session_metadata: null,
+        session_metadata: started.session_metadata,
       }
     },
 

@@ -71,33 +71,43 @@ export const stillProven = (tx: Tx, userId: string, proof: Proof | undefined) =>
   for share`
 
 /**
- * The new session takes the old one's place: an identifier from before the login is dead afterwards (CWE-384).
+ * A sign-in of whoever is signed in here already goes on in the same session, from its beginning and under a new handle:
+ * applications know it by its id, and what was issued in it ends with it. Anybody else's session ends, for the
+ * applications too. An identifier from before the login is dead either way (CWE-384).
  *
  * A password that is changed, an identity that is unlinked and a person who is blocked between the check and this
  * statement end all sessions of that person, and this one does not exist yet. So the proof is compared once more, with
- * the rows held: either such a change waits and finds the session, or nothing is inserted and no row comes back.
+ * the rows held: either such a change waits and finds the session, or nothing is kept and no row comes back.
  */
-export const replaceSession = (
+export const beginSession = (
   tx: Tx,
   environmentId: string,
   session: NewSession,
   oldHandleHash: Buffer | undefined,
   proof: Proof | undefined,
-) => tx<{ id: string }[]>`
-  with proven as (${stillProven(tx, session.user_id, proof)}), started as (
+) => tx<Pick<SessionRow, 'id' | 'session_metadata'>[]>`
+  with proven as (${stillProven(tx, session.user_id, proof)}), again as (
+    update sessions s set handle_hash = ${session.handle_hash}, connection_id = ${session.connection_id},
+      auth_time = ${session.auth_time}, amr = ${session.amr}::text[], mfa_at = null, ip = ${session.ip},
+      user_agent = ${session.user_agent}, last_ip = null, last_user_agent = null, created_at = ${session.created_at},
+      updated_at = null, last_seen = ${session.last_seen}, idle_expires_at = ${session.idle_expires_at},
+      expires_at = ${session.expires_at}, is_persistent = ${session.is_persistent}, idle_seconds = ${session.idle_seconds}
+    from proven where s.handle_hash = ${oldHandleHash ?? null} and s.user_id = proven.user_id
+      and s.expires_at > ${session.created_at} and s.idle_expires_at > ${session.created_at}
+    returning s.id, s.session_metadata
+  ), started as (
     insert into sessions (environment_id, id, handle_hash, user_id, connection_id, auth_time, amr, ip, user_agent,
       created_at, last_seen, idle_expires_at, expires_at, is_persistent, idle_seconds)
     select ${environmentId}, ${session.id}, ${session.handle_hash}, user_id, ${session.connection_id},
       ${session.auth_time}, ${session.amr}::text[], ${session.ip}, ${session.user_agent}, ${session.created_at},
       ${session.last_seen}, ${session.idle_expires_at}, ${session.expires_at}, ${session.is_persistent},
       ${session.idle_seconds}
-    from proven returning id
+    from proven where not exists (select from again) returning id, session_metadata
   ), old as (
     delete from sessions where handle_hash = ${oldHandleHash ?? null} and exists (select from started)
-      -- Of the same person the applications stay signed in; another one ends the session for them too.
       and set_config('tenantry.sign_out', case when user_id = ${session.user_id}
-        then ${`moved to ${session.id}`} else 'session-revoked' end, true) is not null)
-  select id from started`
+        then 'session-expired' else 'session-revoked' end, true) is not null)
+  select * from again union all select * from started`
 
 /**
  * The same session under another handle, and what it was proven with since. No row when it was ended meanwhile, or another

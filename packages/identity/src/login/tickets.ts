@@ -15,7 +15,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Outbox } from '../delivery/outbox.ts'
 import { asker, type TenantLog } from '../logs/tenant-log.ts'
 import type { Configuration } from '../oauth/configuration.ts'
-import { readParameters } from '../oauth/parameters.ts'
+import { readForm } from '../oauth/parameters.ts'
 import { createCounters } from '../resources/attack-protection/counters.ts'
 import type { RefuseLeaked } from '../resources/attack-protection/leaks.ts'
 import * as connections from '../resources/connections/store.ts'
@@ -301,7 +301,7 @@ const queryTicket = (request: FastifyRequest): string | undefined => parseQuery(
 function formOf(request: FastifyRequest): Readonly<Record<string, string>> {
   const { origin } = request.headers
   if (origin !== undefined && origin !== request.environment.origin) throw transactionProblems.cross_site_post()
-  return readParameters(request.body)
+  return readForm(request.body)
 }
 
 const who = (user: users.UserWithConnection | undefined) =>

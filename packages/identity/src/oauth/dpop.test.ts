@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { type Answer, startIdentity, type TestIdentity } from '../testing.ts'
-import { AUDIENCE, createWorld, openBrowser, payloadOf, toldClient, type World } from './fixture.ts'
+import { AUDIENCE, createWorld, openBrowser, PASSWORD, payloadOf, toldClient, type World } from './fixture.ts'
 
 let identity: TestIdentity
 before(async () => {
@@ -278,6 +278,40 @@ test('N65 an API that requires possession gets no other tokens, of public client
   refused(await ofMachine(), /A DPoP proof is required/)
   const mtls = await world.env.manage('PATCH', path, { proof_of_possession: { mechanism: 'mtls', required: true } })
   assert.equal(mtls.status, 501)
+})
+
+test('N65 what comes without the proof that is required is refused before anything of it is used up', async () => {
+  const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code'
+  const grant_types = ['authorization_code', 'refresh_token', 'password', DEVICE]
+  const { world, anna, signIn, exchange } = await settle({ require_proof_of_possession: true, grant_types })
+  const { env, spa } = world
+  const key = newKey()
+  const needed = /^A DPoP proof is required\.$/
+  const code = await signIn()
+  refused(await exchange(code), needed)
+  assert.equal((await exchange(code, proof(world, key))).json.token_type, 'DPoP')
+
+  const asked = { client_id: spa, scope: 'openid offline_access', audience: AUDIENCE }
+  const { device_code, user_code } = (await env.request('/oauth/device/code', { form: asked })).json
+  const browser = openBrowser(env)
+  const activated = await browser.submit(await browser.visit('/activate'), { user_code })
+  const login = await browser.follow(await browser.submit(await browser.follow(activated), {}))
+  await browser.submit(login, { username: anna.email, password: PASSWORD })
+  const post = (form: Record<string, string>, dpop?: string) =>
+    env.request('/oauth/token', { form, headers: dpop === undefined ? {} : { dpop } })
+  const poll = { grant_type: DEVICE, client_id: spa, device_code }
+  refused(await post(poll), needed)
+  assert.equal((await post(poll, proof(world, key))).json.token_type, 'DPoP')
+
+  await env.manage('PATCH', '/tenants/settings', { default_directory: 'people' })
+  const tokens = async () =>
+    (await env.manage('GET', `/users/${encodeURIComponent(anna.user_id)}/refresh-tokens`)).json.tokens.length
+  const before = await tokens()
+  const password = { ...asked, grant_type: 'password', username: anna.email, password: PASSWORD }
+  refused(await post(password), needed)
+  assert.equal(await tokens(), before)
+  assert.equal((await post(password, proof(world, key))).json.token_type, 'DPoP')
+  assert.equal(await tokens(), before + 1)
 })
 
 test('N65 a bound token is no key to the Management API, where nothing proves possession', async () => {

@@ -108,6 +108,16 @@ test('/oidc/logout with the ID token of this sign-in asks nothing and hands the 
   assert.equal(await signedIn(), false)
 })
 
+test('whoever signed in again since is not asked by an application that holds an ID token from before', async () => {
+  const { world, acme, anna, browser, id_token, signedIn } = await settle()
+  await world.signIn(browser, anna, { organization: acme, prompt: 'login' })
+  const query = new URLSearchParams({ id_token_hint: id_token, post_logout_redirect_uri: HOME })
+  const out = await browser.visit(`/oidc/logout?${query}`)
+  assert.deepEqual([out.status, out.headers.location], [302, HOME])
+  assert.equal(await sessions(world), 0)
+  assert.equal(await signedIn(), false)
+})
+
 test('an expired ID token is a hint all the same, and POST works as GET does', async () => {
   const { world, browser, id_token } = await settle()
   identity.clock.advance(40_000)

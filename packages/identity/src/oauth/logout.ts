@@ -21,7 +21,7 @@ import { queried } from './answer-address.ts'
 import type { Client, Configuration } from './configuration.ts'
 import { readIdTokenHint } from './id-token-hint.ts'
 import { hasOrganizationName, isListed } from './organization-address.ts'
-import { readParameters } from './parameters.ts'
+import { readForm } from './parameters.ts'
 import { problems } from './problems.ts'
 
 interface Dependencies {
@@ -53,7 +53,7 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
   })
 
   app.get('/oidc/logout', async (request, reply) => oidc(request, reply, queryOf(request)))
-  app.post('/oidc/logout', async (request, reply) => oidc(request, reply, readParameters(request.body)))
+  app.post('/oidc/logout', async (request, reply) => oidc(request, reply, readForm(request.body)))
 
   async function oidc(request: FastifyRequest, reply: FastifyReply, parameters: Parameters) {
     const hint = await readHint(deps, request, parameters)

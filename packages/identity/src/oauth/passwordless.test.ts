@@ -227,22 +227,6 @@ test('what cannot be asked for is refused in Auth0’s words', async () => {
   assert.equal(sent.status, 200, sent.text)
 })
 
-test('N106 where the environment demands it, a client that has a secret must use it to have codes sent', async () => {
-  const { world, env, email, start, inbox } = await settle()
-  const { client_id, client_secret } = await world.client({ name: 'Site', app_type: 'regular_web', grant_types: [OTP] })
-  await env.manage('PATCH', `/connections/${email.id}/clients`, [{ client_id, status: true }])
-  const asks = (more = {}) => start('anna@example.test', { client_id, ...more })
-  assert.equal((await asks()).status, 200)
-  const flags = { enforce_client_authentication_on_passwordless_start: true }
-  const set = await env.manage('PATCH', '/tenants/settings', { flags })
-  assert.equal(set.json.flags.enforce_client_authentication_on_passwordless_start, true)
-  refused(await asks(), 401, 'access_denied')
-  assert.equal((await inbox('anna@example.test')).length, 1)
-  assert.equal((await asks({ client_secret })).status, 200)
-  assert.equal((await start('anna@example.test')).status, 200)
-  assert.equal((await inbox('anna@example.test')).length, 3)
-})
-
 test('N02 an organization lets in its members, those that join by signing in, and nobody else', async () => {
   const { world, env, email, start, sign, codeFor } = await settle()
   const organization = async (name: string, more: object = {}) =>

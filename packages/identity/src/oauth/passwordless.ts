@@ -158,7 +158,7 @@ function readAuthParams(text: string | undefined): Record<string, string> {
   const read: Record<string, string> = {}
   for (const [name, other] of Object.entries(AUTH_PARAMS)) {
     const value = given[name] ?? given[other]
-    if (value === undefined || value === null) continue
+    if (value === undefined || value === null || value === '') continue
     if (typeof value !== 'string') throw refuse(`authParams.${name} must be a text.`)
     read[name] = value
   }

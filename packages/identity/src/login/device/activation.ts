@@ -12,7 +12,7 @@ import { asker } from '../../logs/tenant-log.ts'
 import type { AuthorizationRequest } from '../../oauth/authorize/request.ts'
 import * as store from '../../oauth/device/store.ts'
 import { hashUserCode } from '../../oauth/device/user-code.ts'
-import { readParameters } from '../../oauth/parameters.ts'
+import { readForm } from '../../oauth/parameters.ts'
 import { readCookie, setCookie } from '../cookies.ts'
 import type { Lockout } from '../lockout.ts'
 import type { Login, LoginDependencies } from '../login.ts'
@@ -34,7 +34,7 @@ export const deviceActivation = (deps: ActivationDependencies) => async (app: Ap
   })
 
   app.post('/activate', { bodyLimit: 16 * 1024 }, async (request, reply) => {
-    const form = readParameters(request.body)
+    const form = readForm(request.body)
     const browser = readCookie(request, 'browser')
     const { origin } = request.headers
     const isOurs = origin === undefined || origin === request.environment.origin

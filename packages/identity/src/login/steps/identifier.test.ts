@@ -42,6 +42,15 @@ test('the address comes first, on pages and under ids as at Auth0, and can be ed
   assert.ok(toldClient(await browser.submit(wrong, { password: PASSWORD })).code)
 })
 
+test('CWE-176 what is typed is kept without the half character that its end may be', async () => {
+  const { env, open } = await settle()
+  const browser = openBrowser(env)
+  const typed = { username: `${'a'.repeat(253)}\u{1f511}`, 'ulp-more': `${'b'.repeat(999)}\u{1f511}` }
+  const moved = await browser.submit(await open(browser), typed)
+  assert.deepEqual([moved.status, at(moved)], [303, '/u/login/password'])
+  assert.ok((await browser.follow(moved)).text.includes(`value="${'a'.repeat(253)}\ufffd" readonly`))
+})
+
 test('N87 whoever the address belongs to, or nobody, the pages and their answers are the same', async () => {
   const { env, open } = await settle()
   const walk = async (username: string) => {

@@ -2,6 +2,7 @@
  * Identifier first: who it is, and on the next page what proves it. What is typed here is looked up nowhere, so the page
  * tells nothing about who has an account; it is kept in the transaction, and the next page shows it with a way back.
  */
+import { beginning } from '../../oauth/parameters.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
 import { asksIdentifierFirst, entrance, loginHint, needsSignIn, usableConnections, waysOn } from '../station.ts'
 import { enterWithPassword } from './credentials.ts'
@@ -28,7 +29,7 @@ export const identifier: Step = {
       const refusal = await signInWithPasskey(tools, visit, await usableConnections(tools, visit), form.passkey)
       return refusal ? render(tools, visit, { refused: refusal.refused }, refusal.status) : visit.reply
     }
-    const typed = (form.username ?? '').trim().slice(0, 254)
+    const typed = beginning((form.username ?? '').trim(), 254)
     if (typed === '') return render(tools, visit, { refused: 'no-username' }, 400)
     const transaction = await tools.transactions.note(visit.request, visit.transaction, { identifier: typed })
     const noted = { ...visit, transaction }

@@ -22,13 +22,18 @@ import type { Step, StepTools, Visit } from '../login.ts'
 import { languageOf } from '../pages.ts'
 import { passkeyConnections } from '../passkeys.ts'
 import { attemptOf, checkPassword, realmsOf, refusalOf } from '../password-check.ts'
+import { takesResets } from '../password-reset.ts'
+import { entrance } from '../station.ts'
 import * as store from '../store.ts'
 import { transactionEvent } from '../transaction-event.ts'
 
 export const invitation: Step = {
   name: 'invitation',
   silently: 'interaction_required',
+  // Whoever has an account may sign in on the other pages instead, and is known here when they come back.
+  station: 'sign-in',
   isDue: (visit) => visit.transaction.invitationId !== undefined,
+  isOffered: (visit) => visit.transaction.invitationId !== undefined,
 
   async show(tools, visit) {
     const invited = await find(tools, visit)
@@ -70,6 +75,8 @@ interface Invited {
   roleNames: string[]
   connections: Connection[]
   known: 'signed-in' | 'account' | 'new'
+  /** Where whoever has an account may choose a new password. */
+  resetConnection: string | undefined
 }
 
 /** What the invitation means now: it may have been revoked, used or run out since the page was opened. */
@@ -90,7 +97,9 @@ async function find(tools: StepTools, visit: Visit): Promise<Invited | undefined
     ])
     const signedIn = account !== undefined && session?.user_id === account.user_id
     const known = signedIn ? 'signed-in' : account ? 'account' : 'new'
-    return { row, organizationName: organization.display_name, roleNames, connections, known }
+    const own = connections.find(({ id }) => id === account?.connection_id)
+    const resetConnection = own && takesResets(own) ? own.name : undefined
+    return { row, organizationName: organization.display_name, roleNames, connections, known, resetConnection }
   })
 }
 
@@ -105,6 +114,8 @@ const render = (tools: StepTools, visit: Visit, invited: Invited, values: Record
       roles: invited.roleNames.join(', '),
       expires: shortDate(invited.row.expires_at, languageOf(visit.request, visit.transaction.request.ui_locales)),
       known: invited.known,
+      reset_connection: invited.resetConnection,
+      ...entrance(visit),
       passkeys: passkeyConnections(invited.connections).length > 0,
       password_rules: passwordRules(invited.connections[0]!.options),
       ...passwordLimits(invited.connections[0]!.options),

@@ -34,16 +34,18 @@ interface Checked {
   asked: AuthorizationRequest
 }
 
+const queryOf = (request: FastifyRequest): Parameters => readParameters(parseQuery(request.raw.url ?? ''))
+
 type Begin = (request: FastifyRequest, reply: FastifyReply, checked: Checked) => Promise<FastifyReply>
 
 export const authorize =
   (deps: CheckDependencies & { login: Login; secrets: Secrets; tenantLog: TenantLog }) => async (app: Api) => {
-    app.get('/authorize', async (request, reply) => handle(request, reply, parseQuery(request.raw.url ?? '')))
+    app.get('/authorize', async (request, reply) => handle(request, reply, queryOf(request)))
     app.post('/authorize', async (request, reply) => handle(request, reply, readParameters(request.body)))
 
     // The same request with a code that was sent by /passwordless/start, from the link in a mail or from auth0-js.
     app.get('/passwordless/verify_redirect', async (request, reply) =>
-      handle(request, reply, parseQuery(request.raw.url ?? ''), withCode),
+      handle(request, reply, queryOf(request), withCode),
     )
 
     const begin: Begin = async (request, reply, { client, parameters, asked }) =>

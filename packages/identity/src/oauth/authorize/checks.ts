@@ -16,7 +16,7 @@ import { needsProof } from '../dpop.ts'
 import { readIdTokenHint, refuseIdTokenHint } from '../id-token-hint.ts'
 import { namedOrganization } from '../organization.ts'
 import { isListedFor } from '../organization-address.ts'
-import { namedAudience } from '../parameters.ts'
+import { beginning, wantedAudience } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { parseScope, withinGrant } from '../tokens/scope.ts'
 import { type AuthorizationRequest, RESPONSE_MODES, RESPONSE_TYPES, type ResponseMode } from './request.ts'
@@ -121,7 +121,8 @@ const scopeAndAudience: Check = async ({ deps, environment, client, parameters }
   const scope = parseScope(parameters.scope)
   if (!scope) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
   // The default is what requests mean that name none. One that is gone, or is for machines, is not meant by anybody.
-  const audience = namedAudience(environment, parameters) || (await defaultAudience(deps, environment, client))
+  const wanted = wantedAudience(environment, parameters)
+  const audience = wanted === undefined ? await defaultAudience(deps, environment, client) : (wanted ?? undefined)
   const api = audience ? await deps.configuration.apiFor(environment, client, audience) : undefined
   if (audience && !api)
     throw problems.access_denied({ facts: { reason: `Service not found: ${audience.slice(0, 200)}` } })
@@ -147,7 +148,9 @@ const prompting: Check = ({ parameters }) => {
   const maxAge = parameters.max_age
   if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) throw refuse('Parameter max_age must be a number of seconds.')
   // Those that mean nothing here are a wish that nobody has to meet (OpenID Connect Core §3.1.2.1).
-  const acrValues = (parameters.acr_values ?? '').slice(0, 1000).split(' ').filter(Boolean)
+  const acrValues = beginning(parameters.acr_values ?? '', 1000)
+    .split(' ')
+    .filter(Boolean)
   return { prompt, max_age: maxAge === undefined ? undefined : Number(maxAge), acr_values: acrValues }
 }
 
@@ -194,6 +197,19 @@ const organization: Check = async ({ deps, environment, client, parameters }) =>
   return { organization_id: found.organization_id }
 }
 
+/** A page for a connection that is not there would refuse every password, also the right one. */
+const connection: Check = async ({ deps, environment, client, parameters }, { organization_id }) => {
+  const named = parameters.connection
+  if (named === undefined) return { connection: undefined }
+  const isAmong = async (organization: string | undefined) =>
+    (await deps.configuration.connections(environment.id, client.client_id, organization)).some(
+      ({ name }) => name === named,
+    )
+  if (await isAmong(organization_id)) return { connection: named }
+  if (!(await isAmong(undefined))) throw refuse('the connection was not found')
+  throw problems.access_denied({ facts: { reason: 'the connection is not enabled for the organization' } })
+}
+
 /**
  * An invitation is an opaque row that is looked up, never a token that is believed (CVE-2026-1529). One that belongs to
  * another organization or client gets the same words as one that does not exist.
@@ -238,6 +254,7 @@ const CHECKS: readonly Check[] = [
   possession,
   prompting,
   organization,
+  connection,
   invitation,
   idTokenHint,
 ]
@@ -250,11 +267,10 @@ export async function checkRequest(context: Context, respond: ResponseChannel): 
     client_id: context.client.client_id,
     issuer: environment.issuer,
     nonce: parameters.nonce,
-    connection: parameters.connection,
-    login_hint: parameters.login_hint?.slice(0, 254),
+    login_hint: parameters.login_hint && beginning(parameters.login_hint, 254),
     // Other hints name pages that are a product's own; the sign-in begins as ever then.
     screen_hint: parameters.screen_hint === 'signup' ? ('signup' as const) : undefined,
-    ui_locales: parameters.ui_locales?.slice(0, 100),
+    ui_locales: parameters.ui_locales && beginning(parameters.ui_locales, 100),
     query: seenQuery(parameters),
   }
   let request: Partial<AuthorizationRequest> = base

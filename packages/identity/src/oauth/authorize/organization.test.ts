@@ -44,6 +44,39 @@ test('the rules for organizations speak with Auth0’s words: deny, require with
   isPage(await env.request(world.authorize({ organization: acme }).path), 'login')
 })
 
+test('a connection that is named must be there for the client, and for the organization: no page could let anybody in', async () => {
+  const world = await createWorld(
+    identity,
+    { organization_usage: 'allow', organization_require_behavior: 'no_prompt' },
+    { pushed_authorization_requests_supported: true },
+  )
+  const { env, spa } = world
+  const acme = await world.organization('acme')
+  await world.make('/connections', { name: 'elsewhere', strategy: 'auth0', enabled_clients: [] })
+  await world.make('/connections', { name: 'personal', strategy: 'auth0', enabled_clients: [spa] })
+  const told = async (parameters: Record<string, string>) => {
+    const { error, error_description } = toldClient(await env.request(world.authorize(parameters).path))
+    return [error, error_description]
+  }
+  for (const prompt of ['login', 'none']) {
+    for (const connection of ['nobody', 'elsewhere', 'People']) {
+      assert.deepEqual(await told({ connection, prompt }), ['invalid_request', 'the connection was not found'])
+    }
+    assert.deepEqual(await told({ connection: 'personal', prompt, organization: acme }), [
+      'access_denied',
+      'the connection is not enabled for the organization',
+    ])
+  }
+  const query = new URLSearchParams(world.authorize({ connection: 'nobody' }).path.split('?')[1])
+  const pushed = await env.request('/oauth/par', { form: Object.fromEntries(query) })
+  assert.deepEqual(
+    [pushed.status, pushed.json],
+    [400, { error: 'invalid_request', error_description: 'the connection was not found' }],
+  )
+  isPage(await env.request(world.authorize({ connection: 'personal' }).path), 'login')
+  isPage(await env.request(world.authorize({ connection: 'people', organization: acme }).path), 'login')
+})
+
 test('where names are allowed an organization may be named, and tokens then carry org_name', async () => {
   const world = await createWorld(identity, {}, { allow_organization_name_in_authentication_api: true })
   const acme = await world.organization('acme')

@@ -129,3 +129,17 @@ test('the setting names keys that the client has, and shows what it obeys', asyn
   const made = { name: 'New', signed_request_object: { required: true, credentials: [{ id: key.id }] } }
   assert.equal((await env.manage('POST', '/clients', made)).status, 400)
 })
+
+test('CWE-176 a signed text that no body could hold is refused: a NUL, half a character', async () => {
+  const { env, asked, sign, open } = await settle()
+  for (const [name, value] of [
+    ['state', 'a\0b'],
+    ['nonce', '\ud83d'],
+    ['login_hint', '\udd11'],
+    ['organization', '\0'],
+  ]) {
+    refused(await env.request(open(await sign({ ...asked().claims, [name!]: value }))))
+  }
+  const whole = await env.request(open(await sign({ ...asked().claims, state: '\u{1f511}' })))
+  assert.match(whole.headers.location!, /^\/u\/login\?state=/)
+})

@@ -7,6 +7,7 @@ import { type Clock, epochSeconds } from '@tenantry/kernel/clock.ts'
 import { decodeToken } from '@tenantry/kernel/jws.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import type { Configuration } from '../configuration.ts'
+import { isText, readParameters } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { flawOfSignature } from '../token/client-assertion.ts'
 
@@ -57,8 +58,8 @@ export async function openRequestObject(
   const parameters: Record<string, string> = Object.create(null)
   for (const [name, value] of Object.entries(claims)) {
     if (OF_THE_TOKEN.includes(name)) continue
-    if (typeof value !== 'string' && typeof value !== 'number') throw refuse(`${name.slice(0, 60)} is no text`)
+    if (!isText(value) && typeof value !== 'number') throw refuse(`${name.slice(0, 60)} is no text`)
     parameters[name] = String(value)
   }
-  return parameters
+  return readParameters(parameters)
 }

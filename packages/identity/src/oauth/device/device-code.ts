@@ -10,7 +10,7 @@ import { hashHandle, type Secrets } from '@tenantry/kernel/secrets.ts'
 import { DEVICE_FLOW } from '../../resources/tenant-settings/device-flow.ts'
 import type { Configuration } from '../configuration.ts'
 import { namedOrganization } from '../organization.ts'
-import { namedAudience, readParameters } from '../parameters.ts'
+import { readParameters, wantedAudience } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { authenticateClient } from '../token/client-authentication.ts'
 import { parseScope } from '../tokens/scope.ts'
@@ -38,8 +38,8 @@ export const deviceCode = (deps: DeviceCodeDependencies) => async (app: Api) => 
     if (!client.grant_types.includes(DEVICE_CODE)) throw problems.unauthorized_client({ facts: { type: DEVICE_CODE } })
     const scope = parseScope(parameters.scope)
     if (!scope) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
-    const asksFor = namedAudience(environment, parameters)
-    const audience = asksFor || environment.settings.default_audience
+    const asksFor = wantedAudience(environment, parameters)
+    const audience = asksFor === undefined ? environment.settings.default_audience : asksFor
     const api = audience ? await deps.configuration.resourceServer(environment, audience) : undefined
     if (asksFor && !api) {
       const reason = `Service not enabled within domain: ${asksFor.slice(0, 200)}`

@@ -5,7 +5,7 @@
  */
 import { newId } from '@tenantry/kernel/id.ts'
 import type { FactorName } from '../../login/factors/factor.ts'
-import { namedAudience } from '../parameters.ts'
+import { wantedAudience } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { insertRaisedGrant, type RefreshTokenRow, readRefreshTokenById } from '../refresh-token-store.ts'
 import { mint, refuseUnusable } from '../token/grants/refresh-token.ts'
@@ -35,7 +35,7 @@ export async function factorDue(deps: TokenDependencies, request: TokenRequest, 
     amr,
     // There is one: the refresh came as far as the Actions.
     connection_id: token.connection_id!,
-    audience: namedAudience(environment, parameters) ?? null,
+    audience: wantedAudience(environment, parameters) ?? null,
     scope: parseScope(parameters.scope) ?? [],
     grant_type: 'refresh_token',
     protocol: 'oauth2-refresh-token',

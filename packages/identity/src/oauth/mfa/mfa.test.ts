@@ -179,18 +179,21 @@ test('a recovery code stands in for a lost app, once, and the answer holds the n
   assert.equal((await prove(await half(), 'mfa-recovery-code', { recovery_code: next })).status, 200)
 })
 
-test('a recovery code whose sign-in is refused is used up, and no other takes its place that nobody has seen', async () => {
-  const { world, env, anna, half, enrolApp, prove } = await settle(['otp', 'recovery-code'])
-  const { recovery } = await enrolApp()
-  await bindPostLogin(world, "api.access.deny('Closed today')")
-  const answer = await prove(await half(), 'mfa-recovery-code', { recovery_code: recovery })
-  refused(answer, 403, 'access_denied', 'Closed today')
-  const { json } = await env.manage('GET', `/users/${encodeURIComponent(anna.user_id)}/authentication-methods`)
-  // Without one, a page shows a new one at the next sign-in.
-  assert.deepEqual(
-    json.map(({ type }: { type: string }) => type),
-    ['totp'],
-  )
+test('a recovery code that leads to no tokens is used up, and none takes its place that nobody was told', async () => {
+  const { env, acme, anna, half, enrolApp, prove, list } = await settle(['otp', 'recovery-code'])
+  const { app, recovery } = await enrolApp()
+  const types = async (mfa_token: string) =>
+    (await list(mfa_token)).json.map((each: { authenticator_type: string }) => each.authenticator_type)
+  const mfa_token = await half()
+  assert.deepEqual(await types(mfa_token), ['otp', 'recovery-code'])
+  const members = `/organizations/${acme}/members`
+  await env.manage('DELETE', members, { members: [anna.user_id] })
+  const out = await prove(mfa_token, 'mfa-recovery-code', { recovery_code: recovery })
+  refused(out, 403, 'access_denied', `user ${anna.user_id} is not part of the ${acme} organization`)
+  await env.manage('POST', members, { members: [anna.user_id] })
+  assert.deepEqual(await types(await half()), ['otp'])
+  refused(await prove(await half(), 'mfa-recovery-code', { recovery_code: recovery }), 403, 'invalid_grant')
+  assert.equal((await prove(await half(), 'mfa-otp', { otp: app() })).status, 200)
 })
 
 test('a code by text message: added with a number, asked for later, good for the token it was sent for', async () => {

@@ -228,3 +228,16 @@ test('a key expires, is exchanged for the next one, and cannot be deleted while 
   const form = { grant_type: 'client_credentials', audience: AUDIENCE, client_id, client_secret: client.client_secret }
   assert.equal((await env.request('/oauth/token', { form })).status, 200)
 })
+
+test('CWE-158 a client_id with a NUL is one that nobody has, in Basic credentials and in an assertion alike', async () => {
+  const { world, send, header, claims } = await settle()
+  const form = { grant_type: 'client_credentials', audience: AUDIENCE }
+  for (const credentials of ['%00:secret', 'a%00b:secret', '\0:secret', `${world.spa}\0:secret`]) {
+    const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
+    refused(await world.env.request('/oauth/token', { form, headers: { authorization } }), credentials)
+  }
+  for (const id of ['\0', `${world.spa}\0`, '\ud800']) {
+    refused(await send(signed(header, claims({ iss: id, sub: id }), own.privateKey)), JSON.stringify(id))
+  }
+  assert.equal((await send(signed(header, claims(), own.privateKey))).status, 200)
+})

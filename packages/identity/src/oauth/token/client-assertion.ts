@@ -10,6 +10,7 @@ import { type DecodedToken, decodeToken } from '@tenantry/kernel/jws.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import type { AssertionKey, Client } from '../configuration.ts'
+import { isText } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import * as store from '../store.ts'
 
@@ -31,7 +32,7 @@ const refuse = (internal: string, client?: Client) =>
 /** Whom an assertion claims to come from; believed by nobody before the signature is checked with that client's key. */
 export function claimedClient(assertion: string): string | undefined {
   const { sub } = decode(assertion).claims
-  return typeof sub === 'string' && sub.length > 0 && sub.length <= 64 ? sub : undefined
+  return isText(sub) && sub.length > 0 && sub.length <= 64 ? sub : undefined
 }
 
 /**

@@ -8,6 +8,7 @@ import { Problem } from '@tenantry/kernel/problem.ts'
 import { sameSecret } from '@tenantry/kernel/secrets.ts'
 import type { RequestEnvironment } from '../../environments/environment.ts'
 import type { Client, Configuration } from '../configuration.ts'
+import { isText } from '../parameters.ts'
 import { problems } from '../problems.ts'
 import { ASSERTION_TYPE, checkInVain, claimedClient, requireAssertion } from './client-assertion.ts'
 
@@ -118,7 +119,9 @@ function parseBasic(authorization: string | undefined): { id: string; secret: st
   if (at < 0) throw problems.unauthenticated_client({ internal: 'malformed Basic credentials' })
   try {
     const decode = (part: string) => decodeURIComponent(part.replaceAll('+', ' '))
-    return { id: decode(text.slice(0, at)), secret: decode(text.slice(at + 1)) }
+    const [id, secret] = [decode(text.slice(0, at)), decode(text.slice(at + 1))]
+    if (!isText(id)) throw new URIError('The client_id is no text.')
+    return { id, secret }
   } catch (cause) {
     throw problems.unauthenticated_client({ internal: 'malformed Basic credentials', cause })
   }

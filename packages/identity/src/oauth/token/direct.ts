@@ -12,9 +12,9 @@ import { type Grant, insertDirectGrant } from '../grant-store.ts'
 import { keepHalfProven } from '../mfa/mfa-token.ts'
 import { mfaRequirements } from '../mfa/requirements.ts'
 import { organizationWithoutPages } from '../organization.ts'
-import { namedAudience } from '../parameters.ts'
+import { wantedAudience } from '../parameters.ts'
 import { problems } from '../problems.ts'
-import { issue, type TokenAnswer } from '../tokens/issue.ts'
+import { issue, requireProof, type TokenAnswer } from '../tokens/issue.ts'
 import { firstRefreshToken } from '../tokens/refresh.ts'
 import { cutScope, parseScope } from '../tokens/scope.ts'
 import type { TokenDependencies, TokenRequest } from './token.ts'
@@ -29,9 +29,9 @@ export interface DirectRequest {
   connections: Connection[]
 }
 
-/** @throws Problem `invalid_request`, `invalid_scope`, `access_denied` */
+/** @throws Problem `invalid_request`, `invalid_scope`, `access_denied`, `invalid_dpop_proof` */
 export async function readDirectRequest(deps: TokenDependencies, request: TokenRequest): Promise<DirectRequest> {
-  const { environment, client, parameters, about } = request
+  const { environment, client, parameters, provenKey, about } = request
   // Nobody can be asked whether they agree, and a third party's client must not hold their password.
   if (!client.is_first_party) throw problems.unauthorized_client({ facts: { type: parameters.grant_type! } })
   const organization = await organizationWithoutPages(
@@ -42,8 +42,8 @@ export async function readDirectRequest(deps: TokenDependencies, request: TokenR
   )
   const asked = parseScope(parameters.scope)
   if (!asked) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
-  const asksFor = namedAudience(environment, parameters)
-  const named = asksFor || environment.settings.default_audience
+  const asksFor = wantedAudience(environment, parameters)
+  const named = asksFor === undefined ? environment.settings.default_audience : asksFor
   const api = named ? await deps.configuration.resourceServer(environment, named) : undefined
   if (asksFor && !api) {
     const reason = `Service not enabled within domain: ${asksFor.slice(0, 200)}`
@@ -51,7 +51,8 @@ export async function readDirectRequest(deps: TokenDependencies, request: TokenR
   }
   // A default that is gone, or is for machines, is not meant by anybody.
   const meant = api && (asksFor || !api.is_system) ? api : undefined
-  const audience = meant && named
+  const audience = meant ? named! : undefined
+  requireProof({ client, api: meant, provenKey })
   about.audience = audience ?? null
   about.organization_id = organization?.organization_id ?? null
   about.organization_name = organization?.name ?? null
@@ -130,10 +131,7 @@ export async function signInDirectly(
     client.grant_types.includes('refresh_token') &&
     cutScope(grant.scope, asked.api, subject.permissions).includes('offline_access')
   const refresh = offline ? firstRefreshToken(request, claims) : undefined
-  const made = await deps.database.once(environment.id, (tx) =>
-    insertDirectGrant(tx, environment.id, grant, person.proof, refresh?.row, now),
-  )
-  if (made.length === 0) return undefined
+  // Before the write: they may be refused, and then nothing is used up.
   const tokens = await issue({
     environmentId: environment.id,
     issuer: environment.issuer,
@@ -149,6 +147,10 @@ export async function signInDirectly(
     ...(how.grantType ? { grantType: how.grantType } : {}),
     withOrganizationName: environment.settings.allow_organization_name_in_authentication_api === true,
   })
+  const made = await deps.database.once(environment.id, (tx) =>
+    insertDirectGrant(tx, environment.id, grant, person.proof, refresh?.row, now),
+  )
+  if (made.length === 0) return undefined
   return { ...tokens, ...(refresh ? { refresh_token: refresh.handle } : {}) }
 
   async function decide() {

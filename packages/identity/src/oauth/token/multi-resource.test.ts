@@ -116,7 +116,14 @@ test('N47 an audience that no policy names is refused, and the token is not used
   const { world, globex, tokens } = await settle()
   await world.make('/resource-servers', { identifier: STOCK, allow_offline_access: true })
   const { refresh_token } = await tokens()
-  for (const audience of [STOCK, `${BILLS}/`, '', world.spa, `${world.env.issuer}api/v2/`, `${world.env.issuer}mfa/`]) {
+  for (const audience of [
+    STOCK,
+    `${BILLS}/`,
+    ' ',
+    world.spa,
+    `${world.env.issuer}api/v2/`,
+    `${world.env.issuer}mfa/`,
+  ]) {
     refused(await world.refresh(refresh_token, { audience }), 'invalid_target', UNLISTED)
   }
   dead(await world.refresh(refresh_token, { audience: BILLS, organization: globex }))

@@ -30,7 +30,7 @@ test('a refresh may repeat the organization by id, or by name where names are ta
   const settings = { allow_organization_name_in_authentication_api: true }
   assert.equal((await world.env.manage('PATCH', '/tenants/settings', settings)).status, 200)
   const second = alive(await world.refresh(refresh_token, { organization: 'Acme' }))
-  for (const organization of ['globex', 'nowhere', '']) dead(await world.refresh(second, { organization }))
+  for (const organization of ['globex', 'nowhere', ' ']) dead(await world.refresh(second, { organization }))
   const third = await world.refresh(second, { organization: acme })
   assert.equal(payloadOf(third.json.access_token).org_id, acme)
   dead(await world.refresh('unheard of'))

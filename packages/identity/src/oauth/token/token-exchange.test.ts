@@ -308,7 +308,7 @@ test('N117 whoever acts for a person does so in one organization: it cannot be c
   assert.equal('refresh_token' in acting || 'id_token' in acting, false)
   const onward = (more: object = {}) =>
     exchange({ subject_token: acting.access_token, audience: BILLS, ...more }, stock)
-  for (const organization of [other, 'other', '']) {
+  for (const organization of [other, 'other', ' ']) {
     unfit(await exchange({ organization }), organization)
     unfit(await onward({ organization }), organization)
   }

@@ -231,6 +231,39 @@ test('a session of another environment does not exist: it is neither seen nor to
   assert.ok('code' in (await one.silent(browser)))
 })
 
+test('who signs in again in the same browser goes on in the same session, with what was issued and kept in it', async () => {
+  const { world, env, acme, anna, signIn, silent, list } = await settle()
+  const { id, browser, tokens } = await signIn(anna)
+  const kept = { session_metadata: { desk: '7' } }
+  assert.equal((await env.manage('PATCH', `/sessions/${id}`, kept)).status, 200)
+  identity.clock.advance(3600)
+  const { code, verifier } = await world.signIn(browser, anna, { organization: acme, prompt: 'login' })
+  const { json: second } = await world.exchange(code, verifier)
+  assert.equal(payloadOf(second.id_token).sid, id)
+  assert.deepEqual(await list(anna), [id])
+  const { json: session } = await env.manage('GET', `/sessions/${id}`)
+  assert.deepEqual(session.session_metadata, kept.session_metadata)
+  assert.equal(Date.parse(session.authenticated_at) / 1000 > payloadOf(tokens.id_token).iat + 3500, true)
+  assert.equal(Date.parse(session.expires_at) - Date.parse(session.authenticated_at), 168 * 3_600_000)
+
+  const refresh = async (token: string) => (await world.refresh(token)).status
+  const other = await signIn(anna)
+  assert.equal((await env.manage('POST', `/sessions/${id}/revoke`)).status, 202)
+  assert.equal((await silent(browser)).error, 'login_required')
+  assert.deepEqual([await refresh(tokens.refresh_token), await refresh(second.refresh_token)], [403, 403])
+  assert.equal(await refresh(other.tokens.refresh_token), 200)
+})
+
+test('a session that has run out is not the one in which its person signs in again', async () => {
+  const { env, anna, signIn, list } = await settle()
+  const { id, browser } = await signIn(anna)
+  identity.clock.advance(73 * 3600)
+  const again = await signIn(anna, browser)
+  assert.notEqual(again.id, id)
+  assert.deepEqual(await list(anna), [again.id])
+  assert.deepEqual((await env.manage('GET', `/sessions/${id}`)).json, gone)
+})
+
 test('a sign-in that is under way when its session ends leaves nothing behind', async () => {
   const { world, env, anna, signIn, silent, of } = await settle()
   const { browser } = await signIn(anna)

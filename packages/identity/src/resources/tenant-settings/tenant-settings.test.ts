@@ -185,3 +185,28 @@ test('the older name of the colours is obeyed as the branding is, and an engine 
   }
   assert.equal((await env.manage('PATCH', path, { sandbox_version: '99' })).status, 501)
 })
+
+test('N106 where the environment demands it, a client that has a secret must use it to have codes sent', async () => {
+  const { env, make, client } = await createWorld(identity)
+  const [site, phone] = [
+    await client({ name: 'Site', app_type: 'regular_web' }),
+    await client({ name: 'Phone', app_type: 'native' }),
+  ]
+  const enabled_clients = [site.client_id, phone.client_id]
+  await make('/connections', { name: 'email', strategy: 'email', enabled_clients })
+  const start = async (form: Record<string, string>) => {
+    const asked = { connection: 'email', email: 'anna@example.test', send: 'code', ...form }
+    const { status, json } = await env.request('/passwordless/start', { form: asked })
+    const mails = (await env.request('/dev/mail.json?to=anna%40example.test')).json
+    return [status, json.error, mails.length]
+  }
+  const { client_id, client_secret } = site
+  assert.deepEqual(await start({ client_id }), [200, undefined, 1])
+  const flags = { enforce_client_authentication_on_passwordless_start: true }
+  const set = await env.manage('PATCH', path, { flags })
+  assert.deepEqual([set.status, set.json.flags], [200, { ...FLAGS, ...flags }])
+  assert.deepEqual(await start({ client_id }), [401, 'access_denied', 1])
+  assert.deepEqual(await start({ client_id, client_secret: `${client_secret}x` }), [401, 'access_denied', 1])
+  assert.deepEqual(await start({ client_id, client_secret }), [200, undefined, 2])
+  assert.deepEqual(await start({ client_id: phone.client_id }), [200, undefined, 3])
+})

@@ -43,11 +43,7 @@ export const authorizationCode: GrantHandler = async (deps, request) => {
     client.grant_types.includes('refresh_token')
   const refresh = offline ? firstRefreshToken(request, code.claims) : undefined
 
-  const redeemed = await deps.database.once(environment.id, (tx) => store.redeemCode(tx, codeHash, now, refresh?.row))
-  if (redeemed.length === 0) {
-    await deps.database.once(environment.id, (tx) => revokeGrant(tx, code.id, now))
-    throw problems.invalid_code({ internal: 'lost the race for the code' })
-  }
+  // Before the write: they may be refused, and then nothing is used up.
   const tokens = await issue({
     environmentId: environment.id,
     issuer: environment.issuer,
@@ -64,6 +60,11 @@ export const authorizationCode: GrantHandler = async (deps, request) => {
     withAuthTime: code.with_auth_time,
     withOrganizationName: environment.settings.allow_organization_name_in_authentication_api === true,
   })
+  const redeemed = await deps.database.once(environment.id, (tx) => store.redeemCode(tx, codeHash, now, refresh?.row))
+  if (redeemed.length === 0) {
+    await deps.database.once(environment.id, (tx) => revokeGrant(tx, code.id, now))
+    throw problems.invalid_code({ internal: 'lost the race for the code' })
+  }
   return { ...tokens, ...(refresh ? { refresh_token: refresh.handle } : {}) }
 }
 

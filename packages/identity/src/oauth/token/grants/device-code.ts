@@ -37,8 +37,7 @@ export const deviceCode: GrantHandler = async (deps, request) => {
     client.grant_types.includes('refresh_token') &&
     cutScope(grant.scope, api, grant.permissions).includes('offline_access')
   const refresh = offline ? firstRefreshToken(request, code.claims) : undefined
-  const redeemed = await deps.database.once(environment.id, (tx) => devices.redeem(tx, code.id, now, refresh?.row))
-  if (redeemed.length === 0) throw problems.invalid_device_code({ internal: 'lost the race for the device code' })
+  // Before the write: they may be refused, and then nothing is used up.
   const tokens = await issue({
     environmentId: environment.id,
     issuer: environment.issuer,
@@ -53,6 +52,8 @@ export const deviceCode: GrantHandler = async (deps, request) => {
     provenKey: request.provenKey,
     withOrganizationName: environment.settings.allow_organization_name_in_authentication_api === true,
   })
+  const redeemed = await deps.database.once(environment.id, (tx) => devices.redeem(tx, code.id, now, refresh?.row))
+  if (redeemed.length === 0) throw problems.invalid_device_code({ internal: 'lost the race for the device code' })
   return { ...tokens, ...(refresh ? { refresh_token: refresh.handle } : {}) }
 }
 

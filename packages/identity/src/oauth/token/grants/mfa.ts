@@ -5,6 +5,7 @@
  */
 import type { FactorName } from '../../../login/factors/factor.ts'
 import type { Outcome } from '../../../login/factors/factors.ts'
+import { userinfoAudience } from '../../../resources/refresh-tokens/rules.ts'
 import { finishRefresh } from '../../mfa/at-refresh.ts'
 import { handleOf, methodOfOobCode } from '../../mfa/mfa.ts'
 import { type Opened, openMfaToken } from '../../mfa/mfa-token.ts'
@@ -101,7 +102,8 @@ async function finish(
     parameters: {
       grant_type: request.parameters.grant_type!,
       scope: row.scope.join(' '),
-      ...(row.audience === null ? {} : { audience: row.audience }),
+      // The default was not meant, or it would stand there.
+      audience: row.audience ?? userinfoAudience(request.environment.issuer),
       ...(row.organization_id === null ? {} : { organization: row.organization_id }),
     },
   })

@@ -5,7 +5,7 @@
  */
 import type { Client, Configuration, ResourceServer } from '../../configuration.ts'
 import type { Grant } from '../../grant-store.ts'
-import { namedAudience } from '../../parameters.ts'
+import { wantedAudience } from '../../parameters.ts'
 import { problems } from '../../problems.ts'
 import { OIDC, parseScope } from '../../tokens/scope.ts'
 import type { TokenRequest } from '../token.ts'
@@ -31,7 +31,8 @@ export async function targetOf(
 ): Promise<RefreshTarget> {
   const asked = parseScope(parameters.scope)
   if (!asked) throw problems.invalid_scope({ facts: { reason: 'The scope holds characters that are not allowed.' } })
-  const audience = namedAudience(environment, parameters) ?? grant.audience
+  const wanted = wantedAudience(environment, parameters)
+  const audience = wanted === undefined ? grant.audience : wanted
   const isOwn = audience === grant.audience
   const policy = client.refresh_token?.policies?.find((named) => named.audience === audience)
   const isLookedUp = audience !== null && (isOwn || policy !== undefined)
