@@ -17,6 +17,7 @@ import { seenRequest } from '../oauth/token/seen-request.ts'
 import type { TokenRequest } from '../oauth/token/token.ts'
 import { noClaims } from '../oauth/tokens/issue.ts'
 import type { AskedEnds } from '../oauth/tokens/refresh.ts'
+import { type ClaimsKey, keepClaims, keptClaims } from '../oauth/userinfo-store.ts'
 import { clientEvent, connectionEvent, presentMembers, requestEvent } from '../resources/actions/event.ts'
 import { requireSuccess, type Triggered } from '../resources/actions/triggered.ts'
 import { FACTORS } from '../resources/users/authentication-methods/rules.ts'
@@ -70,6 +71,8 @@ export interface PostLogin {
     grant: Grant & Subject,
     connection: Connection,
   ): Promise<Pick<Decided, 'claims' | 'ends'>>
+  /** What the Actions put into the ID token of the last sign-in with a client; nothing once none are bound. */
+  atUserinfo(environmentId: string, key: ClaimsKey): Promise<Record<string, unknown>>
 }
 
 interface Dependencies {
@@ -98,6 +101,7 @@ export function createPostLogin(deps: Dependencies): PostLogin {
 
   async function run(
     environment: RequestEnvironment,
+    { client_id }: Client,
     subject: Subject,
     about: Partial<LogEntry>,
     event: () => { user: object },
@@ -141,7 +145,11 @@ export function createPostLogin(deps: Dependencies): PostLogin {
     }
     const { ends } = changed
     const decided = { claims, demands: applied.factors.map(demandOf), methods: applied.methods, executions, ends }
-    if (!sentAway) return decided
+    if (!sentAway) {
+      const key = { userId: user_id, clientId: client_id, organizationId: subject.organization?.id ?? null }
+      await database.once(environment.id, (tx) => keepClaims(tx, environment.id, key, claims.id))
+      return decided
+    }
     if (!canRedirect) throw redirectRefused()
     // Some is done by now, and must not be done again over what happens elsewhere meanwhile.
     const commands = asked.filter(({ type }) => !DONE_AT_ONCE.includes(type.split('.')[0]!))
@@ -171,6 +179,7 @@ export function createPostLogin(deps: Dependencies): PostLogin {
     atLogin: ({ request, client, asked, session, connection, subject, fields, returned, about }) =>
       run(
         request.environment,
+        client,
         subject,
         about,
         () => ({
@@ -196,7 +205,7 @@ export function createPostLogin(deps: Dependencies): PostLogin {
     atDirectLogin: async (request, { grant, subject, connection, protocol, actor }) => {
       const { claims } = await withoutPage(
         grant,
-        run(request.environment, subject, request.about, () => ({
+        run(request.environment, request.client, subject, request.about, () => ({
           ...commonEvent(request.environment, request.client, subject, grant.audience ?? undefined),
           connection: connectionEvent(connection),
           authentication: { methods: methodsOf(grant) },
@@ -217,6 +226,7 @@ export function createPostLogin(deps: Dependencies): PostLogin {
         grant,
         run(
           request.environment,
+          request.client,
           grant,
           request.about,
           () => ({
@@ -234,6 +244,11 @@ export function createPostLogin(deps: Dependencies): PostLogin {
           { sessionId: grant.session_id, grantId: grant.id },
         ),
       ),
+    async atUserinfo(environmentId, key) {
+      if (!(await triggered.isBound(environmentId, 'post-login'))) return {}
+      const [kept] = await database.once(environmentId, (tx) => keptClaims(tx, key))
+      return kept?.claims ?? {}
+    },
   }
 }
 

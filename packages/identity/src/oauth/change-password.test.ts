@@ -105,3 +105,24 @@ test('what is missing, unknown or of another application is refused, and nothing
   }
   assert.deepEqual(await mails(world), [])
 })
+
+test('an organization is named by its id, by its name where names are taken, and by one text of what is not there', async () => {
+  const world = await createWorld(identity, {}, { allow_organization_name_in_authentication_api: true })
+  const acme = await world.organization('acme')
+  await world.person('anna@example.test', { organization: acme })
+  for (const organization of [acme, 'acme', 'ACME']) assert.equal((await ask(world, { organization })).status, 200)
+  await outcomes(world, 3)
+  const refusals = async () =>
+    Promise.all(
+      ['blue', 'org_AAAAAAAAAAAAAAAA'].map(async (organization) => {
+        const { status, json } = await ask(world, { organization })
+        return [status, json.error_description]
+      }),
+    )
+  const unknown = [400, 'The organization does not exist.']
+  assert.deepEqual(await refusals(), [unknown, unknown])
+  await world.env.manage('PATCH', '/tenants/settings', { allow_organization_name_in_authentication_api: false })
+  const { status, json } = await ask(world, { organization: 'acme' })
+  assert.deepEqual([status, json.error_description], unknown)
+  assert.equal((await mails(world)).length, 3)
+})

@@ -6,6 +6,7 @@ import type { Api } from '@tenantry/kernel/http/slice.ts'
 import { mailResetAfter, type PasswordResetDependencies, takesResets } from '../login/password-reset.ts'
 import { isEmailAddress } from '../resources/email-address.ts'
 import type { Configuration } from './configuration.ts'
+import { openOrganization } from './organization.ts'
 import { readParameters } from './parameters.ts'
 import { problems } from './problems.ts'
 import { required } from './token/token.ts'
@@ -22,7 +23,10 @@ export const changePassword = (deps: ChangePasswordDependencies) => async (app: 
     const client = await deps.configuration.client(environment.id, clientId!)
     if (!client || client.global) throw refuse('This application is not known here. Check its client_id.')
     if (!isEmailAddress(email!)) throw refuse('The parameter email is not an e-mail address.')
-    const organizationId = parameters.organization || undefined
+    const named = parameters.organization
+    const organization = named ? await openOrganization(deps.configuration, environment, named) : undefined
+    if (named && !organization) throw refuse('The organization does not exist.')
+    const organizationId = organization?.organization_id
     const usable = await deps.configuration.connections(environment.id, client.client_id, organizationId)
     const connection = usable.find(({ name, strategy }) => name === realm && strategy === 'auth0')
     if (!connection) throw refuse('The connection is not one of this application.')

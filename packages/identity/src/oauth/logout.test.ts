@@ -24,13 +24,13 @@ const HOSTILE = [
   'https://app.example.test.evil.test',
   'https://app.example.test@evil.test',
   'https://app.example.test/',
-  'https://app.example.test#x',
-  'https://app.example.test?x=1',
   'https://APP.example.test',
   'http://app.example.test',
   ' https://app.example.test',
   '',
 ]
+/** Which only a listed address without it allows at /v2/logout, and nothing at /oidc/logout. */
+const QUERIES = ['https://app.example.test#x', 'https://app.example.test?x=1']
 
 const refusedPage = (answer: Answer, text: RegExp) => {
   assert.equal(answer.status, 400, answer.text)
@@ -92,6 +92,29 @@ test('N20 GHSA-v959-qxv6-6f8p /v2/logout leads nowhere else, and what it refuses
   const page = await browser.visit('/v2/logout')
   assert.equal(page.status, 200)
   assert.match(page.text, /You’re signed out/)
+  assert.equal(await signedIn(), false)
+})
+
+test('/v2/logout goes back with whatever query and hash an application adds to a listed address, if they are text for a header', async () => {
+  const { world, browser, signedIn } = await settle()
+  const go = (returnTo: string) =>
+    browser.visit(`/v2/logout?client_id=${world.spa}&returnTo=${encodeURIComponent(returnTo)}`)
+  const unlisted = /not in the list of allowed logout URLs/
+  for (const odd of [
+    `${HOME}?x=\r\nset-cookie: a=b`,
+    `${HOME}?ü`,
+    `${HOME}\\@evil.test?x`,
+    'https://evil.test?https://app.example.test',
+    `${HOME}/bye/?x`,
+  ])
+    refusedPage(await go(odd), unlisted)
+  assert.equal(await signedIn(), true)
+  // One that is listed with a query stands for itself alone.
+  refusedPage(await go(`${HOME}/bye?from=elsewhere`), unlisted)
+  for (const target of [...QUERIES, `${HOME}/bye?from=login`, `${HOME}?a=b&c={organization_name}#/d?e`]) {
+    const { status, headers } = await go(target)
+    assert.deepEqual([status, headers.location], [302, target])
+  }
   assert.equal(await signedIn(), false)
 })
 
@@ -181,7 +204,7 @@ test('/oidc/logout leads a client that says who it is, and not where to, to its 
 test('N20 N100 /oidc/logout leads only where the client’s list says, hint or no hint', async () => {
   const { browser, id_token, signedIn } = await settle()
   const unlisted = /not in the list of allowed logout URLs/
-  for (const target of HOSTILE) {
+  for (const target of [...HOSTILE, ...QUERIES]) {
     const query = new URLSearchParams({ id_token_hint: id_token, post_logout_redirect_uri: target })
     refusedPage(await browser.visit(`/oidc/logout?${query}`), unlisted)
   }

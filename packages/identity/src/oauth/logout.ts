@@ -1,6 +1,6 @@
 /**
  * Ending a browser's sign-in: Auth0's /v2/logout and OpenID Connect RP-Initiated Logout 1.0. Where to go afterwards is
- * matched exactly against what the client, or without one the environment, allows; a `javascript:` address or a
+ * matched exactly, but for a query at /v2/logout, against what the client, or without one the environment, allows; a `javascript:` address or a
  * look-alike host never is (GHSA-v959-qxv6-6f8p).
  */
 
@@ -44,7 +44,8 @@ export const logout = (deps: Dependencies) => async (app: Api) => {
     const parameters = queryOf(request)
     const { client, allowed } = await allowedTargets(deps, request, parameters.client_id)
     const target = parameters.returnTo ?? (client ? homeOf(allowed) : undefined)
-    if (target !== undefined && !(await isListed(deps.configuration, request.environment.id, allowed, target))) {
+    const isAllowed = async (address: string) => isListed(deps.configuration, request.environment.id, allowed, address)
+    if (target !== undefined && !(await isAllowed(target)) && !(await isAllowed(withoutQuery(target)))) {
       const reason = 'The returnTo address is not in the list of allowed logout URLs.'
       throw note(request, client, refuse(reason, client), { returnTo: target })
     }
@@ -118,6 +119,13 @@ async function allowedTargets(
   if (!client) throw refuse('This application is not known here. Check its client_id.')
   return { client, allowed: client.allowed_logout_urls }
 }
+
+/**
+ * What Auth0 compares at /v2/logout; at /oidc/logout it compares the whole, as OpenID Connect says. Only letters that may stand
+ * in a header: what is listed is that by itself.
+ */
+const withoutQuery = (address: string): string =>
+  /^[\x21-\x7e]*$/.test(address) ? address.replace(/[?#].*$/, '') : address
 
 /** The first that is an address by itself. */
 const homeOf = (allowed: string[]) => allowed.find((address) => !hasOrganizationName(address))

@@ -1,3 +1,4 @@
+import { toProblem } from '@tenantry/kernel/http/server.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
 import type { Client, Configuration, OrganizationConfiguration } from './configuration.ts'
 import { problems } from './problems.ts'
@@ -34,6 +35,18 @@ export async function namedOrganization(
   if (!found) throw invalidOrganization(asked)
   if (found.is_suspended) throw problems.organization_suspended({ facts: { organization: found.organization_id } })
   return found
+}
+
+/** The same where nobody may learn who is a customer: a refusal is undefined. */
+export async function openOrganization(
+  ...named: Parameters<typeof namedOrganization>
+): Promise<OrganizationConfiguration | undefined> {
+  try {
+    return await namedOrganization(...named)
+  } catch (error) {
+    if (toProblem(error).status >= 500) throw error
+    return undefined
+  }
 }
 
 /** Whether what a request names, by id or by name, is the organization that a token is of already. */

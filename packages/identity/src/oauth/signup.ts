@@ -16,22 +16,12 @@ import { identityOf } from '../resources/users/rules.ts'
 import { present } from '../resources/wire.ts'
 import { policyText, strengthOf } from '../upstream/database/strength.ts'
 import type { Configuration } from './configuration.ts'
-import { namedOrganization } from './organization.ts'
+import { openOrganization } from './organization.ts'
 
 export interface SignupDependencies extends SignUpDependencies {
   database: Database
   configuration: Configuration
   lockout: Lockout
-}
-
-/** By the rules of every other endpoint (see `namedOrganization`); a refusal is undefined. */
-async function openOrganization(...named: Parameters<typeof namedOrganization>) {
-  try {
-    return await namedOrganization(...named)
-  } catch (error) {
-    if (toProblem(error).status >= 500) throw error
-    return undefined
-  }
 }
 
 /** All that may be said of oneself; anything else (`email_verified`, `app_metadata`, …) is refused, not dropped. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Answer, startIdentity, type TestIdentity } from '../testing.ts'
-import { AUDIENCE, createWorld, type World } from './fixture.ts'
+import { AUDIENCE, bindPostLogin, createWorld, type World } from './fixture.ts'
 
 let identity: TestIdentity
 before(async () => {
@@ -124,4 +124,44 @@ test('N104 a blocked or deleted person is nobody here at once, whatever life the
   assert.equal((await ask(world, access_token)).status, 200)
   await world.env.manage('DELETE', user)
   invalid(await ask(world, access_token))
+})
+
+test('claims that Actions put into the ID token are told here too: those of the last sign-in with this client and organization, while Actions are bound', async () => {
+  const { world, acme, anna, tokens } = await settle()
+  const blue = await world.organization('blue')
+  await world.make(`/organizations/${blue}/members`, { members: [anna.user_id] }, 204)
+  const before = await tokens()
+  const bind = (value: string) =>
+    bindPostLogin(
+      world,
+      `api.idToken.setCustomClaim('https://a.test/roles', ['${value}', event.organization.name])
+       api.idToken.setCustomClaim('nickname', 'Nan')
+       api.accessToken.setCustomClaim('https://a.test/secret', 'of the API')`,
+    )
+  const told = async (token: string) => {
+    const { sub, nickname, ...claims } = (await ask(world, token)).json
+    assert.equal(sub, anna.user_id)
+    return [nickname, claims['https://a.test/roles'], claims['https://a.test/secret']]
+  }
+  assert.deepEqual(await told(before.access_token), ['anna', undefined, undefined])
+  await bind('first')
+  const [acmes, opaque, blues] = [
+    await tokens(),
+    await world.tokens(anna, { organization: acme, audience: '', scope: 'openid profile' }),
+    await tokens({ organization: blue }),
+  ]
+  for (const { access_token } of [acmes, opaque, before]) {
+    assert.deepEqual(await told(access_token), ['Nan', ['first', 'acme'], undefined])
+  }
+  assert.deepEqual(await told(blues.access_token), ['Nan', ['first', 'blue'], undefined])
+  await bind('second')
+  const { refresh_token } = acmes
+  assert.equal((await world.refresh(refresh_token)).status, 200)
+  assert.deepEqual(await told(acmes.access_token), ['Nan', ['second', 'acme'], undefined])
+  assert.deepEqual(await told(blues.access_token), ['Nan', ['first', 'blue'], undefined])
+  await bindPostLogin(world, '')
+  await tokens()
+  assert.deepEqual(await told(acmes.access_token), ['anna', undefined, undefined])
+  await bindPostLogin(world)
+  assert.deepEqual(await told(blues.access_token), ['anna', undefined, undefined])
 })

@@ -1,6 +1,7 @@
 /**
  * /userinfo (OpenID Connect Core §5.3). Takes the JWT that an API's token is, when it names this endpoint among its
- * audiences, and the opaque token of a sign-in without an API. An ID token is neither.
+ * audiences, and the opaque token of a sign-in without an API. An ID token is neither. What Actions added to the ID token of
+ * the last sign-in with the client stands beside the profile, as at Auth0.
  */
 import type { Clock } from '@tenantry/kernel/clock.ts'
 import type { Database } from '@tenantry/kernel/database/database.ts'
@@ -12,6 +13,7 @@ import { type JWTPayload, jwtDecrypt } from 'jose'
 import type { RequestEnvironment } from '../environments/environment.ts'
 import { requireBinding, verifyJwt } from '../keys/jwt.ts'
 import type { Keyrings } from '../keys/keyring.ts'
+import type { PostLogin } from '../login/post-login.ts'
 import { provenKey } from './dpop.ts'
 import { subject } from './grant-store.ts'
 import { problems } from './problems.ts'
@@ -25,6 +27,7 @@ interface Dependencies {
   keyrings: Keyrings
   secrets: Secrets
   clock: Clock
+  postLogin: Pick<PostLogin, 'atUserinfo'>
 }
 
 export const userinfo = (deps: Dependencies) => async (app: Api) => {
@@ -35,8 +38,8 @@ export const userinfo = (deps: Dependencies) => async (app: Api) => {
       const [, scheme, token] = /^(Bearer|DPoP) ([^\s]+)$/i.exec(request.headers.authorization ?? '') ?? []
       if (!scheme || !token) throw missing.missing_token()
       const isBound = scheme.toLowerCase() === 'dpop'
-      const key = isBound ? await keyFor(deps, request, token) : undefined
-      const claims = await readToken(deps, request.environment, token, key)
+      const proven = isBound ? await keyFor(deps, request, token) : undefined
+      const claims = await readToken(deps, request.environment, token, proven)
       const scope = typeof claims.scope === 'string' ? claims.scope.split(' ') : []
       const organization = typeof claims.org_id === 'string' ? claims.org_id : null
       const [person] = await deps.database.once(request.environment.id, (tx) =>
@@ -46,7 +49,13 @@ export const userinfo = (deps: Dependencies) => async (app: Api) => {
       const isOut = !person?.user || person.user.blocked || !person.is_member || person.is_suspended
       if (isOut || !scope.includes('openid')) throw problems.invalid_token()
       const profile = profileClaims(person.user!, scope, request.environment.issuer)
-      return reply.header('cache-control', 'no-store').send({ sub: claims.sub, ...profile })
+      const key = {
+        userId: claims.sub!,
+        clientId: String(claims.azp ?? claims.client_id),
+        organizationId: organization,
+      }
+      const fromActions = await deps.postLogin.atUserinfo(request.environment.id, key)
+      return reply.header('cache-control', 'no-store').send({ ...profile, ...fromActions, sub: claims.sub })
     },
   })
 }

@@ -45,6 +45,7 @@ export interface Triggered {
     about: Partial<LogEntry>,
     more?: Pick<Invocation, 'answers' | 'resume'>,
   ): Promise<Ran | undefined>
+  isBound(environmentId: string, trigger: TriggerId): Promise<boolean>
   /** For what has happened already: nobody waits for it, and a failure is only written down. */
   later(...given: Parameters<Triggered['run']>): void
   /** Once nothing of that is under way. */
@@ -98,6 +99,7 @@ export function createTriggered(deps: TriggeredDependencies): Triggered {
     async settled() {
       await Promise.all(running)
     },
+    isBound: async (environmentId, trigger) => (await deployed(environmentId, trigger)).length > 0,
     async run(environment, trigger, event, about, more = {}) {
       const bound = await deployed(environment.id, trigger)
       if (bound.length === 0) return undefined
