@@ -46,6 +46,10 @@ for (const form of document.forms) {
   form.addEventListener('submit', (event) => {
     if (sent) event.preventDefault()
     sent = true
+    // Whoever stopped the page meanwhile, which no event tells, presses again.
+    setTimeout(() => {
+      sent = false
+    }, 5000)
     // A browser may remember what was typed into a field of plain text.
     for (const input of form.querySelectorAll('.reveal input')) input.type = 'password'
   })
