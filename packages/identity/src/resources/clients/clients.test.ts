@@ -122,6 +122,20 @@ test('a client keeps the secret that it has elsewhere, if that is long enough an
   assert.deepEqual([await ask(client_secret), await ask(mine)], [401, 200])
 })
 
+test('a client keeps the id and the secret that it has elsewhere, in each environment once', async () => {
+  const env = await identity.environment()
+  const mine = { client_id: 'Zx9_-Zx9_-Zx9_-Zx9_-Zx9_-Zx9_-32', client_secret: 'a secret of its own, long enough' }
+  const made = await create(env, { app_type: 'non_interactive', ...mine })
+  assert.deepEqual([made.client_id, made.client_secret], [mine.client_id, mine.client_secret])
+  const again = await env.manage('POST', '/clients', { name: 'B', client_id: mine.client_id })
+  assert.deepEqual([again.status, again.json.message], [409, 'A client with this id already exists.'])
+  assert.equal((await env.manage('GET', `/clients/${mine.client_id}`)).json.name, 'App')
+  const elsewhere = await create(await identity.environment(), { client_id: mine.client_id })
+  assert.deepEqual([elsewhere.client_id, elsewhere.client_secret === mine.client_secret], [mine.client_id, false])
+  for (const client_id of ['', 'short', 'tenantry:account', 'a'.repeat(65), 'spaces are not good'])
+    assert.equal((await env.manage('POST', '/clients', { name: 'B', client_id })).status, 400, client_id)
+})
+
 test('exactly one client is global; it is found by is_global and can neither be changed, rotated nor deleted', async () => {
   const env = await identity.environment()
   const app = await create(env, { app_type: 'spa' })

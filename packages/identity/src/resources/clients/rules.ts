@@ -20,6 +20,7 @@ import { flawOfThirdParty } from './third-party.ts'
 
 export const problems = defineProblems({
   inexistent_client: { status: 404, title: 'The client does not exist' },
+  client_exists: { status: 409, title: 'A client with this id already exists.' },
   global_client: { status: 403, title: 'The global client is part of the system and stays as it is.' },
   invalid_body: { status: 400, title: 'Payload validation error: {reason}' },
   unknown_default_organization: {
@@ -127,9 +128,14 @@ export function registered(
   asked: CreateClient,
   now: Date,
   seal: Seal,
-  id: string = newId.client(),
+  id: string = asked.client_id ?? newId.client(),
 ): { row: ClientRow; credentials: CredentialRow[] } {
-  const { client_authentication_methods: methods, ...change } = asked
+  const {
+    client_id: _,
+    client_secret: secret = newId.clientSecret(),
+    client_authentication_methods: methods,
+    ...change
+  } = asked
   refuseActive(inertAuthenticationMethods, methods ?? {}, 'client_authentication_methods.')
   const credentials = (methods?.private_key_jwt?.credentials ?? []).map((key) => credential(key, now))
   const named =
@@ -137,7 +143,7 @@ export function registered(
   const blank = { ...unnamed(id, now), name: asked.name, ...defaultsOf(asked.app_type ?? null) }
   const row = changed(blank, { ...change, client_authentication_methods: named }, now)
   // Public clients have a secret too, as at Auth0: whoever becomes confidential later needs no new one.
-  return { row: { ...row, client_secret: seal(id, newId.clientSecret()) }, credentials }
+  return { row: { ...row, client_secret: seal(id, secret) }, credentials }
 }
 
 /** @throws Problem `global_client`, `operation_not_supported`, `invalid_body` */

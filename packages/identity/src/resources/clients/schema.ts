@@ -216,8 +216,14 @@ const settings = {
 
 const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '^[^<>]+$' })
 
+/** One that it has elsewhere. At least what HS256 demands of a key (RFC 7518, 3.2); as RFC 6749 spells secrets. */
+const Secret = Type.String({ minLength: 32, maxLength: 512, pattern: '^[\\x20-\\x7e]*$' })
+
+/** With what it has elsewhere: applications that are out there, on phones too, go on under the id that they know. */
 export const CreateClient = Exact({
   name: Name,
+  client_id: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{16,64}$' })),
+  client_secret: Type.Optional(Secret),
   client_metadata: Type.Optional(textsUpTo(10)),
   client_authentication_methods: Type.Optional(Nullable(NewAuthenticationMethods)),
   ...settings,
@@ -229,8 +235,7 @@ export const UpdateClient = Exact({
   name: Type.Optional(Name),
   client_metadata: Type.Optional(textChangesUpTo(20)),
   client_authentication_methods: Type.Optional(Nullable(AuthenticationMethodsInput)),
-  /** One that it has elsewhere. At least what HS256 demands of a key (RFC 7518, 3.2); as RFC 6749 spells secrets. */
-  client_secret: Type.Optional(Type.String({ minLength: 32, maxLength: 512, pattern: '^[\\x20-\\x7e]*$' })),
+  client_secret: Type.Optional(Secret),
   ...settings,
 })
 export type UpdateClient = Static<typeof UpdateClient>

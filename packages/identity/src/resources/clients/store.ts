@@ -145,9 +145,10 @@ export async function list(tx: Tx, page: Page, filter: ClientListFilter): Promis
 const unknownOrganization = violates('clients_default_organization', problems.unknown_default_organization)
 const unknownApi = violates('client_resource_server', problems.unknown_resource_server)
 
-/** @throws Problem `unknown_default_organization`, `unknown_resource_server` */
+/** @throws Problem `client_exists`, `unknown_default_organization`, `unknown_resource_server` */
 export async function insert(tx: Tx, environmentId: string, row: ClientRow): Promise<void> {
   await tx`insert into clients ${tx({ environment_id: environmentId, ...values(tx, row) })}`
+    .catch(violates('clients_pkey', problems.client_exists))
     .catch(unknownOrganization)
     .catch(unknownApi)
 }
