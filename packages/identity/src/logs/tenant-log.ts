@@ -40,7 +40,7 @@ type NewRow = Partial<store.LogRow> & { date: string }
 
 interface Queue {
   /** `stored` is for those that somebody waits for. */
-  waiting: { row: NewRow; stored?: () => void }[]
+  waiting: { entry: LogEntry; at: Date; stored?: () => void }[]
   timer: NodeJS.Timeout | undefined
   writing: Promise<void> | undefined
 }
@@ -57,7 +57,8 @@ export function createTenantLog(deps: { database: Database; clock: Clock; logger
 
   const enqueue = (environmentId: string, entry: LogEntry, stored?: () => void): Queue => {
     const queue = queueOf(environmentId)
-    queue.waiting.push({ row: rowOf(entry, deps.clock.now()), ...(stored ? { stored } : {}) })
+    // Its row is made when it is written: the time of a refusal must not tell that there is somebody to write about (CWE-208).
+    queue.waiting.push({ entry, at: deps.clock.now(), ...(stored ? { stored } : {}) })
     return queue
   }
 
@@ -86,7 +87,7 @@ export function createTenantLog(deps: { database: Database; clock: Clock; logger
           store.append(
             tx,
             environmentId,
-            batch.map(({ row }) => row),
+            batch.map(({ entry, at }) => rowOf(entry, at)),
           ),
         )
       } catch (err) {
