@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { evaluate, inspect, overflow, picture, violations } from './inspection.ts'
 import { statesOf } from './page-states.ts'
@@ -138,6 +139,26 @@ test('a second press on the button sends nothing, so an invitation that was just
   await page.fill('#password', PASSWORD)
   await Promise.all([arrived(page), page.dblclick(submit)])
   assert.equal(posts.length, 1)
+  await context.close()
+})
+
+test('a button that was pressed is dead for ten seconds, and then of use again for whoever stopped the page', async () => {
+  const { inBlue, newContext } = pages
+  const context = await newContext()
+  const page = await context.newPage()
+  await page.goto(inBlue())
+  // Nothing goes out: a request that nobody answers would hold up the driver.
+  await page.evaluate(`document.forms[0].addEventListener('submit', (event) => {
+    globalThis.sent = (globalThis.sent ?? 0) + (event.defaultPrevented ? 0 : 1)
+    event.preventDefault()
+  })`)
+  const press = () =>
+    page.evaluate(`document.forms[0].dispatchEvent(new SubmitEvent('submit', { cancelable: true })), globalThis.sent`)
+  assert.deepEqual([await press(), await press()], [1, 1])
+  await wait(9_000)
+  assert.equal(await press(), 1)
+  await wait(1_500)
+  assert.equal(await press(), 2)
   await context.close()
 })
 

@@ -33,8 +33,8 @@ const userAgentOf = (request: FastifyRequest): string | null => request.headers[
 export interface Sessions {
   read(request: FastifyRequest): Promise<Session | undefined>
   /**
-   * Signs the browser in under a new identifier, in its session if that is the same person's. Undefined when the person was blocked, or what they proved was changed
-   * or taken away, since it was checked.
+   * Signs the browser in under a new identifier, in its session if that is the same person's. Undefined when the person was
+   * blocked, or what they proved was changed or taken away, since it was checked.
    */
   start(
     request: FastifyRequest,

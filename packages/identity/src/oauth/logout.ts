@@ -1,7 +1,7 @@
 /**
  * Ending a browser's sign-in: Auth0's /v2/logout and OpenID Connect RP-Initiated Logout 1.0. Where to go afterwards is
- * matched exactly, but for a query at /v2/logout, against what the client, or without one the environment, allows; a `javascript:` address or a
- * look-alike host never is (GHSA-v959-qxv6-6f8p).
+ * matched exactly, but for a query at /v2/logout, against what the client, or without one the environment, allows; a
+ * `javascript:` address or a look-alike host never is (GHSA-v959-qxv6-6f8p).
  */
 
 import type { Clock } from '@tenantry/kernel/clock.ts'

@@ -41,6 +41,7 @@ export interface RunFacts {
   depth: number
 }
 
+/** The calls of one run, each through `egress` and within `limits`. */
 export function createRunCalls(egress: Egress, limits: OutsideLimits, { timeoutMs, depth }: RunFacts): RunCalls {
   const ended = new AbortController()
   const queue: (() => void)[] = []

@@ -49,7 +49,7 @@ for (const form of document.forms) {
     // Whoever stopped the page meanwhile, which no event tells, presses again.
     setTimeout(() => {
       sent = false
-    }, 5000)
+    }, 10_000)
     // A browser may remember what was typed into a field of plain text.
     for (const input of form.querySelectorAll('.reveal input')) input.type = 'password'
   })

@@ -45,19 +45,12 @@ export const LIVE_FLAGS = [
   'remove_alg_from_jwks',
 ] as const
 
-/** Those of a dashboard and of connections that are not here, which are nothing to either value. */
-const FOREIGN_FLAGS: readonly string[] = [
-  'dashboard_insights_view',
-  'dashboard_log_streams_next',
-  'trust_azure_adfs_email_verified_connection_property',
-]
-
 /** What each flag may be set to; those that are not known here may be off. */
 export const inertFlags = (flags: object) =>
   Object.fromEntries(
     Object.keys(flags).map((name) => [
       name,
-      (LIVE_FLAGS as readonly string[]).includes(name) || FOREIGN_FLAGS.includes(name)
+      (LIVE_FLAGS as readonly string[]).includes(name)
         ? only(true, false)
         : only(Object.hasOwn(FLAGS, name) ? FLAGS[name as 'enable_sso'] : false),
     ]),
