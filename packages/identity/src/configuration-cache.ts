@@ -29,7 +29,7 @@ export function createConfigurationCache(database: Pick<Database, 'onChange'>): 
     async remember<T>(environmentId: string, key: readonly string[], load: () => Promise<T | undefined>) {
       let entries = environments.get(environmentId)
       if (!entries) {
-        entries = new LRUCache({ max: 5000 })
+        entries = new LRUCache({ maxSize: 5000, sizeCalculation: () => 1 })
         environments.set(environmentId, entries)
       }
       const name = JSON.stringify(key)
