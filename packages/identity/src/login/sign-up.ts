@@ -45,7 +45,7 @@ export interface AskedSignUp {
   connection: Connection
   organizationId: string | undefined
   /** Without a password there must be something else to sign in with. */
-  profile: Omit<CreateUser, 'connection' | 'password'> & { password?: string }
+  profile: Omit<CreateUser, 'connection' | 'email'> & { email: string }
   /** What else was said, for Actions. */
   body?: Record<string, unknown> | undefined
   /** The sign-in in which somebody signs up, as Actions know it. */

@@ -63,7 +63,7 @@ export const passkeySignUp = (deps: TokenDependencies) => async (app: Api) => {
     const row = await deps.database.inEnvironment(environmentId, (tx) => connections.get(tx, connection.id))
     const user_id = newId.databaseUser()
     try {
-      return registered({ ...profile, user_id, password: '', connection: connection.name }, row, '', deps.clock.now())
+      return registered({ ...profile, user_id, connection: connection.name }, row, null, deps.clock.now())
     } catch (error) {
       const problem = toProblem(error)
       throw problem.status >= 500 ? error : refuse(String(problem.facts.reason ?? problem.message))

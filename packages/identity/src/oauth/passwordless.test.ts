@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Answer, startIdentity, type TestIdentity } from '../testing.ts'
-import { AUDIENCE, createWorld, openBrowser, PASSWORD, payloadOf, toldClient } from './fixture.ts'
+import { AUDIENCE, openBrowser, payloadOf, toldClient } from './fixture.ts'
+import { OTP, withCodes } from './passwordless-fixture.ts'
 
 let identity: TestIdentity
 before(async () => {
@@ -9,41 +10,9 @@ before(async () => {
 })
 after(() => identity.close())
 
-const OTP = 'http://auth0.com/oauth/grant-type/passwordless/otp'
 const NUMBER = '+4366012345678'
 
-/** An application whose people sign in with codes, by mail and by text message. */
-async function settle(options: object = {}) {
-  const world = await createWorld(identity, {}, {})
-  const { env } = world
-  const app = await world.client({
-    name: 'Field app',
-    app_type: 'native',
-    callbacks: ['https://app.example.test/callback'],
-    grant_types: ['authorization_code', 'refresh_token', OTP],
-    organization_usage: 'allow',
-  })
-  const enabled_clients = [app.client_id]
-  const email = await world.make('/connections', { name: 'email', strategy: 'email', enabled_clients, options })
-  const sms = await world.make('/connections', { name: 'sms', strategy: 'sms', enabled_clients, options })
-  const post = (path: string, form: Record<string, string>) =>
-    env.request(path, { form: { client_id: app.client_id, ...form } })
-  const start = (address: string, more: Record<string, string> = {}) =>
-    post('/passwordless/start', { connection: 'email', email: address, send: 'code', ...more })
-  const text = (phone_number: string) => post('/passwordless/start', { connection: 'sms', phone_number })
-  const sign = (username: string, otp: string, more: Record<string, string> = {}) =>
-    post('/oauth/token', { grant_type: OTP, username, otp, realm: username.startsWith('+') ? 'sms' : 'email', ...more })
-  /** What arrived last. */
-  const inbox = async (to: string) =>
-    (await env.request(`/dev/mail.json?to=${encodeURIComponent(to)}`)).json as { text: string; links: string[] }[]
-  const codeFor = async (to: string) => {
-    const [message] = await inbox(to)
-    assert.ok(message, `nothing was sent to ${to}`)
-    identity.clock.advance(1)
-    return /\b\d{6,10}\b/.exec(message.text)![0]
-  }
-  return { world, env, client_id: app.client_id, email, sms, start, text, sign, inbox, codeFor }
-}
+const settle = (options?: object) => withCodes(identity, options)
 
 const refused = (answer: Answer, status: number, error: string, error_description?: string) => {
   assert.deepEqual([answer.status, answer.json.error], [status, error], answer.text)
@@ -312,8 +281,6 @@ test('options: the length and life of codes, the words of messages; what nobody 
     assert.equal(answer.status, status, JSON.stringify(options) + answer.text)
     assert.match(answer.json.message, message)
   }
-  const user = { connection: 'email', email: 'tom@example.test', password: PASSWORD }
-  assert.equal((await env.manage('POST', '/users', user)).status, 501)
 })
 
 async function onPage(parameters: Record<string, string> = {}, options: object = {}) {

@@ -8,7 +8,7 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
-import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Database, Tx } from '@tenantry/kernel/database/database.ts'
 import { newId, randomDigits } from '@tenantry/kernel/id.ts'
 import { hashHandle, type Secrets } from '@tenantry/kernel/secrets.ts'
 import type { Outbox } from '../../delivery/outbox.ts'
@@ -80,10 +80,10 @@ export async function sendCode(
   const { totp, disable_signup } = optionsOf(connection)
   const now = deps.clock.now()
   const admitText = await deps.lockout.textMessages(environment.id, place.asker.ip)
-  const sent = await deps.database.inEnvironment(environment.id, async (tx) => {
+  const write = async (tx: Tx): Promise<Sent> => {
+    if (strategy === 'sms' && !(await admitText(tx))) return 'too_many'
     const [known] = await store.find(tx, connection.id, strategy, recipientKey)
-    if (!known && disable_signup) return true
-    if (strategy === 'sms' && !(await admitText(tx))) return false
+    if (!known && disable_signup) throw NOBODY
     const code = randomDigits(totp.length)
     const hash = hashCode(deps, environment.id, code)
     await store.put(tx, environment.id, keyOf(place, connection, recipientKey), hash, addSeconds(now, totp.time_step))
@@ -94,11 +94,21 @@ export async function sendCode(
       const text = await textOf(message)
       await deps.outbox.addSms(tx, environment.id, { recipient: recipientKey, template: 'auth_sms_by_code', text })
     }
-    return true
+    return 'sent'
+  }
+  const outcome = await deps.database.inEnvironment(environment.id, write).catch((error): Sent => {
+    if (error !== NOBODY) throw error
+    return 'sent'
   })
-  if (sent) deps.tenantLog.add(environment.id, { type: 'cls', ...about(place, connection, recipientKey) })
-  return sent ? 'sent' : 'too_many'
+  if (outcome === 'sent') deps.tenantLog.add(environment.id, { type: 'cls', ...about(place, connection, recipientKey) })
+  return outcome
 }
+
+/**
+ * Takes back with its transaction what was counted for a text that nobody gets. The limit is asked first all the same: one
+ * that only numbers meet which somebody has would tell which those are (CWE-204).
+ */
+const NOBODY = new Error('Nobody may sign in with this.')
 
 export type CodeCheck =
   | { outcome: 'right'; userId: string; connectionId: string; proof: Proof; amr: string[] }

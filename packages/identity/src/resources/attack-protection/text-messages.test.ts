@@ -61,6 +61,23 @@ test('N106 a message that is not sent is not counted, so nobody can use up the l
   assert.equal((await sent(env)).length, 6)
 })
 
+test('CWE-204 where nobody new is taken in, a number that nobody has meets the limit too, and uses nothing of it up', async () => {
+  const { env, text } = await settle()
+  await limit(env, { max_attempts: 2, rate: 3_600_000 })
+  assert.equal(await text(1), 200)
+  const person = { connection: 'sms', phone_number: '+436600000001', phone_verified: true }
+  const made = await env.manage('POST', '/users', person)
+  assert.equal(made.status, 201, made.text)
+  const sms = (await env.manage('GET', '/connections?name=sms')).json[0]
+  const closed = { options: { ...sms.options, disable_signup: true } }
+  assert.equal((await env.manage('PATCH', `/connections/${sms.id}`, closed)).status, 200)
+  assert.deepEqual(
+    [await text(2), await text(3), await text(1), await text(1), await text(4)],
+    [200, 200, 200, 429, 429],
+  )
+  assert.equal((await sent(env)).length, 2)
+})
+
 test('N106 codes for a second factor are counted with them, and the page says that too many were sent', async () => {
   const { env, browser, enter } = await somebody(identity, ['sms'])
   assert.equal((await env.manage('PUT', '/guardian/policies', ['all-applications'])).status, 200)

@@ -29,9 +29,10 @@ import {
   ownIdentity,
   problems,
   refuseCreation,
+  refuseForeign,
   refuseWeak,
   registered,
-  requireDatabase,
+  requireWhatSignsIn,
   shown,
 } from './rules.ts'
 import { CreateUser, UpdateUser, User, UserFilter, UserId } from './schema.ts'
@@ -107,7 +108,7 @@ export const users: Slice<UsersDependencies> =
         config: { scope: 'create:users' },
         schema: {
           operationId: 'createUser',
-          summary: 'Create a user in a database connection',
+          summary: 'Create a user: in a database with a password, or for codes by mail or text message',
           tags,
           body: CreateUser,
           response: { 201: User, ...refusals(400, 409, 501) },
@@ -115,16 +116,13 @@ export const users: Slice<UsersDependencies> =
       },
       async (request, reply) => {
         const { environment, body } = request
-        refuseCreation(body)
         const connection = await database.inEnvironment(environment.id, (tx) =>
           connections.findByName(tx, body.connection),
         )
         if (!connection) throw problems.unknown_connection()
-        requireDatabase(connection)
-        const asked = { environmentId: environment.id, options: connection.options, plain: body.password, person: body }
-        refuseWeak(await refusalOfPassword({ database }, asked))
-        // Hashing takes as long as many queries: no transaction is held open for it.
-        const row = registered(body, connection, await hashPassword(body.password), clock.now())
+        requireWhatSignsIn(body, connection)
+        refuseCreation(body, connection)
+        const row = registered(body, connection, await firstHash(environment.id, body, connection), clock.now())
         const identities = [ownIdentity(row, connection.name)]
         const user = { ...row, connection: connection.name, identities }
         const mailed = await database.inEnvironment(environment.id, async (tx) => {
@@ -239,12 +237,22 @@ export const users: Slice<UsersDependencies> =
       return sendTicketMail({ clock, outbox }, tx, 'verify_email', { environment, user: { ...user, email }, client })
     }
 
+    /** Hashing takes as long as many queries: no transaction is held open for it. */
+    async function firstHash(environmentId: string, person: CreateUser, { options }: connections.ConnectionRow) {
+      const { password: plain } = person
+      if (plain === undefined) return null
+      refuseWeak(await refusalOfPassword({ database }, { environmentId, options, plain, person }))
+      return hashPassword(plain)
+    }
+
     /** Checked against the user as they will be, and hashed before the transaction that changes them. */
     async function newHash(environmentId: string, userId: string, password: string, change: UpdateUser) {
-      const { row, options } = await database.inEnvironment(environmentId, async (tx) => {
+      const { row, connection } = await database.inEnvironment(environmentId, async (tx) => {
         const row = await store.get(tx, userId)
-        return { row, options: (await connections.get(tx, row.connection_id)).options }
+        return { row, connection: await connections.get(tx, row.connection_id) }
       })
+      refuseForeign(change, connection)
+      const { options } = connection
       const person = { ...row, ...change }
       refuseWeak(await refusalOfPassword({ database }, { environmentId, options, plain: password, person, userId }))
       return hashPassword(password)

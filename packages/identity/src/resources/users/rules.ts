@@ -1,9 +1,11 @@
 import { newId } from '@tenantry/kernel/id.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
 import type { Violation } from '../../upstream/database/policy.ts'
+import { isPasswordless } from '../connections/passwordless.ts'
 import type { ConnectionRow } from '../connections/store.ts'
 import { comparableEmail, isEmailAddress } from '../email-address.ts'
-import { refuseActive, unsupported } from '../inert.ts'
+import { refuseActive } from '../inert.ts'
+import { phoneNumber } from '../phone-number.ts'
 import { refuseAddress } from '../web-address.ts'
 import { present } from '../wire.ts'
 import { type CreateUser, inert, type UpdateUser } from './schema.ts'
@@ -23,33 +25,53 @@ const refuse = (reason: string) => problems.invalid_body({ facts: { reason } })
 /** Both kinds of metadata together travel in every answer and through every Action. */
 const MAXIMUM_METADATA_BYTES = 64 * 1024
 
-/** Whoever signs in with codes becomes a user with the first one. @throws Problem `operation_not_supported` */
-export function requireDatabase({ strategy }: Pick<ConnectionRow, 'strategy'>): void {
-  if (strategy !== 'auth0') throw unsupported(`connection of strategy ${strategy}`)
+type Kind = Pick<ConnectionRow, 'strategy'>
+
+/** What a user has to be made with: where people sign in with codes, only what these are sent to. @throws Problem `invalid_body` */
+export function requireWhatSignsIn(asked: CreateUser, { strategy }: Kind): void {
+  const needed = isPasswordless(strategy)
+    ? ([strategy === 'email' ? 'email' : 'phone_number'] as const)
+    : (['email', 'password'] as const)
+  const missing = needed.find((member) => asked[member] == null)
+  if (missing) throw refuse(`Missing required property: ${missing}`)
+}
+
+/** @throws Problem `invalid_body` for what users of such a connection do not have */
+export function refuseForeign(asked: CreateUser | UpdateUser, { strategy }: Kind): void {
+  if (asked.password !== undefined && isPasswordless(strategy)) {
+    throw refuse(`'password' is for users of database connections; this one is of strategy ${strategy}.`)
+  }
+  const phone = asked.phone_number != null ? 'phone_number' : asked.phone_verified ? 'phone_verified' : undefined
+  if (phone && strategy !== 'sms') {
+    throw refuse(`'${phone}' is for users of sms connections; this one is of strategy ${strategy}.`)
+  }
 }
 
 /**
- * A new user of a database connection.
+ * A new user, as the connection has them.
  *
  * @throws Problem `operation_not_supported`, `invalid_body`
  */
 export function registered(
   asked: CreateUser,
   connection: Pick<ConnectionRow, 'id' | 'strategy' | 'options'>,
-  passwordHash: string,
+  passwordHash: string | null,
   now: Date,
 ): UserRow {
-  refuseCreation(asked)
+  refuseCreation(asked, connection)
+  const phone_number = asked.phone_number == null ? null : readPhone(asked.phone_number)
+  const email = asked.email ?? null
+  const name = email ?? phone_number
   return {
     user_id: `${connection.strategy}|${asked.user_id ?? newId.databaseUser()}`,
     connection_id: connection.id,
-    email: asked.email,
+    email,
     email_verified: asked.email_verified ?? false,
     username: newUsername(asked.username, connection),
-    phone_number: null,
-    phone_verified: null,
-    name: asked.name ?? asked.email,
-    nickname: asked.nickname ?? asked.email.split('@')[0]!,
+    phone_number,
+    phone_verified: phone_number === null ? null : (asked.phone_verified ?? false),
+    name: asked.name ?? name,
+    nickname: asked.nickname ?? name?.split('@')[0] ?? null,
     given_name: asked.given_name ?? null,
     family_name: asked.family_name ?? null,
     picture: asked.picture ?? null,
@@ -67,8 +89,9 @@ export function registered(
 }
 
 /** What is refused before any work is done on a password. @throws Problem `operation_not_supported`, `invalid_body` */
-export function refuseCreation(asked: CreateUser): void {
+export function refuseCreation(asked: CreateUser, connection: Kind): void {
   refuseActive(inert, asked)
+  refuseForeign(asked, connection)
   refuseTexts(asked)
   merged({}, asked.user_metadata)
   merged({}, asked.app_metadata)
@@ -82,20 +105,26 @@ export function refuseCreation(asked: CreateUser): void {
 export function changed(
   row: UserRow,
   change: UpdateUser,
-  connection: Pick<ConnectionRow, 'name' | 'options'>,
+  connection: Pick<ConnectionRow, 'name' | 'strategy' | 'options'>,
   passwordHash: string | undefined,
   now: Date,
 ): UserRow {
   refuseActive(inert, change)
+  refuseForeign(change, connection)
   refuseTexts(change)
   if (change.connection !== undefined && change.connection !== connection.name) {
     throw refuse("'connection' is not the connection of this user.")
   }
   const moved =
     change.email !== undefined && comparableEmail(change.email) !== (row.email && comparableEmail(row.email))
+  const phone_number = change.phone_number == null ? row.phone_number : readPhone(change.phone_number)
+  const isOtherPhone = phone_number !== row.phone_number
   return {
     ...row,
     email: change.email ?? row.email,
+    phone_number,
+    phone_verified:
+      phone_number === null ? null : (change.phone_verified ?? (isOtherPhone ? false : row.phone_verified)),
     // Another address has proven nothing yet.
     email_verified: change.email_verified ?? (moved ? false : row.email_verified),
     username: change.username == null ? row.username : checkedUsername(change.username, connection),
@@ -148,6 +177,13 @@ function checkedUsername(asked: string, connection: Pick<ConnectionRow, 'options
   // It would be somebody's address, maybe somebody else's.
   if (isEmailAddress(username)) throw refuse("'username' must not be an e-mail address.")
   return username
+}
+
+/** @throws Problem `invalid_body` */
+function readPhone(text: string): string {
+  const number = phoneNumber(text)
+  if (!number) throw refuse("'phone_number' is no number with its country, such as +436601234567.")
+  return number
 }
 
 function refuseTexts(asked: { email?: string | undefined; picture?: string | null | undefined }): void {

@@ -3,15 +3,13 @@ import Type, { type Static } from 'typebox'
 import { inertMembers, only } from '../inert.ts'
 import { FreeForm, Timestamp } from '../wire.ts'
 
-/** Auth0's members that would need something that does not exist here: SMS. */
-export const inert = {
-  verify_phone_number: only(false),
-  phone_number: only(null),
-  phone_verified: only(false),
-}
+/** Auth0's member that would need something that does not exist here: a text by which a number is proven outside of a login. */
+export const inert = { verify_phone_number: only(false) }
 
 /** Bounds only; isEmailAddress decides. */
 const Email = Type.String({ minLength: 3, maxLength: 320 })
+/** Bounds only; phoneNumber decides. */
+const Phone = Type.String({ minLength: 1, maxLength: 40 })
 /** Bounds only; the connection decides. */
 const Username = Type.String({ minLength: 1, maxLength: 128 })
 const Name = Type.String({ minLength: 1, maxLength: 300 })
@@ -22,8 +20,11 @@ const Password = Type.String({ minLength: 1, maxLength: 4096 })
 
 export const CreateUser = Exact({
   connection: Type.String({ minLength: 1, maxLength: 128 }),
-  email: Email,
-  password: Password,
+  // Which of these three there must be, and which there may be, the connection decides.
+  email: Type.Optional(Email),
+  password: Type.Optional(Password),
+  phone_number: Type.Optional(Nullable(Phone)),
+  phone_verified: Type.Optional(Type.Boolean()),
   username: Type.Optional(Nullable(Username)),
   // Without the prefix, which the strategy sets.
   user_id: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._@+=-]{1,200}$' })),
@@ -48,6 +49,8 @@ export const UpdateUser = Exact({
   connection: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
   email: Type.Optional(Email),
   password: Type.Optional(Password),
+  phone_number: Type.Optional(Nullable(Phone)),
+  phone_verified: Type.Optional(Type.Boolean()),
   username: Type.Optional(Nullable(Username)),
   email_verified: Type.Optional(Type.Boolean()),
   name: Type.Optional(Nullable(Name)),

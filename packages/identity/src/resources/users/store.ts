@@ -135,6 +135,7 @@ export async function insert(tx: Tx, environmentId: string, row: UserRow): Promi
   await tx`insert into users ${tx({ environment_id: environmentId, ...values(tx, row) })}`
     .catch(violates('users_email', problems.user_exists))
     .catch(violates('users_username', problems.username_exists))
+    .catch(violates('users_phone', problems.user_exists))
     .catch(violates('users_pkey', problems.user_exists))
     .catch(violates('user_identities_pkey', problems.user_exists))
     .catch(violates('users_environment_id_connection_id_fkey', problems.unknown_connection))
@@ -147,6 +148,7 @@ export async function save(tx: Tx, row: UserWithConnection): Promise<void> {
   await tx`update users set ${tx({ ...rest, user_metadata, app_metadata })} where user_id = ${user_id}`
     .catch(violates('users_email', problems.user_exists))
     .catch(violates('users_username', problems.username_exists))
+    .catch(violates('users_phone', problems.user_exists))
 }
 
 /** Signs a person out everywhere: no session is left, and whatever was authorized can no longer be refreshed. */

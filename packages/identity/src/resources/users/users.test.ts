@@ -114,16 +114,10 @@ test('users are listed bare, in pages, with totals, sorted, by connection and by
 test('what does not exist yet is refused by name instead of pretended', async () => {
   const env = await withConnection(identity)
   const { user_id } = await create(env, 'anna@example.test', { verify_email: false })
-  for (const [member, value] of [
-    ['phone_number', '+15550100'],
-    ['verify_phone_number', true],
-  ] as const) {
-    const created = await env.manage('POST', '/users', person('new@example.test', { [member]: value }))
-    assert.equal(created.status, 501)
-    assert.equal(created.json.errorCode, 'operation_not_supported')
-    assert.match(created.json.message, new RegExp(member))
-    assert.equal((await env.manage('PATCH', path(user_id), { [member]: value })).status, 501)
-  }
+  const created = await env.manage('POST', '/users', person('new@example.test', { verify_phone_number: true }))
+  assert.deepEqual([created.status, created.json.errorCode], [501, 'operation_not_supported'])
+  assert.match(created.json.message, /verify_phone_number/)
+  assert.equal((await env.manage('PATCH', path(user_id), { verify_phone_number: true })).status, 501)
   assert.equal((await env.manage('GET', '/users')).json.length, 1)
 })
 
