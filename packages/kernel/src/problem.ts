@@ -60,3 +60,7 @@ export function defineProblems<Codes extends string>(
 
 const fill = (title: string, facts: ProblemFacts): string =>
   title.replace(/\{(\w+)\}/g, (whole, name: string) => (Object.hasOwn(facts, name) ? String(facts[name]) : whole))
+
+/** Whether an error is the Problem with this code. */
+export const isRefusal = (error: unknown, code: string): error is Problem =>
+  error instanceof Problem && error.code === code

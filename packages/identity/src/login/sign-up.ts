@@ -8,7 +8,7 @@
  */
 import { addSeconds, type Clock } from '@tenantry/kernel/clock.ts'
 import type { Database, Tx } from '@tenantry/kernel/database/database.ts'
-import { Problem } from '@tenantry/kernel/problem.ts'
+import { isRefusal, Problem } from '@tenantry/kernel/problem.ts'
 import type { Outbox } from '../delivery/outbox.ts'
 import * as messages from '../delivery/store.ts'
 import type { RequestEnvironment } from '../environments/environment.ts'
@@ -198,5 +198,3 @@ interface Entered {
   outcome: 'created' | 'exists' | 'username_exists'
   mailed?: boolean
 }
-
-const isRefusal = (error: unknown, code: string): boolean => error instanceof Problem && error.code === code

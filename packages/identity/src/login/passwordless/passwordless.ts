@@ -45,6 +45,8 @@ export interface Place extends Omit<Attempt, 'client'> {
   state?: string | undefined
   /** It, as Actions know it. */
   transaction?: object
+  /** Who is invited in it; in one connection, if that was said. */
+  invited?: { email: string; connectionId: string | undefined } | undefined
 }
 
 const TRIES = 3
@@ -57,6 +59,13 @@ export function recipientOf({ strategy }: Connection, typed: string): string | u
 }
 
 const optionsOf = (connection: Connection) => connection.options as unknown as PasswordlessOptions
+
+/** Whether somebody who comes for the first time is taken in. Whoever is invited is, as in a database. */
+const takesNew = ({ invited }: Place, connection: Connection, recipientKey: string): boolean =>
+  !optionsOf(connection).disable_signup ||
+  (invited !== undefined &&
+    comparableEmail(invited.email) === recipientKey &&
+    (invited.connectionId ?? connection.id) === connection.id)
 
 export type Sent = 'sent' | 'too_many'
 
@@ -77,13 +86,13 @@ export async function sendCode(
   const { strategy } = connection
   if (!isPasswordless(strategy)) throw new Error('the connection sends no codes')
   if (!(await deps.lockout.admitCode(environment.id, place.asker.ip, recipientKey))) return 'too_many'
-  const { totp, disable_signup } = optionsOf(connection)
+  const { totp } = optionsOf(connection)
   const now = deps.clock.now()
   const admitText = await deps.lockout.textMessages(environment.id, place.asker.ip)
   const write = async (tx: Tx): Promise<Sent> => {
     if (strategy === 'sms' && !(await admitText(tx))) return 'too_many'
     const [known] = await store.find(tx, connection.id, strategy, recipientKey)
-    if (!known && disable_signup) throw NOBODY
+    if (!known && !takesNew(place, connection, recipientKey)) throw NOBODY
     const code = randomDigits(totp.length)
     const hash = hashCode(deps, environment.id, code)
     await store.put(tx, environment.id, keyOf(place, connection, recipientKey), hash, addSeconds(now, totp.time_step))
@@ -219,7 +228,7 @@ export async function checkCode(
 
   /** What Actions say to somebody who comes for the first time; asked outside of a transaction. */
   async function registration() {
-    if (optionsOf(connection).disable_signup || !isPasswordless(strategy)) return undefined
+    if (!takesNew(place, connection, recipientKey) || !isPasswordless(strategy)) return undefined
     const [known] = await deps.database.once(environment.id, (tx) =>
       store.find(tx, connection.id, strategy, recipientKey),
     )

@@ -5,19 +5,30 @@
 import { parseQuery } from '@tenantry/kernel/http/body.ts'
 import type { FastifyReply } from 'fastify'
 import type { Connection } from '../../oauth/configuration.ts'
+import { findById } from '../../resources/organizations/invitations/store.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
 import { attemptOf, refusalOf } from '../password-check.ts'
 import { checkCode, type Place, recipientOf, sendCode } from '../passwordless/passwordless.ts'
 import { codeConnections, entrance, loginHint, needsSignIn, usableConnections } from '../station.ts'
 import { transactionEvent } from '../transaction-event.ts'
 
-const placeOf = (visit: Visit): Place => ({
+const placeOf = async (tools: StepTools, visit: Visit): Promise<Place> => ({
   ...attemptOf(visit),
   environment: visit.request.environment,
   client: visit.client,
   state: visit.transaction.progress.code?.by === 'api' ? undefined : visit.transaction.state,
   transaction: transactionEvent(visit.transaction.request, visit.request),
+  invited: await invitedTo(tools, visit),
 })
+
+/** Whom the invitation of this login is for, as long as it can be accepted. */
+async function invitedTo({ database, clock }: StepTools, { request, transaction }: Visit): Promise<Place['invited']> {
+  if (!transaction.invitationId) return undefined
+  const row = await database.inEnvironment(request.environment.id, (tx) => findById(tx, transaction.invitationId!))
+  return row && row.expires_at > clock.now()
+    ? { email: row.invitee.email, connectionId: row.connection_id ?? undefined }
+    : undefined
+}
 
 export const codeRequest: Step = {
   name: 'login/code',
@@ -37,24 +48,36 @@ export const codeRequest: Step = {
     const typed = (form.recipient ?? '').slice(0, 254)
     for (const connection of codeConnections(await usableConnections(tools, visit))) {
       const recipient = recipientOf(connection, typed)
-      if (recipient) return send(tools, visit, connection, recipient, typed)
+      if (!recipient) continue
+      if (await sendTo(tools, visit, connection, recipient)) return visit.reply
+      return renderRequest(tools, visit, { recipient: typed, refused: 'too-many-codes' }, 429)
     }
     return renderRequest(tools, visit, { recipient: typed, refused: 'invalid-recipient' }, 400)
   },
 }
 
-async function send(tools: StepTools, visit: Visit, connection: Connection, recipient: string, typed: string) {
-  const place = { ...placeOf(visit), state: visit.transaction.state }
+/**
+ * Sends a code, where somebody may sign in with it, and leads to the page on which it is typed.
+ *
+ * @returns false when too many were sent, and how long to wait is in the headers
+ */
+export async function sendTo(
+  tools: StepTools,
+  visit: Visit,
+  connection: Connection,
+  recipient: string,
+): Promise<boolean> {
+  const place = { ...(await placeOf(tools, visit)), state: visit.transaction.state }
   const outcome = await sendCode(tools, place, connection, recipient)
   if (outcome === 'too_many') {
     visit.reply.header('retry-after', '3600')
-    return renderRequest(tools, visit, { recipient: typed, refused: 'too-many-codes' }, 429)
+    return false
   }
   const learned = { code: { connection_id: connection.id, recipient } }
   const transaction = await tools.transactions.note(visit.request, visit.transaction, learned)
-  return visit.reply
-    .header('cache-control', 'no-store')
-    .redirect(`/u/${codeChallenge.name}?state=${transaction.state}`, 303)
+  const next = `/u/${codeChallenge.name}?state=${transaction.state}`
+  visit.reply.header('cache-control', 'no-store').redirect(next, 303)
+  return true
 }
 
 async function renderRequest(
@@ -88,12 +111,13 @@ export const codeChallenge: Step = {
     const connection = codeConnections(await usableConnections(tools, visit)).find(({ id }) => id === connection_id)
     if (!connection) return renderChallenge(tools, visit, { refused: 'wrong-code' }, 400)
     if (form.action === 'resend') {
-      const outcome = await sendCode(tools, placeOf(visit), connection, recipient)
+      const outcome = await sendCode(tools, await placeOf(tools, visit), connection, recipient)
       return outcome === 'sent'
         ? renderChallenge(tools, visit, { sent: true })
         : renderChallenge(tools, visit, { refused: 'too-many-codes' }, 429)
     }
-    const checked = await checkCode(tools, placeOf(visit), connection, recipient, (form.code ?? '').slice(0, 40))
+    const place = await placeOf(tools, visit)
+    const checked = await checkCode(tools, place, connection, recipient, (form.code ?? '').slice(0, 40))
     if (checked.outcome === 'right') {
       const { userId, connectionId, proof, amr } = checked
       if (await tools.signIn(visit, { userId, connectionId, proof, amr })) return visit.reply

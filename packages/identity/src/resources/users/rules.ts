@@ -26,6 +26,10 @@ const refuse = (reason: string) => problems.invalid_body({ facts: { reason } })
 const MAXIMUM_METADATA_BYTES = 64 * 1024
 
 type Kind = Pick<ConnectionRow, 'strategy'>
+/** What a connection demands of usernames. */
+interface Naming {
+  options: Pick<ConnectionRow['options'], 'requires_username' | 'validation'>
+}
 
 /** What a user has to be made with: where people sign in with codes, only what these are sent to. @throws Problem `invalid_body` */
 export function requireWhatSignsIn(asked: CreateUser, { strategy }: Kind): void {
@@ -54,7 +58,7 @@ export function refuseForeign(asked: CreateUser | UpdateUser, { strategy }: Kind
  */
 export function registered(
   asked: CreateUser,
-  connection: Pick<ConnectionRow, 'id' | 'strategy' | 'options'>,
+  connection: Pick<ConnectionRow, 'id' | 'strategy'> & Naming,
   passwordHash: string | null,
   now: Date,
 ): UserRow {
@@ -105,7 +109,7 @@ export function refuseCreation(asked: CreateUser, connection: Kind): void {
 export function changed(
   row: UserRow,
   change: UpdateUser,
-  connection: Pick<ConnectionRow, 'name' | 'strategy' | 'options'>,
+  connection: Pick<ConnectionRow, 'name' | 'strategy'> & Naming,
   passwordHash: string | undefined,
   now: Date,
 ): UserRow {
@@ -151,20 +155,20 @@ export function refuseWeak(violation: Violation | undefined): void {
 }
 
 /** @throws Problem `invalid_body` where the connection demands a username and none is given */
-function newUsername(asked: string | null | undefined, connection: Pick<ConnectionRow, 'options'>): string | null {
+function newUsername(asked: string | null | undefined, connection: Naming): string | null {
   if (asked != null) return checkedUsername(asked, connection)
   if (connection.options.requires_username) throw refuse('Missing required property: username')
   return null
 }
 
 /** How many characters a username has. */
-export const usernameLimits = ({ validation }: Pick<ConnectionRow['options'], 'validation'>) =>
+export const usernameLimits = ({ validation }: Pick<Naming['options'], 'validation'>) =>
   validation?.username ?? { min: 1, max: 15 }
 
 const USERNAME = /^[a-z0-9_+\-.!#$'^`~@]+$/
 
 /** @throws Problem `invalid_body` */
-function checkedUsername(asked: string, connection: Pick<ConnectionRow, 'options'>): string {
+function checkedUsername(asked: string, connection: Naming): string {
   if (!connection.options.requires_username) {
     throw refuse('Cannot set username for connection without requires_username')
   }

@@ -21,11 +21,6 @@ export const problems = defineProblems({
     status: 429,
     title: 'This address was invited {limit} times within an hour. Wait before you invite it again.',
   },
-  // For the pages. One text for unknown, used, expired and revoked: it must not tell which of them it was.
-  invitation_unusable: {
-    status: 400,
-    title: 'This invitation can’t be used any more. Ask the person who invited you to send a new one.',
-  },
 })
 
 /** Mails to one address; more would make this a way to flood somebody's mailbox in our name. */

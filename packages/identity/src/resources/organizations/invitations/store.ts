@@ -2,7 +2,6 @@ import { addSeconds } from '@tenantry/kernel/clock.ts'
 import type { Tx } from '@tenantry/kernel/database/database.ts'
 import type { JSONValue } from 'postgres'
 import * as messages from '../../../delivery/store.ts'
-import { violates } from '../../constraint.ts'
 import { comparableEmail } from '../../email-address.ts'
 import { type Found, fetchLimit, type Page } from '../../paging.ts'
 import { INVITATIONS_PER_HOUR, type LoginRoute, problems, refuse } from './rules.ts'
@@ -103,34 +102,6 @@ export async function redeem(tx: Tx, id: string, now: Date): Promise<InvitationR
       and exists (select from organizations o where o.organization_id = i.organization_id and o.suspended_at is null)
     returning ${columns(tx)}`
   return row
-}
-
-/**
- * The account of somebody who accepts and has none. The address counts as proven: the link came through it.
- *
- * @throws Problem `invitation_unusable` when somebody else took the address in the meantime
- */
-export async function createInvitee(
-  tx: Tx,
-  environmentId: string,
-  userId: string,
-  connectionId: string,
-  invitation: InvitationRow,
-  passwordHash: string,
-): Promise<void> {
-  const { email } = invitation.invitee
-  await tx`insert into users ${tx({
-    environment_id: environmentId,
-    user_id: userId,
-    connection_id: connectionId,
-    email,
-    email_verified: true,
-    name: email,
-    nickname: email.slice(0, email.indexOf('@')),
-    password_hash: passwordHash,
-    app_metadata: tx.json(invitation.app_metadata as JSONValue),
-    user_metadata: tx.json(invitation.user_metadata as JSONValue),
-  })}`.catch(violates('users_email', problems.invitation_unusable))
 }
 
 /** Names of those roles that still exist, in the order of the invitation. */

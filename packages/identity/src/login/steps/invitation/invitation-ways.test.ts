@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Browser, openBrowser, PASSWORD, payloadOf, toldClient } from '../../oauth/fixture.ts'
-import { type Answer, startIdentity, type TestIdentity } from '../../testing.ts'
-import { optionsOf, settle as withPasskeys } from '../test-passkeys.ts'
-import { prove } from '../webauthn/fixture.ts'
+import { type Browser, openBrowser, PASSWORD, payloadOf, toldClient } from '../../../oauth/fixture.ts'
+import { type Answer, startIdentity, type TestIdentity } from '../../../testing.ts'
+import { optionsOf, settle as withPasskeys } from '../../test-passkeys.ts'
+import { prove } from '../../webauthn/fixture.ts'
 
 let identity: TestIdentity
 before(async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { createWorld, openBrowser, PASSWORD, payloadOf, type World } from '../../oauth/fixture.ts'
-import { startIdentity, type TestIdentity } from '../../testing.ts'
+import { createWorld, openBrowser, PASSWORD, payloadOf, type World } from '../../../oauth/fixture.ts'
+import { startIdentity, type TestIdentity } from '../../../testing.ts'
 
 let identity: TestIdentity
 before(async () => {
