@@ -83,6 +83,19 @@ export function statesOf({ env, make }: SignInWorld, pages: PagesWorld): State[]
       open: async (page) => page.goto(await invite(LONG_ADDRESS, LONG_NAME.slice(0, 200), organizations.hostile)),
     },
     {
+      name: 'invitation-username-refused',
+      async open(page) {
+        await page.goto(await invite('new@northwind.example', 'Anna Reed', organizations.named))
+        await page.fill('#username', 'not one')
+        await page.fill('#password', 'three random words')
+        await press(page)
+      },
+    },
+    {
+      name: 'invitation-code',
+      open: async (page) => page.goto(await invite('new@harbour.example', 'Anna Reed', organizations.coded)),
+    },
+    {
       name: 'invitation-account',
       open: async (page) => page.goto(await invite('anna@bluekite.example')),
     },

@@ -11,11 +11,11 @@ export interface PagesWorld {
   client: string
   /** Lets people choose their organization after the sign-in, or none. */
   choosing: string
-  organizations: { blue: string; marigold: string; hostile: string }
+  organizations: { blue: string; marigold: string; hostile: string; named: string; coded: string }
   /** One that needs no sign-in. */
   plain: BrowserContext
   newContext(options?: BrowserContextOptions): Promise<BrowserContext>
-  /** Somebody with a password, in every organization. */
+  /** Somebody with a password, in every organization of such people. */
   member(email: string): Promise<void>
   /** @returns where the invitation leads */
   invite(email: string, inviter?: string, organization?: string): Promise<string>
@@ -52,16 +52,23 @@ export async function startPagesWorld(world: SignInWorld): Promise<PagesWorld> {
       enabled_clients: [client, choosing],
     })
   ).id!
+  const enabled_clients = [client]
+  const options = { passwordPolicy: 'none', requires_username: true }
+  const named = (await make('/connections', { name: 'named', strategy: 'auth0', options, enabled_clients })).id!
+  const coded = (await make('/connections', { name: 'email', strategy: 'email', enabled_clients })).id!
   const role = (await make('/roles', { name: 'Warehouse lead' })).id!
-  const organization = async (name: string, display_name: string, primary?: string) => {
+  const organization = async (name: string, display_name: string, primary?: string, connection_id = connection) => {
     const branding = primary ? { branding: { colors: { primary } } } : {}
-    const enabled_connections = [{ connection_id: connection }]
+    const enabled_connections = [{ connection_id }]
     return (await make('/organizations', { name, display_name, ...branding, enabled_connections })).id!
   }
   const organizations = {
     blue: await organization('blue-kite', 'Blue Kite', '#2463c4'),
     marigold: await organization('marigold', 'Marigold', '#e9a820'),
     hostile: await organization('hostile', LONG_NAME),
+    // Where people have usernames, and where they have codes instead of passwords.
+    named: await organization('named', 'Northwind', undefined, named),
+    coded: await organization('coded', 'Harbour', undefined, coded),
   }
 
   const authorize: PagesWorld['authorize'] = (parameters = {}) => world.authorize(client, parameters)
@@ -70,7 +77,8 @@ export async function startPagesWorld(world: SignInWorld): Promise<PagesWorld> {
 
   async function member(email: string): Promise<void> {
     const { user_id } = await make('/users', { connection: 'people', email, password: PASSWORD })
-    for (const id of Object.values(organizations)) await make(`/organizations/${id}/members`, { members: [user_id] })
+    const { blue, marigold, hostile } = organizations
+    for (const id of [blue, marigold, hostile]) await make(`/organizations/${id}/members`, { members: [user_id] })
   }
 
   async function invite(email: string, inviter = 'Anna Reed', organization = organizations.blue): Promise<string> {

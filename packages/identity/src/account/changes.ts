@@ -42,6 +42,7 @@ async function changePassword(deps: AccountDependencies, caller: Caller, form: F
     client: { client_id: ACCOUNT_CLIENT_ID, name: 'Account' },
     organizationId: undefined,
     asker: asker(request),
+    isConfirmation: true,
   }
   const checked = await checkPassword(deps, attempt, [connection], user.email, form.current ?? '')
   if (checked.outcome === 'too_many') return { refused: 'too-many-tries', status: 429 }

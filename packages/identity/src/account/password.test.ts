@@ -36,6 +36,22 @@ test('a password is changed with the current one; every other session and every 
   assert.equal(isAccount((await enter(world, anna, openBrowser(env), PASSWORD)).page), false)
 })
 
+test('a password that is confirmed to change it is no sign-in: neither their number nor the last one moves', async () => {
+  const { world, env, anna } = await settle(identity)
+  const known = 'another phrase of mine'
+  assert.equal((await env.manage('PATCH', `/users/${anna.user_id}`, { password: known })).status, 200)
+  const { browser, page } = await enter(world, anna, openBrowser(env), known)
+  const logins = async () => {
+    const { logins_count, last_login } = (await env.manage('GET', `/users/${anna.user_id}`)).json
+    return { logins_count, last_login }
+  }
+  const before = await logins()
+  const form = { current: known, password: NEXT, confirm: NEXT }
+  assert.match((await change(world, browser, page, 'password', form)).text, /Your password is changed/)
+  assert.equal(before.logins_count, 1)
+  assert.deepEqual(await logins(), before)
+})
+
 test('guessing the current password has the limits of the sign-in page', async () => {
   const { world, anna } = await settle(identity)
   const { browser, page } = await enter(world, anna)

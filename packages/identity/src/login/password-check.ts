@@ -35,6 +35,8 @@ export interface Attempt {
   organizationId: string | undefined
   /** Tries are counted by its address. */
   asker: ReturnType<typeof asker>
+  /** Somebody who is signed in says once more who they are: what is right is no sign-in. */
+  isConfirmation?: boolean
 }
 
 export const attemptOf = ({ request, client, transaction }: Visit): Attempt => ({
@@ -46,7 +48,7 @@ export const attemptOf = ({ request, client, transaction }: Visit): Attempt => (
 
 export async function checkPassword(
   tools: PasswordDependencies,
-  { environmentId, client, organizationId, asker }: Attempt,
+  { environmentId, client, organizationId, asker, isConfirmation = false }: Attempt,
   connections: Connection[],
   identifier: string,
   password: string,
@@ -89,7 +91,9 @@ export async function checkPassword(
   }
   const tries = await tools.lockout.triesOf(environmentId, account, asker.ip)
   await tools.database.once(environmentId, (tx) =>
-    store.recordPasswordLogin(tx, person.user_id, tools.clock.now(), asker.ip, tries),
+    isConfirmation
+      ? store.forgetTries(tx, tries)
+      : store.recordPasswordLogin(tx, person.user_id, tools.clock.now(), asker.ip, tries),
   )
   return { outcome: 'right', ...who, proof }
 }
