@@ -65,7 +65,7 @@ async function main(): Promise<number> {
 
 /**
  * A process for some files at a time: to load the server costs each of them more than a second of CPU, and most tests no
- * more than that. Each file is a suite, so that its hooks are its own, and is loaded when the one before it is over.
+ * more than that. Each file is a suite, so that its hooks are its own; one runs after the other.
  */
 function writeBatches(directory: string): string[] {
   mkdirSync(directory)
@@ -74,7 +74,7 @@ function writeBatches(directory: string): string[] {
     const suites = files
       .slice(number * size, (number + 1) * size)
       .map(
-        (file) => `await suite(${JSON.stringify(file)}, () => import(${JSON.stringify(pathToFileURL(resolve(file)))}))`,
+        (file) => `suite(${JSON.stringify(file)}, () => import(${JSON.stringify(pathToFileURL(resolve(file)))}))`,
       )
     const path = join(directory, `${String(number + 1).padStart(3, '0')}.test.mjs`)
     writeFileSync(path, ["import { suite } from 'node:test'", ...suites, ''].join('\n'))
