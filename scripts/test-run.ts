@@ -73,9 +73,7 @@ function writeBatches(directory: string): string[] {
   return Array.from({ length: Math.ceil(files.length / size) }, (_, number) => {
     const suites = files
       .slice(number * size, (number + 1) * size)
-      .map(
-        (file) => `suite(${JSON.stringify(file)}, () => import(${JSON.stringify(pathToFileURL(resolve(file)))}))`,
-      )
+      .map((file) => `suite(${JSON.stringify(file)}, () => import(${JSON.stringify(pathToFileURL(resolve(file)))}))`)
     const path = join(directory, `${String(number + 1).padStart(3, '0')}.test.mjs`)
     writeFileSync(path, ["import { suite } from 'node:test'", ...suites, ''].join('\n'))
     return path
@@ -86,7 +84,7 @@ function runTests(batches: string[], environment: Record<string, string>): Promi
   const child = spawn(
     process.execPath,
     [
-      ...['--no-node-snapshot', '--test', `--test-concurrency=${WORKERS}`, '--test-timeout=600000'],
+      ...['--no-node-snapshot', '--test', `--test-concurrency=${WORKERS}`, '--test-timeout=1200000'],
       ...(nodeOptions.some((option) => option.startsWith('--test-reporter')) ? [] : ['--test-reporter=spec']),
       ...nodeOptions,
       ...batches,
