@@ -71,14 +71,24 @@ function writeBatches(directory: string): string[] {
   mkdirSync(directory)
   const size = Math.min(FILES_IN_A_BATCH, Math.ceil(files.length / WORKERS))
   return Array.from({ length: Math.ceil(files.length / size) }, (_, number) => {
-    const suites = files
+    const urls = files
       .slice(number * size, (number + 1) * size)
-      .map((file) => `suite(${JSON.stringify(file)}, () => import(${JSON.stringify(pathToFileURL(resolve(file)))}))`)
+      .map((file) => [file, pathToFileURL(resolve(file)).href])
     const path = join(directory, `${String(number + 1).padStart(3, '0')}.test.mjs`)
-    writeFileSync(path, ["import { suite } from 'node:test'", ...suites, ''].join('\n'))
+    writeFileSync(path, `const files = ${JSON.stringify(urls)}\n${BATCH}`)
     return path
   })
 }
+
+/**
+ * One file is loaded when the one before it is over: of two at once, whichever waits for the other's imports would register
+ * its tests in the other's suite. Meanwhile something has to keep the event loop going, or Node ends a module that awaits.
+ */
+const BATCH = `import { suite } from 'node:test'
+const going = setInterval(() => {}, 60_000)
+for (const [file, url] of files) await suite(file, () => import(url))
+clearInterval(going)
+`
 
 function runTests(batches: string[], environment: Record<string, string>): Promise<number> {
   const child = spawn(
