@@ -10,11 +10,14 @@ import type { Outbox } from '../delivery/outbox.ts'
 import * as messages from '../delivery/store.ts'
 import { asker, type TenantLog } from '../logs/tenant-log.ts'
 import type { Client, Connection } from '../oauth/configuration.ts'
+import { comparableEmail } from '../resources/email-address.ts'
 import * as organizations from '../resources/organizations/store.ts'
 import { sendTicketMail } from '../resources/tickets/mail.ts'
 import * as tickets from '../resources/tickets/store.ts'
 import * as users from '../resources/users/store.ts'
 import type { Lockout } from './lockout.ts'
+import { realmsOf } from './password-check.ts'
+import { findCredentials } from './store.ts'
 
 export interface PasswordResetDependencies {
   database: Database
@@ -26,8 +29,10 @@ export interface PasswordResetDependencies {
 
 export interface AskedReset {
   client: Client
-  connection: Connection
-  email: string
+  /** Those that take resets, in the order in which people are looked up in them. */
+  connections: [Connection, ...Connection[]]
+  /** An address, or a username where a connection has them. */
+  identifier: string
   organizationId: string | undefined
 }
 
@@ -56,13 +61,16 @@ export async function mailResetAfter(
 
 async function send(deps: PasswordResetDependencies, request: FastifyRequest, asked: AskedReset): Promise<void> {
   const { environment } = request
-  const { client, connection, email, organizationId } = asked
+  const { client, connections, identifier, organizationId } = asked
   const since = addSeconds(deps.clock.now(), -3600)
   const outcome = await deps.database.inEnvironment(environment.id, async (tx) => {
-    const known = (await users.listByEmail(tx, email)).find(({ connection_id }) => connection_id === connection.id)
-    if (!known?.email) return undefined
+    // Whom the sign-in would find.
+    const [known] = await findCredentials(tx, comparableEmail(identifier), realmsOf(connections))
+    if (!known?.is_primary) return undefined
     // One after the other, so that parallel ones cannot slip through.
-    const user = { ...(await users.lock(tx, known.user_id)), email: known.email }
+    const person = await users.lock(tx, known.user_id)
+    if (!person.email) return undefined
+    const user = { ...person, email: person.email }
     const sent = await messages.countSince(tx, { recipient: user.email, template: 'reset_email', since })
     if (sent >= MAILS_PER_HOUR) return { user, mailed: false }
     const organization = organizationId ? await organizations.find(tx, organizationId) : undefined
@@ -71,6 +79,7 @@ async function send(deps: PasswordResetDependencies, request: FastifyRequest, as
     const mailed = await sendTicketMail(deps, tx, 'reset_email', { environment, user, client, organization })
     return { user, mailed }
   })
+  const connection = connections.find(({ id }) => id === outcome?.user.connection_id) ?? connections[0]
   deps.tenantLog.add(environment.id, {
     type: outcome?.mailed ? 'scpr' : 'fcpr',
     ...asker(request),
@@ -78,7 +87,7 @@ async function send(deps: PasswordResetDependencies, request: FastifyRequest, as
     client_name: client.name,
     connection: connection.name,
     connection_id: connection.id,
-    user_name: email,
+    user_name: identifier,
     ...(outcome ? { user_id: outcome.user.user_id } : {}),
   })
 }
