@@ -6,7 +6,7 @@
  * person does; a ticket that a GET consumed would be used up by them, and an address proven that nobody read.
  */
 import type { Clock } from '@tenantry/kernel/clock.ts'
-import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Database, Tx } from '@tenantry/kernel/database/database.ts'
 import { parseQuery } from '@tenantry/kernel/http/body.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
@@ -209,6 +209,8 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
       if (isProven) await dropPasskeys(tx, ticket.user_id)
       // Whoever knew the old one is out, and no other link sets it back.
       await users.endAccess(tx, ticket.user_id, now, 'password-changed')
+      // Guesses were at the old one; whoever forgot it has often used up their tries before they came here.
+      await liftBlocks(tx, ticket.user_id)
       return true
     })
     if (!done) throw refused(request, 'password_change', user)
@@ -219,16 +221,20 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
   }
 
   /** Whatever names this account, linked identities too, may be tried again, from everywhere. */
+  async function liftBlocks(tx: Tx, userId: string) {
+    const counters = createCounters(deps.secrets)
+    const names = await blocks.identifiersOf(tx, userId)
+    await blocks.clearAccounts(
+      tx,
+      names.map(({ identifier }) => counters.account(identifier)),
+    )
+  }
+
   async function unblock(opened: Opened) {
     const { request, ticket, handle, user } = opened
-    const counters = createCounters(deps.secrets)
     const done = await database.inEnvironment(request.environment.id, async (tx) => {
       if (!(await store.redeem(tx, hashHandle(handle), 'unblock', clock.now()))) return false
-      const names = await blocks.identifiersOf(tx, ticket.user_id)
-      await blocks.clearAccounts(
-        tx,
-        names.map(({ identifier }) => counters.account(identifier)),
-      )
+      await liftBlocks(tx, ticket.user_id)
       return true
     })
     if (!done) throw refused(request, 'unblock', user)
