@@ -14,6 +14,7 @@ import { comparableEmail } from '../resources/email-address.ts'
 import * as organizations from '../resources/organizations/store.ts'
 import { sendTicketMail } from '../resources/tickets/mail.ts'
 import * as tickets from '../resources/tickets/store.ts'
+import * as identities from '../resources/users/identities/store.ts'
 import * as users from '../resources/users/store.ts'
 import type { Lockout } from './lockout.ts'
 import { realmsOf } from './password-check.ts'
@@ -66,17 +67,28 @@ async function send(deps: PasswordResetDependencies, request: FastifyRequest, as
   const outcome = await deps.database.inEnvironment(environment.id, async (tx) => {
     // Whom the sign-in would find.
     const [known] = await findCredentials(tx, comparableEmail(identifier), realmsOf(connections))
-    if (!known?.is_primary) return undefined
+    if (!known) return undefined
+    // A linked identity has a password and an address of its own. One that was never proven may be that of somebody else, who
+    // would come into the account of whoever only claimed it.
+    const linked = known.is_primary ? undefined : await identities.findDatabaseIdentity(tx, known)
+    if (!known.is_primary && !linked?.email_verified) return undefined
     // One after the other, so that parallel ones cannot slip through.
     const person = await users.lock(tx, known.user_id)
-    if (!person.email) return undefined
-    const user = { ...person, email: person.email }
+    const { connection_id, connection: name, email } = linked ?? person
+    if (!email) return undefined
+    const user = { ...person, email, connection_id, connection: name }
     const sent = await messages.countSince(tx, { recipient: user.email, template: 'reset_email', since })
     if (sent >= MAILS_PER_HOUR) return { user, mailed: false }
     const organization = organizationId ? await organizations.find(tx, organizationId) : undefined
     // The latest link is the one that counts.
     await tickets.endMailedResets(tx, user.user_id)
-    const mailed = await sendTicketMail(deps, tx, 'reset_email', { environment, user, client, organization })
+    const mailed = await sendTicketMail(deps, tx, 'reset_email', {
+      environment,
+      user,
+      client,
+      organization,
+      linked,
+    })
     return { user, mailed }
   })
   const connection = connections.find(({ id }) => id === outcome?.user.connection_id) ?? connections[0]

@@ -23,6 +23,7 @@ import { sendWelcome } from '../resources/tickets/mail.ts'
 import * as store from '../resources/tickets/store.ts'
 import * as blocks from '../resources/user-blocks/store.ts'
 import type { AccountActions } from '../resources/users/account-actions.ts'
+import * as identities from '../resources/users/identities/store.ts'
 import { refusalOfPassword } from '../resources/users/passwords/rules.ts'
 import * as passwords from '../resources/users/passwords/store.ts'
 import { identityOf } from '../resources/users/rules.ts'
@@ -182,14 +183,17 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     const { environment } = request
     const password = form.password ?? ''
     const connection = await connectionOf(opened)
-    const { options } = connection
+    const { options, id: connection_id, name } = connection
+    const linked = linkedOf(ticket)
+    const about = { ...who(user), connection: name, connection_id, ...asker(request) }
     const asked = {
       environmentId: environment.id,
       options,
       plain: password,
       person: user,
       userId: user.user_id,
-      about: { ...who(user), ...asker(request) },
+      linked,
+      about,
     }
     const violation = await refusalOfPassword(deps, asked)
     const refusal = violation?.name ?? (password === form.confirm ? undefined : 'password-mismatch')
@@ -199,8 +203,8 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     const now = clock.now()
     const done = await database.inEnvironment(environment.id, async (tx) => {
       if (!(await store.redeem(tx, hashHandle(handle), 'password_change', now))) return false
-      await passwords.remember(tx, environment.id, ticket.user_id, demandsOf(options).history, now)
-      await store.setPassword(tx, ticket.user_id, hash, now)
+      await passwords.remember(tx, environment.id, ticket.user_id, demandsOf(options).history, now, linked)
+      await store.setPassword(tx, ticket, hash, now)
       const isProven =
         ticket.mark_email_as_verified &&
         ticket.email !== null &&
@@ -214,7 +218,7 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
       return true
     })
     if (!done) throw refused(request, 'password_change', user)
-    tenantLog.add(environment.id, { type: 'scp', ...who(user), ...asker(request) })
+    tenantLog.add(environment.id, { type: 'scp', ...about })
     const occasion = { environment, asker: asker(request), connection }
     deps.accountActions.afterPasswordChange(occasion, { ...user, last_password_reset: now })
     return leave(opened, CHANGED, 'reset-password-success')
@@ -242,8 +246,13 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     return show(opened, 'unblock-success', {})
   }
 
-  const connectionOf = ({ request, user }: Opened) =>
-    database.inEnvironment(request.environment.id, (tx) => connections.get(tx, user.connection_id))
+  /** The one that the password is for. */
+  const connectionOf = ({ request, user, ticket }: Opened) =>
+    database.inEnvironment(request.environment.id, async (tx) => {
+      const named = linkedOf(ticket)
+      const linked = named && (await identities.findDatabaseIdentity(tx, named))
+      return connections.get(tx, linked?.connection_id ?? user.connection_id)
+    })
 
   const clientOf = ({ request, ticket }: Opened) =>
     ticket.client_id ? deps.configuration.client(request.environment.id, ticket.client_id) : undefined
@@ -300,6 +309,10 @@ function asksPassword({ request, ticket }: Opened): boolean {
   const browser = readCookie(request, 'browser')
   return browser === undefined || !hashHandle(browser).equals(ticket.browser_hash)
 }
+
+/** The linked identity that a ticket is for, if it is for one. */
+const linkedOf = ({ provider, identity_id }: store.TicketRow) =>
+  provider !== null && identity_id !== null ? { provider, identity_id } : undefined
 
 const queryTicket = (request: FastifyRequest): string | undefined => parseQuery(request.raw.url ?? '').ticket
 
