@@ -100,6 +100,10 @@ test('failed sign-ins say why: an unknown user, a wrong password, a blocked user
   const [unknown, wrong, outsider, blocked] = await logged(world, ['fu', 'fp', 'f', 'f'])
   assert.deepEqual([unknown!.user_name, unknown!.user_id], ['nobody@example.test', undefined])
   assert.deepEqual([wrong!.user_name, wrong!.user_id], ['anna@example.test', anna.user_id])
+  for (const { connection, connection_id, strategy, strategy_type } of [unknown!, wrong!, blocked!]) {
+    const known = [connection, connection_id, strategy, strategy_type]
+    assert.deepEqual(known, ['people', world.connection.id, 'auth0', 'database'])
+  }
   assert.equal(outsider!.description, `user ${anna.user_id} is not part of the ${organization} organization`)
   assert.equal(blocked!.description, 'The user is blocked')
 })
