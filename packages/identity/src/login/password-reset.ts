@@ -41,7 +41,7 @@ export interface AskedReset {
 const MAILS_PER_HOUR = 5
 
 /** Whether people may choose a new password by themselves. */
-export const takesResets = ({ strategy, options }: Connection): boolean =>
+export const takesResets = ({ strategy, options }: Pick<Connection, 'strategy' | 'options'>): boolean =>
   strategy === 'auth0' && options.disable_self_service_change_password !== true
 
 /** To be called before the answer is sent. @returns false when whoever asks has asked for too many mails, to whomever */

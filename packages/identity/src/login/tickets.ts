@@ -34,6 +34,7 @@ import { readCookie } from './cookies.ts'
 import type { Lockout } from './lockout.ts'
 import { environmentLook, lookOf } from './look.ts'
 import { sendPage } from './pages.ts'
+import { takesResets } from './password-reset.ts'
 import type { Sessions } from './sessions.ts'
 import { forgetTries, recordLogin } from './store.ts'
 import { problems as transactionProblems } from './transactions.ts'
@@ -282,10 +283,10 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     const { reply, ticket } = opened
     if (ticket.result_url) {
       const target = new URL(ticket.result_url)
-      const { options } = await connectionOf(opened)
+      const connection = await connectionOf(opened)
       const told = {
-        supportSignUp: String(options.disable_signup === false),
-        supportForgotPassword: String(options.disable_self_service_change_password !== true),
+        supportSignUp: String(connection.options.disable_signup === false),
+        supportForgotPassword: String(takesResets(connection)),
         ...(ticket.include_email_in_redirect && ticket.email ? { email: ticket.email } : {}),
         success: 'true',
         code: 'success',
