@@ -9,6 +9,7 @@ import type { Client, Configuration, Connection } from '../oauth/configuration.t
 import { requireConnection } from '../oauth/connection.ts'
 import { subject as readSubject, type Subject } from '../oauth/grant-store.ts'
 import { refuseSubject } from '../oauth/token/grants/subject.ts'
+import { isPasswordless } from '../resources/connections/passwordless.ts'
 import * as members from '../resources/organizations/members/store.ts'
 
 export interface AdmissionDependencies {
@@ -58,7 +59,7 @@ export async function admit(
   Object.assign(about, {
     connection: connection.name,
     strategy: connection.strategy,
-    strategy_type: connection.strategy === 'auth0' ? 'database' : null,
+    strategy_type: isPasswordless(connection.strategy) ? 'passwordless' : 'database',
     user_name: subject.user?.email ?? subject.user?.name ?? null,
     organization_name: subject.organization?.name ?? null,
   })

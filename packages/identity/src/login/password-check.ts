@@ -59,13 +59,19 @@ export async function checkPassword(
   const [person] = await tools.database.once(environmentId, (tx) =>
     store.findCredentials(tx, account, realmsOf(connections)),
   )
+  const databases = connections.filter(isDatabase)
+  // Of somebody who is in none of several, none can be named.
+  const named = databases.find(({ id }) => databases.length === 1 || id === person?.connection_id)
   const about = {
     ...asker,
     client_id: client.client_id,
     client_name: client.name,
     user_id: person?.user_id ?? null,
     user_name: account,
-    connection_id: person?.connection_id ?? null,
+    connection_id: named?.id ?? null,
+    connection: named?.name ?? null,
+    strategy: named?.strategy ?? null,
+    strategy_type: named ? 'database' : null,
     organization_id: organizationId ?? null,
   }
   const failed = (type: LogEntry['type'], description?: string) =>
@@ -115,9 +121,11 @@ async function rehash(
   return isSame ? { ...person, password_hash: current } : undefined
 }
 
+const isDatabase = ({ strategy }: Connection): boolean => strategy === 'auth0'
+
 /** Databases of our own, of which some know usernames. */
 export function realmsOf(connections: Connection[]): store.Realms {
-  const databases = connections.filter(({ strategy }) => strategy === 'auth0')
+  const databases = connections.filter(isDatabase)
   return {
     ids: databases.map(({ id }) => id),
     withUsernames: databases.filter(({ options }) => options.requires_username).map(({ id }) => id),

@@ -10,11 +10,15 @@ import type { Outbox } from '../delivery/outbox.ts'
 import * as messages from '../delivery/store.ts'
 import { asker, type TenantLog } from '../logs/tenant-log.ts'
 import type { Client, Connection } from '../oauth/configuration.ts'
+import { comparableEmail } from '../resources/email-address.ts'
 import * as organizations from '../resources/organizations/store.ts'
 import { sendTicketMail } from '../resources/tickets/mail.ts'
 import * as tickets from '../resources/tickets/store.ts'
+import * as identities from '../resources/users/identities/store.ts'
 import * as users from '../resources/users/store.ts'
 import type { Lockout } from './lockout.ts'
+import { realmsOf } from './password-check.ts'
+import { findCredentials } from './store.ts'
 
 export interface PasswordResetDependencies {
   database: Database
@@ -26,8 +30,10 @@ export interface PasswordResetDependencies {
 
 export interface AskedReset {
   client: Client
-  connection: Connection
-  email: string
+  /** Those that take resets, in the order in which people are looked up in them. */
+  connections: [Connection, ...Connection[]]
+  /** An address, or a username where a connection has them. */
+  identifier: string
   organizationId: string | undefined
 }
 
@@ -35,7 +41,7 @@ export interface AskedReset {
 const MAILS_PER_HOUR = 5
 
 /** Whether people may choose a new password by themselves. */
-export const takesResets = ({ strategy, options }: Connection): boolean =>
+export const takesResets = ({ strategy, options }: Pick<Connection, 'strategy' | 'options'>): boolean =>
   strategy === 'auth0' && options.disable_self_service_change_password !== true
 
 /** To be called before the answer is sent. @returns false when whoever asks has asked for too many mails, to whomever */
@@ -56,21 +62,36 @@ export async function mailResetAfter(
 
 async function send(deps: PasswordResetDependencies, request: FastifyRequest, asked: AskedReset): Promise<void> {
   const { environment } = request
-  const { client, connection, email, organizationId } = asked
+  const { client, connections, identifier, organizationId } = asked
   const since = addSeconds(deps.clock.now(), -3600)
   const outcome = await deps.database.inEnvironment(environment.id, async (tx) => {
-    const known = (await users.listByEmail(tx, email)).find(({ connection_id }) => connection_id === connection.id)
-    if (!known?.email) return undefined
+    // Whom the sign-in would find.
+    const [known] = await findCredentials(tx, comparableEmail(identifier), realmsOf(connections))
+    if (!known) return undefined
+    // A linked identity has a password and an address of its own. One that was never proven may be that of somebody else, who
+    // would come into the account of whoever only claimed it.
+    const linked = known.is_primary ? undefined : await identities.findDatabaseIdentity(tx, known)
+    if (!known.is_primary && !linked?.email_verified) return undefined
     // One after the other, so that parallel ones cannot slip through.
-    const user = { ...(await users.lock(tx, known.user_id)), email: known.email }
+    const person = await users.lock(tx, known.user_id)
+    const { connection_id, connection: name, email } = linked ?? person
+    if (!email) return undefined
+    const user = { ...person, email, connection_id, connection: name }
     const sent = await messages.countSince(tx, { recipient: user.email, template: 'reset_email', since })
     if (sent >= MAILS_PER_HOUR) return { user, mailed: false }
     const organization = organizationId ? await organizations.find(tx, organizationId) : undefined
     // The latest link is the one that counts.
     await tickets.endMailedResets(tx, user.user_id)
-    const mailed = await sendTicketMail(deps, tx, 'reset_email', { environment, user, client, organization })
+    const mailed = await sendTicketMail(deps, tx, 'reset_email', {
+      environment,
+      user,
+      client,
+      organization,
+      linked,
+    })
     return { user, mailed }
   })
+  const connection = connections.find(({ id }) => id === outcome?.user.connection_id) ?? connections[0]
   deps.tenantLog.add(environment.id, {
     type: outcome?.mailed ? 'scpr' : 'fcpr',
     ...asker(request),
@@ -78,7 +99,7 @@ async function send(deps: PasswordResetDependencies, request: FastifyRequest, as
     client_name: client.name,
     connection: connection.name,
     connection_id: connection.id,
-    user_name: email,
+    user_name: identifier,
     ...(outcome ? { user_id: outcome.user.user_id } : {}),
   })
 }

@@ -2,7 +2,7 @@
 import type { Connection } from '../oauth/configuration.ts'
 import { isPasswordless } from '../resources/connections/passwordless.ts'
 import type { StepTools, Visit } from './login.ts'
-import { asksBefore } from './organization-behavior.ts'
+import { asksAfter, asksBefore } from './organization-behavior.ts'
 import { takesResets } from './password-reset.ts'
 import { takesSignUps } from './sign-up.ts'
 
@@ -42,6 +42,16 @@ export async function usableConnections(tools: StepTools, visit: Visit): Promise
 /** Those of them in which people have no password. */
 export const codeConnections = (usable: Connection[]): Connection[] =>
   usable.filter(({ strategy }) => isPasswordless(strategy))
+
+/** Whether nobody has a password here: pages that ask for one would refuse everybody. */
+export const onlyCodes = async (tools: StepTools, visit: Visit): Promise<boolean> => {
+  const usable = await usableConnections(tools, visit)
+  return usable.length > 0 && codeConnections(usable).length === usable.length
+}
+
+/** Whoever is asked which organization may be signed in as somebody else than they want to be. */
+export const mayChangeAccount = (visit: Visit): boolean =>
+  asksAfter(visit) && visit.transaction.organizationId === undefined
 
 /** The connection in which people sign up here, if there is one. */
 export const signUpConnection = async (tools: StepTools, visit: Visit): Promise<Connection | undefined> =>

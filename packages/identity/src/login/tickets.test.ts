@@ -90,6 +90,16 @@ test('a result_url gets Auth0’s parameters beside its own, with the address on
   }
 })
 
+test('a result_url is told of no way to a forgotten password where people have none', async () => {
+  const world = await createWorld(identity)
+  await world.make('/connections', { name: 'email', strategy: 'email' })
+  const anna = await world.make('/users', { connection: 'email', email: 'anna@example.test' })
+  const browser = openBrowser(world.env)
+  const page = await browser.visit(await verification(world, anna, { result_url: RESULT }))
+  const { searchParams } = new URL((await browser.submit(page, {})).headers.location!)
+  assert.deepEqual([searchParams.get('success'), searchParams.get('supportForgotPassword')], ['true', 'false'])
+})
+
 test('a new password is set once, ends every session and refresh token, and the old one is worth nothing', async () => {
   const world = await createWorld(identity, { organization_usage: 'allow', organization_require_behavior: 'no_prompt' })
   const anna = await world.person('anna@example.test')

@@ -6,7 +6,7 @@
  * person does; a ticket that a GET consumed would be used up by them, and an address proven that nobody read.
  */
 import type { Clock } from '@tenantry/kernel/clock.ts'
-import type { Database } from '@tenantry/kernel/database/database.ts'
+import type { Database, Tx } from '@tenantry/kernel/database/database.ts'
 import { parseQuery } from '@tenantry/kernel/http/body.ts'
 import type { Api } from '@tenantry/kernel/http/slice.ts'
 import { defineProblems } from '@tenantry/kernel/problem.ts'
@@ -23,6 +23,7 @@ import { sendWelcome } from '../resources/tickets/mail.ts'
 import * as store from '../resources/tickets/store.ts'
 import * as blocks from '../resources/user-blocks/store.ts'
 import type { AccountActions } from '../resources/users/account-actions.ts'
+import * as identities from '../resources/users/identities/store.ts'
 import { refusalOfPassword } from '../resources/users/passwords/rules.ts'
 import * as passwords from '../resources/users/passwords/store.ts'
 import { identityOf } from '../resources/users/rules.ts'
@@ -33,6 +34,7 @@ import { readCookie } from './cookies.ts'
 import type { Lockout } from './lockout.ts'
 import { environmentLook, lookOf } from './look.ts'
 import { sendPage } from './pages.ts'
+import { takesResets } from './password-reset.ts'
 import type { Sessions } from './sessions.ts'
 import { forgetTries, recordLogin } from './store.ts'
 import { problems as transactionProblems } from './transactions.ts'
@@ -182,14 +184,17 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     const { environment } = request
     const password = form.password ?? ''
     const connection = await connectionOf(opened)
-    const { options } = connection
+    const { options, id: connection_id, name } = connection
+    const linked = linkedOf(ticket)
+    const about = { ...who(user), connection: name, connection_id, ...asker(request) }
     const asked = {
       environmentId: environment.id,
       options,
       plain: password,
       person: user,
       userId: user.user_id,
-      about: { ...who(user), ...asker(request) },
+      linked,
+      about,
     }
     const violation = await refusalOfPassword(deps, asked)
     const refusal = violation?.name ?? (password === form.confirm ? undefined : 'password-mismatch')
@@ -199,8 +204,8 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     const now = clock.now()
     const done = await database.inEnvironment(environment.id, async (tx) => {
       if (!(await store.redeem(tx, hashHandle(handle), 'password_change', now))) return false
-      await passwords.remember(tx, environment.id, ticket.user_id, demandsOf(options).history, now)
-      await store.setPassword(tx, ticket.user_id, hash, now)
+      await passwords.remember(tx, environment.id, ticket.user_id, demandsOf(options).history, now, linked)
+      await store.setPassword(tx, ticket, hash, now)
       const isProven =
         ticket.mark_email_as_verified &&
         ticket.email !== null &&
@@ -209,26 +214,32 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
       if (isProven) await dropPasskeys(tx, ticket.user_id)
       // Whoever knew the old one is out, and no other link sets it back.
       await users.endAccess(tx, ticket.user_id, now, 'password-changed')
+      // Guesses were at the old one; whoever forgot it has often used up their tries before they came here.
+      await liftBlocks(tx, ticket.user_id)
       return true
     })
     if (!done) throw refused(request, 'password_change', user)
-    tenantLog.add(environment.id, { type: 'scp', ...who(user), ...asker(request) })
+    tenantLog.add(environment.id, { type: 'scp', ...about })
     const occasion = { environment, asker: asker(request), connection }
     deps.accountActions.afterPasswordChange(occasion, { ...user, last_password_reset: now })
     return leave(opened, CHANGED, 'reset-password-success')
   }
 
   /** Whatever names this account, linked identities too, may be tried again, from everywhere. */
+  async function liftBlocks(tx: Tx, userId: string) {
+    const counters = createCounters(deps.secrets)
+    const names = await blocks.identifiersOf(tx, userId)
+    await blocks.clearAccounts(
+      tx,
+      names.map(({ identifier }) => counters.account(identifier)),
+    )
+  }
+
   async function unblock(opened: Opened) {
     const { request, ticket, handle, user } = opened
-    const counters = createCounters(deps.secrets)
     const done = await database.inEnvironment(request.environment.id, async (tx) => {
       if (!(await store.redeem(tx, hashHandle(handle), 'unblock', clock.now()))) return false
-      const names = await blocks.identifiersOf(tx, ticket.user_id)
-      await blocks.clearAccounts(
-        tx,
-        names.map(({ identifier }) => counters.account(identifier)),
-      )
+      await liftBlocks(tx, ticket.user_id)
       return true
     })
     if (!done) throw refused(request, 'unblock', user)
@@ -236,8 +247,13 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     return show(opened, 'unblock-success', {})
   }
 
-  const connectionOf = ({ request, user }: Opened) =>
-    database.inEnvironment(request.environment.id, (tx) => connections.get(tx, user.connection_id))
+  /** The one that the password is for. */
+  const connectionOf = ({ request, user, ticket }: Opened) =>
+    database.inEnvironment(request.environment.id, async (tx) => {
+      const named = linkedOf(ticket)
+      const linked = named && (await identities.findDatabaseIdentity(tx, named))
+      return connections.get(tx, linked?.connection_id ?? user.connection_id)
+    })
 
   const clientOf = ({ request, ticket }: Opened) =>
     ticket.client_id ? deps.configuration.client(request.environment.id, ticket.client_id) : undefined
@@ -267,10 +283,10 @@ export const ticketPages = (deps: TicketDependencies) => async (app: Api) => {
     const { reply, ticket } = opened
     if (ticket.result_url) {
       const target = new URL(ticket.result_url)
-      const { options } = await connectionOf(opened)
+      const connection = await connectionOf(opened)
       const told = {
-        supportSignUp: String(options.disable_signup === false),
-        supportForgotPassword: String(options.disable_self_service_change_password !== true),
+        supportSignUp: String(connection.options.disable_signup === false),
+        supportForgotPassword: String(takesResets(connection)),
         ...(ticket.include_email_in_redirect && ticket.email ? { email: ticket.email } : {}),
         success: 'true',
         code: 'success',
@@ -294,6 +310,10 @@ function asksPassword({ request, ticket }: Opened): boolean {
   const browser = readCookie(request, 'browser')
   return browser === undefined || !hashHandle(browser).equals(ticket.browser_hash)
 }
+
+/** The linked identity that a ticket is for, if it is for one. */
+const linkedOf = ({ provider, identity_id }: store.TicketRow) =>
+  provider !== null && identity_id !== null ? { provider, identity_id } : undefined
 
 const queryTicket = (request: FastifyRequest): string | undefined => parseQuery(request.raw.url ?? '').ticket
 

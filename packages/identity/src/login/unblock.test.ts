@@ -51,6 +51,22 @@ test('whoever is blocked gets one mail for the block, and its link lets them try
   assert.equal((await mails('blocked_account')).length, 1)
 })
 
+test('whoever is blocked and chooses a new password signs in with it at once, and not before', async () => {
+  const { world, anna, attempt } = await settle()
+  for (let tries = 0; tries < 3; tries++) await attempt(anna.email)
+  assert.equal((await attempt(anna.email, PASSWORD)).status, 429)
+  const { ticket } = await world.make('/tickets/password-change', { user_id: anna.user_id })
+  const owner = openBrowser(world.env)
+  const { pathname, search } = new URL(ticket)
+  const page = await owner.visit(pathname + search)
+  const next = 'four other random words'
+  assert.equal((await owner.submit(page, { password: 'short', confirm: 'short' })).status, 400)
+  assert.equal((await attempt(anna.email, next)).status, 429)
+  assert.equal((await owner.submit(page, { password: next, confirm: next })).status, 200)
+  assert.equal((await attempt(anna.email, 'wrong')).status, 400)
+  assert.ok(toldClient(await attempt(anna.email, next)).code)
+})
+
 test('who looks after an environment is told once that an address tries too much', async () => {
   const { env, attempt, sent, mails } = await settle()
   const throttling = {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createWorld, openBrowser, PASSWORD, type World } from '../oauth/fixture.ts'
+import { withCodes } from '../oauth/passwordless-fixture.ts'
 import { startIdentity, type TestIdentity } from '../testing.ts'
 
 let identity: TestIdentity
@@ -99,8 +100,22 @@ test('failed sign-ins say why: an unknown user, a wrong password, a blocked user
   const [unknown, wrong, outsider, blocked] = await logged(world, ['fu', 'fp', 'f', 'f'])
   assert.deepEqual([unknown!.user_name, unknown!.user_id], ['nobody@example.test', undefined])
   assert.deepEqual([wrong!.user_name, wrong!.user_id], ['anna@example.test', anna.user_id])
+  for (const { connection, connection_id, strategy, strategy_type } of [unknown!, wrong!, blocked!]) {
+    const known = [connection, connection_id, strategy, strategy_type]
+    assert.deepEqual(known, ['people', world.connection.id, 'auth0', 'database'])
+  }
   assert.equal(outsider!.description, `user ${anna.user_id} is not part of the ${organization} organization`)
   assert.equal(blocked!.description, 'The user is blocked')
+})
+
+test('a sign-in is told with the kind of its connection, with a code as with a password', async () => {
+  const { world, sign, text, codeFor } = await withCodes(identity)
+  const number = '+436601234567'
+  await text(number)
+  assert.equal((await sign(number, await codeFor(number))).status, 200)
+  const [, , entry] = await logged(world, ['cls', 'ss', 's'])
+  const { connection, strategy, strategy_type, user_name } = entry!
+  assert.deepEqual([connection, strategy, strategy_type, user_name], ['sms', 'sms', 'passwordless', number])
 })
 
 test('an authorization request that is refused before anybody signs in says why, as a silent one where it was; of no application that does not exist', async () => {

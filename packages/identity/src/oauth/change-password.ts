@@ -3,7 +3,12 @@
  * same whether the address belongs to anybody.
  */
 import type { Api } from '@tenantry/kernel/http/slice.ts'
-import { mailResetAfter, type PasswordResetDependencies, takesResets } from '../login/password-reset.ts'
+import {
+  type AskedReset,
+  mailResetAfter,
+  type PasswordResetDependencies,
+  takesResets,
+} from '../login/password-reset.ts'
 import { isEmailAddress } from '../resources/email-address.ts'
 import type { Configuration } from './configuration.ts'
 import { openOrganization } from './organization.ts'
@@ -31,7 +36,7 @@ export const changePassword = (deps: ChangePasswordDependencies) => async (app: 
     const connection = usable.find(({ name, strategy }) => name === realm && strategy === 'auth0')
     if (!connection) throw refuse('The connection is not one of this application.')
     if (!takesResets(connection)) throw refuse('People do not change their passwords themselves in this connection.')
-    const asked = { client, connection, email: email!, organizationId }
+    const asked: AskedReset = { client, connections: [connection], identifier: email!, organizationId }
     if (!(await mailResetAfter(reply, deps, asked))) throw problems.too_many_mails()
     return reply
       .type('text/html; charset=utf-8')

@@ -1,9 +1,16 @@
 /** Address and password, on one page as Auth0's, or a passkey, which needs neither. */
 import type { FastifyReply } from 'fastify'
 import type { Step, StepTools, Visit } from '../login.ts'
-import { asksAfter } from '../organization-behavior.ts'
 import { attemptOf, checkPassword, refusalOf } from '../password-check.ts'
-import { asksIdentifierFirst, loginHint, needsSignIn, usableConnections, waysOn } from '../station.ts'
+import {
+  asksIdentifierFirst,
+  loginHint,
+  mayChangeAccount,
+  needsSignIn,
+  onlyCodes,
+  usableConnections,
+  waysOn,
+} from '../station.ts'
 import { passkeyValues, signInWithPasskey } from './passkey-sign-in.ts'
 
 export const credentials: Step = {
@@ -11,10 +18,8 @@ export const credentials: Step = {
   silently: 'login_required',
   station: 'sign-in',
   isDue: needsSignIn,
-  isOffered: (visit) => !asksIdentifierFirst(visit),
-
-  // Whoever is asked which organization may be signed in as somebody else than they want to be.
-  mayReturn: (visit) => asksAfter(visit) && visit.transaction.organizationId === undefined,
+  isOffered: async (visit, tools) => !asksIdentifierFirst(visit) && !(await onlyCodes(tools, visit)),
+  mayReturn: async (visit, tools) => mayChangeAccount(visit) && !(await onlyCodes(tools, visit)),
 
   show: (tools, visit) => render(tools, visit, { username: loginHint(visit) }),
 

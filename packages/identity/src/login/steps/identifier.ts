@@ -4,7 +4,15 @@
  */
 import { beginning } from '../../oauth/parameters.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
-import { asksIdentifierFirst, entrance, loginHint, needsSignIn, usableConnections, waysOn } from '../station.ts'
+import {
+  asksIdentifierFirst,
+  entrance,
+  loginHint,
+  needsSignIn,
+  onlyCodes,
+  usableConnections,
+  waysOn,
+} from '../station.ts'
 import { enterWithPassword } from './credentials.ts'
 import { passkeyValues, signInWithPasskey } from './passkey-sign-in.ts'
 
@@ -20,7 +28,7 @@ export const identifier: Step = {
   silently: 'login_required',
   station: 'sign-in',
   isDue: (visit) => asksIdentifierFirst(visit) && needsSignIn(visit) && !visit.transaction.progress.identifier,
-  isOffered: asksIdentifierFirst,
+  isOffered: async (visit, tools) => asksIdentifierFirst(visit) && !(await onlyCodes(tools, visit)),
 
   show: (tools, visit) => render(tools, visit, { username: visit.transaction.progress.identifier ?? loginHint(visit) }),
 

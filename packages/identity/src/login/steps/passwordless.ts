@@ -9,7 +9,15 @@ import { findById } from '../../resources/organizations/invitations/store.ts'
 import type { Step, StepTools, Visit } from '../login.ts'
 import { attemptOf, refusalOf } from '../password-check.ts'
 import { checkCode, type Place, recipientOf, sendCode } from '../passwordless/passwordless.ts'
-import { codeConnections, entrance, loginHint, needsSignIn, usableConnections } from '../station.ts'
+import {
+  codeConnections,
+  entrance,
+  loginHint,
+  mayChangeAccount,
+  needsSignIn,
+  onlyCodes,
+  usableConnections,
+} from '../station.ts'
 import { transactionEvent } from '../transaction-event.ts'
 
 const placeOf = async (tools: StepTools, visit: Visit): Promise<Place> => ({
@@ -30,17 +38,17 @@ async function invitedTo({ database, clock }: StepTools, { request, transaction 
     : undefined
 }
 
+const hasCodes = async (visit: Visit, tools: StepTools) =>
+  codeConnections(await usableConnections(tools, visit)).length > 0
+
 export const codeRequest: Step = {
   name: 'login/code',
   silently: 'login_required',
   station: 'sign-in',
   // Where there are passwords too, the page for them comes first and leads here.
-  isDue: async (visit, tools) => {
-    if (!needsSignIn(visit)) return false
-    const usable = await usableConnections(tools, visit)
-    return usable.length > 0 && usable.length === codeConnections(usable).length
-  },
-  isOffered: async (visit, tools) => codeConnections(await usableConnections(tools, visit)).length > 0,
+  isDue: async (visit, tools) => needsSignIn(visit) && onlyCodes(tools, visit),
+  isOffered: hasCodes,
+  mayReturn: async (visit, tools) => mayChangeAccount(visit) && hasCodes(visit, tools),
 
   show: (tools, visit) => renderRequest(tools, visit, { recipient: loginHint(visit) }),
 
@@ -99,6 +107,7 @@ export const codeChallenge: Step = {
   station: 'sign-in',
   isDue: (visit) => needsSignIn(visit) && visit.transaction.progress.code !== undefined,
   isOffered: ({ transaction }) => transaction.progress.code !== undefined,
+  mayReturn: (visit) => mayChangeAccount(visit) && visit.transaction.progress.code !== undefined,
 
   show: (tools, visit) => {
     const code = parseQuery(visit.request.raw.url ?? '').code ?? ''

@@ -42,7 +42,7 @@ const settle = async () => {
     const url = new URL(mail.links[0]!)
     return url.pathname + url.search
   }
-  return { world, env, anna, open, forgot, mails, ask, link }
+  return { world, env, anna, open, forgot, mails, dealtWith, ask, link }
 }
 
 const heading = (page: Answer) => /<h1>([^<]*)<\/h1>/.exec(page.text)?.[1]
@@ -172,4 +172,67 @@ test('whoever proves an address by choosing a new password ends the passkeys of 
   await give(identity, env, anna.user_id)
   await reset(2, 'five other random new words')
   assert.equal(await passkeys(), 1)
+})
+
+/** A second database of the application, whose people have usernames, with Tom in it. */
+const withUsernames = async ({ world, env }: Awaited<ReturnType<typeof settle>>) => {
+  const options = { requires_username: true, passwordPolicy: 'none' }
+  const connection = { name: 'named', strategy: 'auth0', enabled_clients: [world.spa], options }
+  await world.make('/connections', connection)
+  const tom = { connection: 'named', email: 'tom@example.test', username: 'tom' }
+  await world.make('/users', { ...tom, password: PASSWORD, verify_email: false })
+  const ask = async (typed: string, parameters: Record<string, string>) => {
+    const browser = openBrowser(env)
+    const login = await browser.follow(await browser.visit(world.authorize(parameters).path))
+    const address = /href="(\/u\/reset-password\/request\/[^"]+)"/.exec(login.text)![1]!
+    return browser.submit(await browser.visit(address), { email: typed })
+  }
+  return { tom, ask }
+}
+
+test('whoever signs in with a username chooses a new password by it; the page says the same of one that nobody has', async () => {
+  const settled = await settle()
+  const { world, env, mails, dealtWith, link } = settled
+  const { tom, ask } = await withUsernames(settled)
+  const named = { connection: 'named' }
+  const unknown = await ask('tim', named)
+  const known = await ask(' TOM ', named)
+  assert.deepEqual([known.status, heading(known)], [200, 'Check your email'])
+  await dealtWith(2)
+  const same = (page: Answer, typed: string) => page.text.replaceAll(typed, 'NAME').replace(/\?state=[^"]+/g, '')
+  assert.equal(same(known, 'TOM'), same(unknown, 'tim'))
+  assert.ok(!known.text.includes(tom.email))
+  const sent = await mails()
+  assert.deepEqual(
+    sent.map(({ to }: { to: string }) => to),
+    [tom.email],
+  )
+  const browser = openBrowser(env)
+  await browser.submit(await browser.visit(link(sent[0])), { password: NEW, confirm: NEW })
+  const login = await browser.follow(await browser.visit(world.authorize(named).path))
+  assert.ok(toldClient(await browser.submit(login, { username: 'tom', password: NEW })).code)
+  const empty = await ask(' ', named)
+  assert.equal(empty.status, 400)
+  assert.match(empty.text, /Enter your username or your address\./)
+})
+
+test('with several databases the mail comes from the one that the sign-in would look in, and from no other', async () => {
+  const settled = await settle()
+  const { world, env, mails, dealtWith } = settled
+  const { tom, ask } = await withUsernames(settled)
+  await world.make('/connections', { name: 'elsewhere', strategy: 'auth0', options: { passwordPolicy: 'none' } })
+  const eve = { connection: 'elsewhere', email: 'eve@example.test', password: PASSWORD, verify_email: false }
+  await world.make('/users', eve)
+  assert.equal((await ask(tom.email, {})).status, 200)
+  assert.equal((await ask(eve.email, {})).status, 200)
+  assert.equal((await ask(tom.email, { connection: 'people' })).status, 200)
+  await dealtWith(3)
+  assert.deepEqual(
+    (await mails()).map(({ to }: { to: string }) => to),
+    [tom.email],
+  )
+  const form = { client_id: world.spa, email: tom.email, connection: 'people' }
+  assert.equal((await env.request('/dbconnections/change_password', { form })).status, 200)
+  await dealtWith(4)
+  assert.equal((await mails()).length, 1)
 })

@@ -7,6 +7,7 @@ import type { Mail, Outbox } from '../../delivery/outbox.ts'
 import { inert, initials, render } from '../../delivery/render.ts'
 import { friendlyName, primaryColor, type RequestEnvironment } from '../../environments/environment.ts'
 import { type MailSubject, resultUrlOf, word, wordingOf } from '../email-templates/wording.ts'
+import type { DatabaseIdentity } from '../users/identities/store.ts'
 import type { UserWithConnection } from '../users/store.ts'
 import { makeTicket, type SignUpInWaiting } from './rules.ts'
 import { DEFAULT_TTL } from './schema.ts'
@@ -21,6 +22,8 @@ export interface TicketMail extends Pick<MailSubject, 'client' | 'organization'>
   environment: RequestEnvironment
   user: UserWithConnection & { email: string }
   signUp?: SignUpInWaiting | undefined
+  /** A linked identity, whose address and connection then stand in `user`. */
+  linked?: DatabaseIdentity | undefined
 }
 
 const WORDS = {
@@ -77,7 +80,7 @@ export async function sendTicketMail(
   template: keyof typeof WORDS,
   given: TicketMail,
 ): Promise<boolean> {
-  const { environment, user, client, organization, signUp } = given
+  const { environment, user, client, organization, signUp, linked } = given
   const words = WORDS[template]
   let wording = template === 'account_exists' ? undefined : await wordingOf(tx, template)
   if (wording?.enabled === false) {
@@ -107,6 +110,7 @@ export async function sendTicketMail(
       clientId: client?.client_id,
       organizationId: organization?.id,
       signUp,
+      linked,
     },
     now,
   )

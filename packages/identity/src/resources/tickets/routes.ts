@@ -9,6 +9,7 @@ import * as clients from '../clients/store.ts'
 import * as connections from '../connections/store.ts'
 import { refusals } from '../management-api.ts'
 import * as organizations from '../organizations/store.ts'
+import * as identities from '../users/identities/store.ts'
 import { problems as userProblems } from '../users/rules.ts'
 import * as users from '../users/store.ts'
 import { makeTicket, refuse, refuseOtherIdentity, refuseResultUrl } from './rules.ts'
@@ -76,9 +77,9 @@ export const tickets: Slice<{ database: Database; clock: Clock }> =
         const { environment, body } = request
         refuseResultUrl(body.result_url)
         const ticket = await database.inEnvironment(environment.id, async (tx) => {
-          const user = await personOf(tx, body)
-          refuseOtherIdentity(user, body.identity)
-          if (!(await isDatabase(tx, user.connection_id))) throw refuse('the user has no password here.')
+          const { user, linked } = await holderOf(tx, body)
+          if (!linked) refuseOtherIdentity(user, body.identity)
+          if (!linked && !(await isDatabase(tx, user.connection_id))) throw refuse('the user has no password here.')
           await requireContext(tx, body)
           const { row, url } = makeTicket(
             environment.linkOrigin,
@@ -89,6 +90,7 @@ export const tickets: Slice<{ database: Database; clock: Clock }> =
               resultUrl: body.result_url,
               includeEmail: body.includeEmailInRedirect,
               markVerified: body.mark_email_as_verified,
+              linked,
               clientId: body.client_id,
               organizationId: body.organization_id,
             },
@@ -102,22 +104,35 @@ export const tickets: Slice<{ database: Database; clock: Clock }> =
     )
   }
 
+/** Whose password it is: a person's own, or that of an identity that is linked to them. */
+interface Holder {
+  user: users.UserWithConnection
+  linked?: identities.DatabaseIdentity | undefined
+}
+
 /** By id, or by connection and address. @throws Problem `invalid_body`, `inexistent_user`, `inexistent_connection` */
-async function personOf(tx: Tx, body: PasswordChangeTicket): Promise<users.UserWithConnection> {
-  const { user_id, connection_id, email } = body
+async function holderOf(tx: Tx, body: PasswordChangeTicket): Promise<Holder> {
+  const { user_id, connection_id, email, identity } = body
   if (user_id !== undefined) {
     if (email !== undefined) throw refuse("give either 'user_id', or 'connection_id' and 'email'.")
     const user = await users.get(tx, user_id)
     if (connection_id !== undefined && connection_id !== user.connection_id) throw userProblems.inexistent_user()
-    return user
+    const named = identity && { provider: identity.provider, identity_id: identity.user_id }
+    const linked = named && (await identities.findDatabaseIdentity(tx, named))
+    const isTheirs =
+      linked?.user_id === user_id &&
+      (identity?.connection_id === undefined || identity.connection_id === linked.connection_id)
+    return isTheirs ? { user, linked } : { user }
   }
   if (connection_id === undefined || email === undefined) {
     throw refuse("give either 'user_id', or 'connection_id' and 'email'.")
   }
   await connections.get(tx, connection_id)
   const found = (await users.listByEmail(tx, email)).find((user) => user.connection_id === connection_id)
-  if (!found) throw userProblems.inexistent_user()
-  return found
+  if (found) return { user: found }
+  const linked = await identities.findDatabaseIdentity(tx, { connection_id, email })
+  if (!linked) throw userProblems.inexistent_user()
+  return { user: await users.get(tx, linked.user_id), linked }
 }
 
 const isDatabase = async (tx: Tx, connectionId: string) =>

@@ -2,6 +2,7 @@ import { addSeconds } from '@tenantry/kernel/clock.ts'
 import { bodyProblems } from '@tenantry/kernel/http/body.ts'
 import { randomHandle } from '@tenantry/kernel/id.ts'
 import { hashHandle } from '@tenantry/kernel/secrets.ts'
+import type { DatabaseIdentity } from '../users/identities/store.ts'
 import type { UserRow } from '../users/store.ts'
 import { refuseAddress } from '../web-address.ts'
 import { DEFAULT_TTL, type IdentityInput } from './schema.ts'
@@ -26,6 +27,8 @@ export interface TicketWishes {
   clientId?: string | undefined
   organizationId?: string | undefined
   signUp?: SignUpInWaiting | undefined
+  /** Whose password it is for, if that is not the person's own. */
+  linked?: DatabaseIdentity | undefined
 }
 
 /** What waits until the address of a sign-up is proven. */
@@ -46,7 +49,9 @@ export function makeTicket(
     handle_hash: hashHandle(handle),
     kind: wishes.kind,
     user_id: user.user_id,
-    email: user.email,
+    provider: wishes.linked?.provider ?? null,
+    identity_id: wishes.linked?.identity_id ?? null,
+    email: wishes.linked ? wishes.linked.email : user.email,
     result_url: wishes.resultUrl ?? null,
     include_email_in_redirect: wishes.includeEmail ?? false,
     mark_email_as_verified: wishes.markVerified ?? false,

@@ -6,6 +6,9 @@ export interface TicketRow {
   handle_hash: Uint8Array
   kind: TicketKind
   user_id: string
+  /** The linked identity that it is for; of none, it is for the person's own. */
+  provider: string | null
+  identity_id: string | null
   email: string | null
   result_url: string | null
   include_email_in_redirect: boolean
@@ -30,13 +33,17 @@ export async function insert(tx: Tx, environmentId: string, row: TicketRow): Pro
 }
 
 const columns = (tx: Tx) => tx`
-  t.handle_hash, t.kind, t.user_id, t.email, t.result_url, t.include_email_in_redirect, t.mark_email_as_verified,
+  t.handle_hash, t.kind, t.user_id, t.provider, t.identity_id, t.email, t.result_url, t.include_email_in_redirect, t.mark_email_as_verified,
   t.client_id, t.organization_id, t.password_hash, t.browser_hash, t.created_at, t.expires_at`
 
-/** A ticket counts only for the address that its person still has. */
+/** A ticket counts only for the address that its person, or the linked identity, still has. */
 const counts = (tx: Tx, handleHash: Buffer, kind: TicketKind, now: Date) => tx`
   t.handle_hash = ${handleHash} and t.kind = ${kind} and t.expires_at > ${now}
-  and exists (select from users u where u.user_id = t.user_id and lower(u.email) is not distinct from lower(t.email))`
+  and exists (
+    select from user_identities i
+    where i.user_id = t.user_id and i.email_key is not distinct from lower(t.email)
+      and case when t.provider is null then i.is_primary
+        else not i.is_primary and i.provider = t.provider and i.identity_id = t.identity_id end)`
 
 export async function find(tx: Tx, handleHash: Buffer, kind: TicketKind, now: Date): Promise<TicketRow | undefined> {
   const [row] = await tx<TicketRow[]>`select ${columns(tx)} from tickets t where ${counts(tx, handleHash, kind, now)}`
@@ -83,8 +90,19 @@ export async function settleSignUp(tx: Tx, userId: string, hash: string, now: Da
 export const endMailedResets = (tx: Tx, userId: string) => tx`
   delete from tickets where user_id = ${userId} and kind = 'password_change' and mark_email_as_verified`
 
-export async function setPassword(tx: Tx, userId: string, hash: string, now: Date): Promise<void> {
+export async function setPassword(
+  tx: Tx,
+  { user_id, provider, identity_id }: Pick<TicketRow, 'user_id' | 'provider' | 'identity_id'>,
+  hash: string,
+  now: Date,
+): Promise<void> {
+  const isLinked = provider !== null
+  if (isLinked) {
+    await tx`
+      update user_identities set password_hash = ${hash}
+      where user_id = ${user_id} and provider = ${provider} and identity_id = ${identity_id} and not is_primary`
+  }
   await tx`
-    update users set password_hash = ${hash}, last_password_reset = ${now}, updated_at = ${now}
-    where user_id = ${userId}`
+    update users set ${isLinked ? tx`` : tx`password_hash = ${hash},`} last_password_reset = ${now}, updated_at = ${now}
+    where user_id = ${user_id}`
 }

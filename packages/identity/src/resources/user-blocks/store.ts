@@ -41,6 +41,6 @@ export const clearAddress = (tx: Tx, bucket: Buffer) => tx`
 export const identifiersOf = (tx: Tx, userId: string) => tx<{ identifier: string; connection: string }[]>`
   select k.identifier, c.name as connection
   from user_identities i join connections c on c.id = i.connection_id
-    cross join lateral (values (i.email_key), (i.username_key)) as k (identifier)
+    cross join lateral (values (i.email_key), (i.username_key), (i.phone_key)) as k (identifier)
   where i.user_id = ${userId} and k.identifier is not null
   order by i.is_primary desc, i.linked_at, k.identifier`

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createWorld, openBrowser, PASSWORD } from '../../oauth/fixture.ts'
+import { withCodes } from '../../oauth/passwordless-fixture.ts'
 import { startIdentity, type TestIdentity } from '../../testing.ts'
 
 let identity: TestIdentity
@@ -77,6 +78,22 @@ test('lifting a block frees the account at once, whether by name or by user, and
     entries.map((entry: { user_name?: string; user_id?: string }) => entry.user_name ?? entry.user_id).toSorted(),
     ['anna@example.test', anna.user_id].toSorted(),
   )
+})
+
+test('whoever signs in with codes by text message is known by their number: a block is seen and lifted by user', async () => {
+  const { env, text, sign, codeFor } = await withCodes(identity)
+  await env.manage('PATCH', '/attack-protection/brute-force-protection', { max_attempts: 2 })
+  const number = '+436601234567'
+  const { user_id } = (await env.manage('POST', '/users', { connection: 'sms', phone_number: number })).json
+  await text(number)
+  for (let n = 0; n < 2; n++) await sign(number, 'wrong')
+  const path = `/user-blocks/${encodeURIComponent(user_id)}`
+  const seen = (await env.manage('GET', path)).json.blocked_for
+  assert.deepEqual(seen, [{ identifier: number, ip: '127.0.0.1', connection: 'sms' }])
+  assert.equal((await sign(number, await codeFor(number))).status, 429)
+  assert.equal((await env.manage('DELETE', path)).status, 204)
+  await text(number)
+  assert.equal((await sign(number, await codeFor(number))).status, 200)
 })
 
 test('an account that does not exist is blocked and freed alike', async () => {

@@ -62,9 +62,10 @@ const searchFields = (known: Known): SearchFields =>
       nickname: text((tx) => tx`u.nickname`),
       given_name: text((tx) => tx`u.given_name`),
       family_name: text((tx) => tx`u.family_name`),
-      phone_number: text((tx) => tx`u.phone_number`),
+      phone_number: text((tx) => tx`own.phone_key`, { lowered: true }),
       last_ip: text((tx) => tx`u.last_ip`),
       email_verified: flag((tx) => tx`u.email_verified`),
+      phone_verified: flag((tx) => tx`u.phone_verified`),
       blocked: flag((tx) => tx`u.blocked`),
       logins_count: number((tx) => tx`u.logins_count`),
       created_at: time((tx) => tx`u.created_at`),
@@ -73,6 +74,9 @@ const searchFields = (known: Known): SearchFields =>
       'identities.connection': ofIdentities(text((tx) => tx`ic.name`)),
       'identities.provider': ofIdentities(text((tx) => tx`i.provider`)),
       'identities.user_id': ofIdentities(text((tx) => tx`i.identity_id`, { cased: true })),
+      'identities.profileData.email': ofLinked(text((tx) => tx`i.email_key`, { lowered: true })),
+      'identities.profileData.username': ofLinked(text((tx) => tx`i.username_key`, { lowered: true })),
+      'identities.profileData.phone_number': ofLinked(text((tx) => tx`i.phone_key`, { lowered: true })),
     },
     anywhere,
     (name) => {
@@ -99,11 +103,14 @@ const anywhere: SearchField = {
   },
 }
 
+/** What linked identities keep of the users they were; a user's own is searched by its plain names. */
+const ofLinked = (field: SearchField): SearchField => ofIdentities(field, (tx) => tx`not i.is_primary`)
+
 /** True of a user when it is true of one of their identities. */
-function ofIdentities(field: SearchField): SearchField {
+function ofIdentities(field: SearchField, among: (tx: Tx) => Condition = (tx) => tx`true`): SearchField {
   const some = (tx: Tx, inner: Condition) => tx`exists (
     select from user_identities i join connections ic on ic.id = i.connection_id
-    where i.user_id = u.user_id and ${inner})`
+    where i.user_id = u.user_id and ${among(tx)} and ${inner})`
   return {
     exists: (tx) => some(tx, field.exists(tx)),
     match(tx, value) {

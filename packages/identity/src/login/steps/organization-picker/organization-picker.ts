@@ -8,6 +8,8 @@ import { brandTokens } from '../../../brand-colors.ts'
 import { initials } from '../../../delivery/render.ts'
 import type { Step, StepTools, Visit } from '../../login.ts'
 import { asksAfter } from '../../organization-behavior.ts'
+import { onlyCodes } from '../../station.ts'
+import * as people from '../../store.ts'
 import * as store from './store.ts'
 
 const PAGE = 20
@@ -76,6 +78,8 @@ async function render(tools: StepTools, visit: Visit, values: Record<string, unk
   const page = /^\d{1,4}$/.test(query.page ?? '') ? Number(query.page) : 0
   const found = await find(tools, visit, { limit: PAGE, offset: page * PAGE, search })
   const total = found[0]?.total ?? 0
+  const { user_id } = visit.session!
+  const [person] = await tools.database.once(visit.request.environment.id, (tx) => people.person(tx, user_id))
   return tools.show(
     visit,
     'organization-picker',
@@ -83,6 +87,8 @@ async function render(tools: StepTools, visit: Visit, values: Record<string, unk
       ...values,
       organizations: found.map(shown),
       email: visit.session!.email,
+      who: person?.email ?? person?.name ?? user_id,
+      change_page: (await onlyCodes(tools, visit)) ? '/u/login/code' : '/u/login',
       may_be_personal: visit.client.organization_usage === 'allow',
       personal: PERSONAL,
       search,

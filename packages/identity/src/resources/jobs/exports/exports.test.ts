@@ -111,6 +111,29 @@ test('without fields the profile is exported, never a hash', async () => {
   })
 })
 
+test('what people sign in with is exported where it is named: usernames, which go in again elsewhere, and numbers', async () => {
+  const env = await identity.environment()
+  const made = async (name: string, strategy: string, options: object = {}) => {
+    const answer = await env.manage('POST', '/connections', { name, strategy, options })
+    assert.equal(answer.status, 201, answer.text)
+    return answer.json.id as string
+  }
+  const named = await made('named', 'auth0', { requires_username: true })
+  const sms = await made('sms', 'sms')
+  await imported(identity, env, [{ email: 'anna@example.test', username: 'anna' }], { connection_id: named })
+  const tom = { connection: 'sms', phone_number: '+436601234567', phone_verified: true }
+  assert.equal((await env.manage('POST', '/users', tom)).status, 201)
+  const ask = async (connection_id: string, ...names: string[]) =>
+    (await exported(env, { connection_id, fields: names.map((name) => ({ name })) })).text
+  const users = lines(await ask(named, 'email', 'username', 'phone_number'))
+  assert.deepEqual(users, [{ email: 'anna@example.test', username: 'anna' }])
+  const copy = await made('copy', 'auth0', { requires_username: true })
+  assert.equal((await imported(identity, env, users, { connection_id: copy })).job.summary.inserted, 1)
+  assert.deepEqual(lines(await ask(sms, 'username', 'phone_number', 'phone_verified')), [
+    { phone_number: '+436601234567', phone_verified: true },
+  ])
+})
+
 test('N136 a cell of a CSV file never begins like a formula, and the true value is one apostrophe away', async () => {
   const names = ['=1+1', '+1', '-1', '@SUM(A1)', '\tx', '\rx', "'quoted", '＝1', 'a "b", c', 'plain', 'two\nlines']
   const { env } = await world(

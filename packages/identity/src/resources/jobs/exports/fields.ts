@@ -15,6 +15,7 @@ const DEFAULTS = [
 ]
 const KNOWN = new Set([
   ...DEFAULTS,
+  ...['username', 'phone_number', 'phone_verified'],
   ...['identities', 'user_metadata', 'app_metadata', 'blocked', 'last_password_reset', 'last_login', 'last_ip'],
   'logins_count',
 ])

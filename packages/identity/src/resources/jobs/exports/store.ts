@@ -5,10 +5,10 @@ import type { UserWithConnection } from '../../users/store.ts'
 export const usersAfter = (tx: Tx, connectionId: string | null, after: string, limit: number) => tx<
   UserWithConnection[]
 >`
-  select u.user_id, u.connection_id, u.email, u.email_verified, u.username, u.name, u.nickname, u.given_name, u.family_name,
-    u.picture, u.user_metadata, u.app_metadata, u.blocked, null as password_hash, u.last_password_reset, u.last_login,
-    u.last_ip, u.logins_count, u.created_at, u.updated_at, c.name as connection,
-    identities_of(u.user_id) as identities
+  select u.user_id, u.connection_id, u.email, u.email_verified, u.username, u.phone_number, u.phone_verified, u.name,
+    u.nickname, u.given_name, u.family_name, u.picture, u.user_metadata, u.app_metadata, u.blocked,
+    null as password_hash, u.last_password_reset, u.last_login, u.last_ip, u.logins_count, u.created_at, u.updated_at,
+    c.name as connection, identities_of(u.user_id) as identities
   from users u join connections c on c.id = u.connection_id
   where u.user_id > ${after} ${connectionId === null ? tx`` : tx`and u.connection_id = ${connectionId}`}
   order by u.user_id limit ${limit}`

@@ -60,6 +60,37 @@ export async function link(
     .catch(violates('users_phone', problems.identity_conflict))
 }
 
+/** A linked identity that has a password of its own. */
+export interface DatabaseIdentity {
+  user_id: string
+  provider: string
+  identity_id: string
+  connection_id: string
+  /** The name of its connection. */
+  connection: string
+  email: string | null
+  /** Whether the address was proven when it was linked: until then it may be somebody else's. */
+  email_verified: boolean
+}
+
+/** By what it is called, or by its address in a connection. */
+export async function findDatabaseIdentity(
+  tx: Tx,
+  which: { provider: string; identity_id: string } | { connection_id: string; email: string },
+): Promise<DatabaseIdentity | undefined> {
+  const [found] = await tx<DatabaseIdentity[]>`
+    select i.user_id, i.provider, i.identity_id, i.connection_id, c.name as connection, i.profile_data ->> 'email' as email,
+      coalesce((i.profile_data ->> 'email_verified')::boolean, false) as email_verified
+    from user_identities i join connections c on c.id = i.connection_id
+    where not i.is_primary and c.strategy = 'auth0'
+      and ${
+        'email' in which
+          ? tx`i.connection_id = ${which.connection_id} and i.email_key = lower(${which.email})`
+          : tx`i.provider = ${which.provider} and i.identity_id = ${which.identity_id}`
+      }`
+  return found
+}
+
 async function isLinked(tx: Tx, userId: string): Promise<boolean> {
   const rows = await tx`
     select from user_identities where provider = provider_of(${userId}) and identity_id = identity_of(${userId})`

@@ -20,6 +20,8 @@ export interface NewPassword {
   person: Person
   /** Whose password is replaced; undefined for somebody new. */
   userId?: string | undefined
+  /** Of them, if it is that of a linked identity. */
+  linked?: store.Linked | undefined
   /** Where people choose for themselves: what the log says when it is known from a leak. */
   about?: Partial<LogEntry> | undefined
 }
@@ -41,7 +43,7 @@ export async function refusalOfPassword(
   { database, refuseLeaked }: { database: Database; refuseLeaked?: RefuseLeaked },
   asked: NewPassword,
 ): Promise<Violation | undefined> {
-  const { environmentId, options, plain, person, userId, about } = asked
+  const { environmentId, options, plain, person, userId, linked, about } = asked
   const violation = checkPassword(options, plain, person)
   if (violation) return violation
   const stage = userId === undefined ? 'pre-user-registration' : 'pre-change-password'
@@ -49,7 +51,7 @@ export async function refusalOfPassword(
   if (userId === undefined) return undefined
   const { history } = demandsOf(options)
   if (history === 0) return undefined
-  const hashes = await database.inEnvironment(environmentId, (tx) => store.earlier(tx, userId, history))
+  const hashes = await database.inEnvironment(environmentId, (tx) => store.earlier(tx, userId, history, linked))
   // One after the other: a person changes a password rarely, and the processor is everybody's.
   for (const hash of hashes) if (await verifyPassword(hash, plain)) return USED_BEFORE
   return undefined
