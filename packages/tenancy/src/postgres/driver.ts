@@ -111,6 +111,11 @@ const CONNECTION: Correction[] = [
     }`,
   },
   {
+    why: 'Of statements in one message the first is the one that is told: whether COMMIT was answered with ROLLBACK.',
+    find: "        result.command = x.toString('utf8', 5, i)",
+    put: "        result.command = query.options.simple && result.command || x.toString('utf8', 5, i)",
+  },
+  {
     why: 'Trying a statement again after its transaction has failed would run it outside, without a scope.',
     find: '            ? retry(query, errorResponse)',
     put: '            ? connection.reserved || query.options.scope ? (delete statements[query.signature], errored(errorResponse)) : retry(query, errorResponse)',
