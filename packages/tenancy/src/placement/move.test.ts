@@ -172,6 +172,20 @@ test('a tenant’s rows are the same to the byte in pool, schema and database, a
   assert.deepEqual((await moveTo(tenantId, 'pool')).tables, [])
 })
 
+test('types that an application makes beside its tables, one in each schema, are the same type to a move', async () => {
+  const tenantId = newTenantId()
+  await places.settle(tenantId, 'pool')
+  await as(
+    tenantId,
+    (tx) => tx`insert into items (tenant_id, label, condition, seen) values (${tenantId}, 'x', 'worn', '{new,worn}')`,
+  )
+  for (const model of ['bridge', 'silo', 'bridge', 'pool'] as const) {
+    await moveTo(tenantId, model)
+    const rows = await as(tenantId, (tx) => tx`select condition::text, seen::text from items`)
+    assert.deepEqual([...rows], [{ condition: 'worn', seen: '{new,worn}' }])
+  }
+})
+
 test('N242 writers hammer while a tenant moves back and forth: each acknowledged write is there once, reads are never refused, others do not notice', async () => {
   const [tenantId, neighbour, quiet] = [newTenantId(), newTenantId(), newTenantId()]
   for (const each of [tenantId, neighbour, quiet]) {

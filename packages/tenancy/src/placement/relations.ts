@@ -49,7 +49,9 @@ export async function findRelations(
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') as columns,
       (select array_agg(a.attname::text order by a.attnum) from pg_attribute a
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as layout,
-      (select string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || a.attgenerated::text, ', ' order by a.attname)
+      -- A type that was made beside the table is told without its schema, which is another one at the other end.
+      (select string_agg(a.attname || ' ' || replace(format_type(a.atttypid, a.atttypmod), quote_ident(n.nspname) || '.', '')
+          || a.attgenerated::text, ', ' order by a.attname)
         from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as shape,
       coalesce((select array_agg(a.attname::text order by k.position)
         from pg_index i, unnest(i.indkey) with ordinality k (number, position), pg_attribute a

@@ -14,9 +14,9 @@
  * forgotten by an installation, and a release that these corrections do not fit is refused.
  */
 import { readFileSync } from 'node:fs'
-import { registerHooks } from 'node:module'
+import { createRequire } from 'node:module'
 import { basename } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { compileFunction } from 'node:vm'
 import type postgresDriver from 'postgres'
 
 interface Correction {
@@ -109,6 +109,11 @@ const CONNECTION: Correction[] = [
         return
       }
     }`,
+  },
+  {
+    why: 'Of statements in one message the first is the one that is told: whether COMMIT was answered with ROLLBACK.',
+    find: "        result.command = x.toString('utf8', 5, i)",
+    put: "        result.command = query.options.simple && result.command || x.toString('utf8', 5, i)",
   },
   {
     why: 'Trying a statement again after its transaction has failed would run it outside, without a scope.',
@@ -290,7 +295,7 @@ const QUERY: Correction[] = [
   {
     why: 'A connection was opened by somebody who may be another tenant; what it calls with rows runs as whoever asked for them.',
     find: 'const originCache = new Map()\n',
-    put: "import { AsyncResource } from 'node:async_hooks'\n\nconst originCache = new Map()\n",
+    put: "const { AsyncResource } = require('node:async_hooks')\n\nconst originCache = new Map()\n",
   },
   { why: 'The same.', find: 'this.forEachFn = fn\n', put: 'this.forEachFn = AsyncResource.bind(fn)\n' },
   { why: 'The same.', find: '(this.cursorFn = fn, this)', put: '(this.cursorFn = AsyncResource.bind(fn), this)' },
@@ -308,7 +313,6 @@ const CORRECTIONS: Record<string, Correction[]> = {
   'queue.js': QUEUE,
   'index.js': [...POOL, SCOPES_KNOWN],
 }
-const MARK = '?mended'
 
 function mend(file: string, text: string): string {
   let mended = text
@@ -322,26 +326,26 @@ function mend(file: string, text: string): string {
   return mended
 }
 
-async function loadDriver(): Promise<typeof postgresDriver> {
-  const hooks = registerHooks({
-    resolve: (specifier, context, next) => {
-      const found = next(specifier, context)
-      const ours = context.parentURL?.endsWith(MARK) && found.url.startsWith('file:')
-      return ours ? { ...found, url: found.url + MARK } : found
-    },
-    load: (url, context, next) => {
-      if (!url.endsWith(MARK)) return next(url, context)
-      const file = fileURLToPath(url.slice(0, -MARK.length))
-      return { format: 'module', shortCircuit: true, source: mend(file, readFileSync(file, 'utf8')) }
-    },
-  })
-  try {
-    const loaded = (await import(import.meta.resolve('postgres') + MARK)) as { default: typeof postgresDriver }
-    return loaded.default
-  } finally {
-    hooks.deregister()
+/**
+ * The package's own CommonJS build, each file mended and compiled here: at once, since a module that awaits while it is loaded
+ * could not be required by applications in CommonJS, and beside the package itself, which others may have loaded as it is.
+ */
+function loadDriver(): typeof postgresDriver {
+  const loaded = new Map<string, { exports: unknown }>()
+  const load = (file: string): unknown => {
+    const known = loaded.get(file)
+    if (known) return known.exports
+    const module = { exports: {} as unknown }
+    loaded.set(file, module)
+    const own = createRequire(file)
+    const near = (name: string): unknown => (name.startsWith('.') ? load(own.resolve(name)) : own(name))
+    // Strict, as the same text is where it is an ES module.
+    const text = `'use strict';${mend(file, readFileSync(file, 'utf8'))}`
+    compileFunction(text, ['module', 'exports', 'require'], { filename: file })(module, module.exports, near)
+    return module.exports
   }
+  return load(createRequire(import.meta.url).resolve('postgres')) as typeof postgresDriver
 }
 
 /** The driver, to be used like the package itself. */
-export const postgres = await loadDriver()
+export const postgres = loadDriver()

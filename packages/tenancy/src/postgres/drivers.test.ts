@@ -24,11 +24,17 @@ before(async () => {
     using      (tenant_id = nullif(current_setting('app.tenant_id', true), ''))
     with check (tenant_id = nullif(current_setting('app.tenant_id', true), ''))`
   await owner`grant select, insert, delete on wide to ${owner(applicationRole)}`
+  // As everybody may in a database that nobody has taken it away in.
+  await owner`grant temporary on database ${owner(database.application.options.database)} to ${owner(applicationRole)}`
   const { user, pass, database: name } = database.application.options
   const password = typeof pass === 'string' ? pass : ''
   direct = { ...database.address, user, password, database: name, schema: database.schema, throughPooler: false }
 })
-after(() => database.close())
+after(async () => {
+  const { owner, application, applicationRole } = database
+  await owner`revoke temporary on database ${owner(application.options.database)} from ${owner(applicationRole)}`
+  await database.close()
+})
 
 const inTenant = <T>(opened: Opened, tenantId: string, work: (words: Words) => Promise<T>): Promise<T> =>
   withIdentity(backgroundIdentity({ tenantId, reason: 'test' }), () =>
@@ -117,6 +123,20 @@ function promises(subject: Subject, target: () => Omit<Target, 'max'>): void {
         assert.deepEqual(await opened.outside.names(), [])
         assert.deepEqual(await words.names(), ownNames(A))
       })
+    }))
+
+  test('what a tenant’s transaction leaves on its connection is gone before the next one: temporary tables, held cursors, LISTEN', () =>
+    opening(1, async (opened) => {
+      await inTenant(opened, A, async ({ run }) => {
+        await run('create temporary table items as select * from items')
+        await run('declare kept cursor with hold for select name from items')
+        await run('listen news')
+      })
+      assert.deepEqual(await read(opened, B), ownNames(B))
+      const left = await inTenant(opened, B, (words) =>
+        words.run(`select name from pg_cursors where name = 'kept' union all select pg_listening_channels()`),
+      )
+      assert.deepEqual([...(left as Iterable<unknown>)], [])
     }))
 
   test('N223 a setting that names nobody opens nothing: empty, blank, unknown, a pattern, another spelling of an id', () =>

@@ -2,17 +2,24 @@
  * `@tenantry/tenancy/drizzle`: the kit over Drizzle, on postgres.js or node-postgres. `tx` is Drizzle's own transaction, so
  * queries, relations and nested transactions (savepoints) are as ever.
  */
-import type { ExtractTablesWithRelations } from 'drizzle-orm'
-import type { NodePgDatabase, NodePgTransaction } from 'drizzle-orm/node-postgres'
-import type { PostgresJsDatabase, PostgresJsTransaction } from 'drizzle-orm/postgres-js'
 import type { Pool } from 'pg'
 import type { Sql } from 'postgres'
 import { type PgTx, pgDriver } from './pg.ts'
 import { postgresDriver } from './postgres-js.ts'
 import { type Driver, type TenantDatabase, type TenantDatabaseOptions, tenantDatabaseOver } from './tenant-database.ts'
 
-type NodePg<Schema extends Record<string, unknown>> = NodePgDatabase<Schema> & { $client: Pool }
-type PostgresJs<Schema extends Record<string, unknown>> = PostgresJsDatabase<Schema> & { $client: Sql }
+/**
+ * Any database of Drizzle on one of them, known by what it has and not by its class: in an application in CommonJS that is
+ * another one than Drizzle's module for ES modules declares, and TypeScript takes neither for the other.
+ */
+export interface DrizzleDatabase {
+  $client: Pool | Sql
+  // biome-ignore lint/suspicious/noExplicitAny: what the work is given is Drizzle's to say, and read from here.
+  transaction(work: (tx: any) => Promise<unknown>): Promise<unknown>
+}
+
+/** What Drizzle gives to work with inside a transaction. */
+export type DrizzleTx<Database extends DrizzleDatabase> = Parameters<Parameters<Database['transaction']>[0]>[0]
 
 /**
  * @param db over a pool of the application's role. Nothing about it changes: outside of `inTenant` it sees no rows.
@@ -24,20 +31,13 @@ type PostgresJs<Schema extends Record<string, unknown>> = PostgresJsDatabase<Sch
  * await withIdentity(identity, () => database.inTenant((tx) => tx.select({ name: items.name }).from(items)))
  * // → [{ name: 'Anvil' }, { name: 'Rope' }]
  */
-export function createTenantDatabase<Schema extends Record<string, unknown>>(
-  db: NodePg<Schema>,
-  options?: TenantDatabaseOptions,
-): TenantDatabase<NodePgTransaction<Schema, ExtractTablesWithRelations<Schema>>>
-export function createTenantDatabase<Schema extends Record<string, unknown>>(
-  db: PostgresJs<Schema>,
-  options?: TenantDatabaseOptions,
-): TenantDatabase<PostgresJsTransaction<Schema, ExtractTablesWithRelations<Schema>>>
-export function createTenantDatabase(db: Drizzle, options: TenantDatabaseOptions = {}): TenantDatabase<unknown> {
-  return tenantDatabaseOver(drizzleDriver(db), options)
-}
+export const createTenantDatabase = <Database extends DrizzleDatabase>(
+  db: Database,
+  options: TenantDatabaseOptions = {},
+): TenantDatabase<DrizzleTx<Database>> => tenantDatabaseOver(drizzleDriver(db), options)
 
 /** The kit's port over Drizzle. */
-export function drizzleDriver(db: Drizzle): Driver<unknown> {
+export function drizzleDriver<Database extends DrizzleDatabase>(db: Database): Driver<DrizzleTx<Database>> {
   const { $client: client } = db
   if ('begin' in client) {
     const pool = postgresDriver(client)
@@ -50,17 +50,13 @@ export function drizzleDriver(db: Drizzle): Driver<unknown> {
   return { ...pool, inScope: (scope, work) => pool.inScope(scope, (tx) => begunBy(db, withoutBegin(tx), work)) }
 }
 
-interface Drizzle {
-  $client: Pool | Sql
-}
-
 /** What a session of Drizzle says to its client, as far as it concerns transactions. */
 type SessionClient = Pick<PgTx, 'query'> | { begin<T>(entered: (tx: unknown) => Promise<T>): Promise<T> }
 
 interface Session {
   schema: unknown
   options: { logger?: unknown }
-  transaction<T>(work: (tx: unknown) => Promise<T>): Promise<T>
+  transaction<T>(work: (tx: never) => Promise<T>): Promise<T>
 }
 type SessionClass = new (client: SessionClient, dialect: unknown, schema: unknown, options: object) => Session
 
@@ -71,7 +67,7 @@ type SessionClass = new (client: SessionClient, dialect: unknown, schema: unknow
  * Without Drizzle's cache of results: its keys are the statement and its parameters, which under row-level security are
  * the same for every tenant, so that one would be given the rows of another.
  */
-function begunBy<T>(db: Drizzle, client: SessionClient, work: (tx: unknown) => Promise<T>): Promise<T> {
+function begunBy<T>(db: DrizzleDatabase, client: SessionClient, work: (tx: never) => Promise<T>): Promise<T> {
   const { session, dialect } = db as unknown as { session: Session; dialect: unknown }
   const { logger } = session.options
   const own = new (session.constructor as SessionClass)(client, dialect, session.schema, { logger })

@@ -5,13 +5,14 @@
  *
  * - A connection goes back only when the server has said that no transaction is open on it; otherwise it is closed.
  * - Whoever has given a connection back cannot speak on it any more: by then it may serve somebody else.
+ * - What outlives a transaction and holds rows (temporary tables, held cursors) goes with the COMMIT.
  * - COMMIT of a transaction that has failed is answered with ROLLBACK, and here that is an error: nothing was stored.
  */
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import type { Pool, PoolClient } from 'pg'
 import { withoutIdentity } from '../identity/context.ts'
 import { settingsText } from './quoted.ts'
-import { checkScope, isConnectionLost, type Scope } from './transaction.ts'
+import { COMMIT_LEAVING_NOTHING, checkScope, isConnectionLost, type Scope } from './transaction.ts'
 
 /** A scope on its way to a BEGIN. */
 export interface Carried {
@@ -123,8 +124,10 @@ function lend(client: PoolClient, scope: Carried | undefined): PoolClient {
           )
         : answer
     }
-    const answer = send(first, ...rest)
-    return COMMIT.test(text) && answer instanceof Promise ? answer.then(refuseRollback) : answer
+    if (!COMMIT.test(text) || rest.some((argument) => typeof argument === 'function')) return send(first, ...rest)
+    if (!scope?.taken) return (send(first, ...rest) as Promise<Result>).then(refuseRollback)
+    const answer = send(withText(first, COMMIT_LEAVING_NOTHING), ...rest) as Promise<Result[]>
+    return answer.then(([committed]) => refuseRollback(committed!))
   }
   const release = (error?: Error | boolean) => {
     if (isReturned) throw new Error('This connection has been given back already.')
@@ -150,7 +153,11 @@ const textOf = (query: unknown): string => {
 const withText = (query: unknown, text: string): unknown =>
   typeof query === 'object' && query !== null ? { ...query, text, name: undefined } : text
 
-function refuseRollback(result: { command?: string }): unknown {
+interface Result {
+  command?: string
+}
+
+function refuseRollback(result: Result): unknown {
   if (result.command !== 'ROLLBACK') return result
   throw new Error(
     'Nothing was stored: a statement of this transaction had failed, so PostgreSQL answered COMMIT with ROLLBACK. Let the error of the statement pass, or run it in a savepoint.',

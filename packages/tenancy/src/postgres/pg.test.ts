@@ -251,3 +251,16 @@ for (const subject of subjects) {
       }
     }))
 }
+
+test('the isolation level that a pool asks for is that of a tenant’s transactions', () =>
+  withPool(
+    async (pool) => {
+      const { rows } = await as(A, () =>
+        createTenantDatabase(pool, { schemas: [target.schema] }).inTenant((tx) =>
+          tx.query('select name, current_setting($1) as level from items order by id', ['transaction_isolation']),
+        ),
+      )
+      assert.deepEqual(rows[0], { name: `first of ${A}`, level: 'serializable' })
+    },
+    { options: `-c search_path=${target.schema} -c default_transaction_isolation=serializable` },
+  ))

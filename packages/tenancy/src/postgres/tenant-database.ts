@@ -10,7 +10,8 @@ import type { Scope, Tx } from './transaction.ts'
 export interface Driver<Transaction> {
   /**
    * Runs `work` in one transaction whose settings are the scope, by `set_config(…, true)`; COMMIT afterwards, ROLLBACK when
-   * `work` throws. A connection whose state is unknown does not go back into the pool.
+   * `work` throws, and an error when COMMIT is answered with ROLLBACK. A connection whose state is unknown does not go back into
+   * the pool, and what a session keeps (temporary tables, held cursors, LISTEN) is gone before the next transaction on it.
    */
   inScope<T>(scope: Scope, work: (tx: Transaction) => Promise<T>): Promise<T>
   /** One statement outside of any scope, for the catalog's checks. Parameters are texts. */

@@ -84,8 +84,9 @@ async function transaction<T>(sql: Sql, scope: Scope, work: (tx: Tx) => Promise<
       throw codeOf(error) === IN_FAILED_TRANSACTION ? (connection.failure ?? error) : error
     }
     // PostgreSQL answers COMMIT with ROLLBACK when a statement had failed, though nobody may have looked at its error.
-    if ((await tx`commit`).command === 'ROLLBACK')
-      throw connection.failure ?? new Error('The transaction was rolled back.')
+    // Another driver tells of the last statement in a message, and so not what became of COMMIT.
+    const { command } = await ('knowsScopes' in sql ? tx.unsafe(COMMIT_LEAVING_NOTHING) : tx`commit`)
+    if (command === 'ROLLBACK') throw connection.failure ?? new Error('The transaction was rolled back.')
     lastAnswer.set(sql, performance.now())
     return value
   } finally {
@@ -99,6 +100,13 @@ async function transaction<T>(sql: Sql, scope: Scope, work: (tx: Tx) => Promise<
  */
 const answeredLately = (sql: Sql): boolean => performance.now() - (lastAnswer.get(sql) ?? -Infinity) < 1000
 const lastAnswer = new WeakMap<Sql, number>()
+
+/**
+ * A session keeps its temporary tables, cursors WITH HOLD and LISTEN beyond a transaction, and the next tenant on the connection
+ * could read them; a temporary table would even stand in front of the real one. In the same message as COMMIT they are gone
+ * before anybody else comes, behind a pooler as well, and cost no round trip: 5 µs of the server's CPU where there are none.
+ */
+export const COMMIT_LEAVING_NOTHING = 'commit; close all; discard temp; unlisten *'
 
 const IN_FAILED_TRANSACTION = '25P02'
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null | undefined)?.code

@@ -14,6 +14,7 @@ import { inspectIsolation } from './inspect.ts'
 import { FUNCTIONS } from './leaks/test-functions.ts'
 import { GRANTS } from './leaks/test-grants.ts'
 import { KEYS } from './leaks/test-keys.ts'
+import { LARGE_OBJECTS } from './leaks/test-large-objects.ts'
 import { guarded, type Leak } from './leaks/test-leak.ts'
 import { POLICIES } from './leaks/test-policies.ts'
 import { PUBLICATIONS } from './leaks/test-publications.ts'
@@ -119,7 +120,7 @@ const groups: [string, readonly Leak[]][] = [
   ['N227 tables, partitions and policies', [...TABLES, ...POLICIES]],
   ['N228 views, materialized views, foreign tables', [...VIEWS, ...RULES]],
   ['N228, N231 functions', FUNCTIONS],
-  ['N229 what policies do not cover', [...GRANTS, ...PUBLICATIONS]],
+  ['N229 what policies do not cover', [...GRANTS, ...PUBLICATIONS, ...LARGE_OBJECTS]],
   ['N230 keys and references', KEYS],
   ['N225 the role', ROLES],
 ]

@@ -6,6 +6,7 @@ import { type CatalogClient, type CatalogOptions, catalogOf, PARAMETERS, paramet
 import { functions } from './functions.ts'
 import { grants } from './grants.ts'
 import { keys } from './keys.ts'
+import { largeObjects } from './large-objects.ts'
 import type { Part, ProblemWords, Severity } from './part.ts'
 import { policies } from './policies.ts'
 import { protectSql } from './protect-sql.ts'
@@ -17,7 +18,7 @@ import { tables } from './tables.ts'
 import { views } from './views.ts'
 
 const RELATIONS = [tables, policies, keys, views, rules, grants] as const
-const ALL = [server, roles, ...RELATIONS, functions, publications] as const
+const ALL = [server, roles, ...RELATIONS, functions, publications, largeObjects] as const
 
 type ProblemOf<P> = P extends Part<infer Problem> ? Problem : never
 /** What can be wrong with a table, view, materialized view or foreign table. */
@@ -37,6 +38,7 @@ export interface IsolationFinding {
     | 'function'
     | 'default privileges'
     | 'publication'
+    | 'large objects'
   /** As PostgreSQL writes it: `public.orders`, `public.total(text)`, `app`. */
   object: string
   problem: IsolationProblem
@@ -57,7 +59,7 @@ export interface InspectionOptions extends CatalogOptions {
 
 /**
  * Everything in the catalog by which tenants could read, change or learn of each other's rows: tables and partitions, policies,
- * keys and foreign keys, views, rules, grants, functions, roles, publications, and the server's own version. Each finding says why it
+ * keys and foreign keys, views, rules, grants, functions, roles, publications, large objects, and the server's own version. Each finding says why it
  * is one and how it is mended. One round trip; put it into CI.
  *
  * @param client connected as anybody; `role` names the role that serves requests if that is somebody else
@@ -192,6 +194,7 @@ const KINDS = [
   'function',
   'default privileges',
   'publication',
+  'large objects',
 ]
 
 /** A table that belongs to tenants only by what it refers to: it gets the column from there. */
