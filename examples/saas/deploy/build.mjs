@@ -19,7 +19,7 @@ await build({
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   logLevel: 'warning',
 })
-// The kit loads this driver through a hook that mends it, which a bundle would not pass.
+// The kit reads and mends the files of this driver as it starts; a bundle does not hold them.
 const driver = join(fileURLToPath(import.meta.resolve('postgres')), '../..')
 cpSync(driver, join(out, 'node_modules/postgres'), { recursive: true })
 cpSync(join(dirname, '../migrations'), join(out, 'migrations'), { recursive: true })

@@ -50,9 +50,10 @@ export async function findRelations(
       (select array_agg(a.attname::text order by a.attnum) from pg_attribute a
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as layout,
       -- A type that was made beside the table is told without its schema, which is another one at the other end.
-      (select string_agg(a.attname || ' ' || replace(format_type(a.atttypid, a.atttypmod), quote_ident(n.nspname) || '.', '')
+      (select string_agg(a.attname || ' ' || case when starts_with(type, beside) then substr(type, length(beside) + 1) else type end
           || a.attgenerated::text, ', ' order by a.attname)
-        from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as shape,
+        from pg_attribute a, format_type(a.atttypid, a.atttypmod) type, concat(quote_ident(n.nspname), '.') beside
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as shape,
       coalesce((select array_agg(a.attname::text order by k.position)
         from pg_index i, unnest(i.indkey) with ordinality k (number, position), pg_attribute a
         where i.indrelid = c.oid and i.indisprimary and a.attrelid = c.oid and a.attnum = k.number), '{}') as key,

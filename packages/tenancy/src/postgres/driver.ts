@@ -14,7 +14,8 @@
  * forgotten by an installation, and a release that these corrections do not fit is refused.
  */
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+// Renamed: what bundles applications into one module often declares the name itself, at the top of it.
+import { createRequire as requireFrom } from 'node:module'
 import { basename } from 'node:path'
 import { compileFunction } from 'node:vm'
 import type postgresDriver from 'postgres'
@@ -337,14 +338,14 @@ function loadDriver(): typeof postgresDriver {
     if (known) return known.exports
     const module = { exports: {} as unknown }
     loaded.set(file, module)
-    const own = createRequire(file)
+    const own = requireFrom(file)
     const near = (name: string): unknown => (name.startsWith('.') ? load(own.resolve(name)) : own(name))
     // Strict, as the same text is where it is an ES module.
     const text = `'use strict';${mend(file, readFileSync(file, 'utf8'))}`
     compileFunction(text, ['module', 'exports', 'require'], { filename: file })(module, module.exports, near)
     return module.exports
   }
-  return load(createRequire(import.meta.url).resolve('postgres')) as typeof postgresDriver
+  return load(requireFrom(import.meta.url).resolve('postgres')) as typeof postgresDriver
 }
 
 /** The driver, to be used like the package itself. */
