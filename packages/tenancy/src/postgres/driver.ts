@@ -8,7 +8,8 @@
  * - lets a transaction that has lost its connection speak on the successor, inside SOMEBODY ELSE's transaction and scope,
  *   and lets one that is over do the same on the connection that it had.
  *
- * With one that makes each statement dearer than the one before (`QUEUE`). And with one thing added that it cannot do by itself: a statement in a scope as one message (`SCOPED_STATEMENT`).
+ * With one that makes each statement dearer than the one before (`QUEUE`). And with one thing added that it cannot do by
+ * itself: a statement in a scope as one message (`SCOPED_STATEMENT`).
  *
  * The release is pinned, and its text is mended while it is loaded: unlike a patch below node_modules this cannot be
  * forgotten by an installation, and a release that these corrections do not fit is refused.

@@ -42,26 +42,16 @@ export async function accept(tools: StepTools, visit: Visit, invited: Invited, p
   const environmentId = request.environment.id
   const { organization_id: organizationId } = invited.row
   const stateHash = hashHandle(transaction.state)
-  const occasion =
-    'connection' in person
-      ? {
-          environment: request.environment,
-          asker: asker(request),
-          client: visit.client,
-          connection: person.connection,
-          transaction: transactionEvent(transaction.request, request),
-          body: transaction.progress.fields,
-        }
-      : undefined
-  const newcomer = 'user' in person ? await tools.accountActions.beforeRegistration(occasion!, person.user) : undefined
+  const entering = 'user' in person ? { user: person.user, occasion: occasionOf(visit, person) } : undefined
+  const newcomer = entering && (await tools.accountActions.beforeRegistration(entering.occasion, entering.user))
   const again = (values: Record<string, unknown>) => renderInvited(tools, visit, invited, values, 400)
   if (newcomer?.denied) return again({ refused: newcomer.denied.message })
   const attempt = tools.database.inEnvironment(environmentId, async (tx) => {
     const redeemed = await invitations.redeem(tx, invited.row.id, tools.clock.now())
     if (!redeemed) return undefined
     const userId = 'userId' in person ? person.userId : person.user.user_id
-    if ('user' in person) {
-      await users.insert(tx, environmentId, person.user)
+    if (entering) {
+      await users.insert(tx, environmentId, entering.user)
       await store.recordLogin(tx, userId, tools.clock.now(), request.ip)
       if (newcomer) await store.writeMetadata(tx, userId, newcomer.userMetadata, newcomer.appMetadata)
     }
@@ -77,13 +67,13 @@ export async function accept(tools: StepTools, visit: Visit, invited: Invited, p
     throw error
   })
   if (accepted === 'username_exists') {
-    const { username } = (person as Newcomer).user
+    const username = entering?.user.username
     return again({ refused: 'username-taken', wrong: 'username', username })
   }
   // Somebody was quicker to make an account for the address: the page says now how to go on with it.
   if (typeof accepted === 'string') return tools.proceed(visit)
   if (!accepted) return refuseInvited(tools, visit)
-  if (occasion && accepted.made) tools.accountActions.afterRegistration(occasion, accepted.made)
+  if (entering && accepted.made) tools.accountActions.afterRegistration(entering.occasion, accepted.made)
   tools.tenantLog.add(environmentId, {
     type: 'si',
     ...asker(request),
@@ -107,3 +97,13 @@ export async function accept(tools: StepTools, visit: Visit, invited: Invited, p
   })
   return tools.proceed({ ...settled, session })
 }
+
+/** A registration, as Actions see it. */
+const occasionOf = ({ request, client, transaction }: Visit, { connection }: Newcomer) => ({
+  environment: request.environment,
+  asker: asker(request),
+  client,
+  connection,
+  transaction: transactionEvent(transaction.request, request),
+  body: transaction.progress.fields,
+})

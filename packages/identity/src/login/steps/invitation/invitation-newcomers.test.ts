@@ -1,6 +1,7 @@
 /** Whoever is invited and has no account gets one as the organization's connections have them: with codes, or with a username. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { type Browser, createWorld, openBrowser, PASSWORD, payloadOf, toldClient } from '../../../oauth/fixture.ts'
 import { type Answer, startIdentity, type TestIdentity } from '../../../testing.ts'
 
@@ -138,4 +139,30 @@ test('a newcomer chooses a username where the connection asks for one, and what 
     ['maria', MARIA, true, MARIA, { lang: 'pt' }, 1],
   )
   assert.deepEqual((await env.manage('GET', `/organizations/${acme}/invitations`)).json, [])
+})
+
+test('somebody was quicker to make an account for the address: the page then asks for its password, and the invitation is unused', async () => {
+  const { world, env, acme, invited, members } = await settle({ withDatabase: true })
+  const { browser, page } = await invited(MARIA)
+  const answer = await identity.database.inEnvironment(env.id, async (tx) => {
+    await tx`insert into users ${tx({
+      environment_id: env.id,
+      user_id: 'auth0|quicker',
+      connection_id: world.connection.id,
+      email: MARIA,
+      email_verified: false,
+    })}`
+    const sent = browser.submit(page, { password: PASSWORD })
+    // It waits for this transaction, in which the address is taken.
+    await wait(500)
+    return { sent }
+  })
+  const next = await browser.follow(await answer.sent)
+  assert.match(next.text, /Sign in and join/)
+  assert.deepEqual(await members(), [])
+  const open = (await env.manage('GET', `/organizations/${acme}/invitations`)).json
+  assert.deepEqual(
+    open.map(({ invitee }: { invitee: { email: string } }) => invitee.email),
+    [MARIA],
+  )
 })

@@ -86,7 +86,6 @@ async function render(tools: StepTools, visit: Visit, values: Record<string, unk
     {
       ...values,
       organizations: found.map(shown),
-      email: visit.session!.email,
       who: person?.email ?? person?.name ?? user_id,
       change_page: (await onlyCodes(tools, visit)) ? '/u/login/code' : '/u/login',
       may_be_personal: visit.client.organization_usage === 'allow',
